@@ -1,0 +1,158 @@
+/**
+ * The lint gate. Besides typescript-eslint's strictest type-checked rules it holds two promises of docs/design.md:
+ *
+ * - Layers go one way. A room may import only the rooms that `MAY_IMPORT` names for it.
+ * - Clock, randomness and environment come in through ports. Reading them where one stands is an error everywhere but
+ *   in the adapters (`src/system`, `src/local`), the settings (`src/app/settings.ts`), the command and the tests.
+ */
+import boundaries from 'eslint-plugin-boundaries';
+import tseslint from 'typescript-eslint';
+
+/** Which room may import which: docs/design.md, "Layers and rooms". */
+const MAY_IMPORT = {
+  kernel: [],
+  delta: ['kernel'],
+  vhd: ['kernel'],
+  protocol: ['kernel'],
+  ports: ['kernel', 'delta', 'vhd', 'protocol'],
+  documents: ['kernel', 'protocol', 'ports'],
+  site: ['kernel', 'delta', 'protocol', 'ports'],
+  replica: ['kernel', 'delta', 'vhd', 'protocol', 'ports', 'documents'],
+  health: ['kernel', 'protocol', 'ports', 'documents'],
+  failover: ['kernel', 'protocol', 'ports', 'documents', 'replica', 'health'],
+  azure: ['kernel', 'delta', 'vhd', 'protocol', 'ports'],
+  system: ['kernel', 'ports'],
+  app: [
+    'kernel',
+    'delta',
+    'vhd',
+    'protocol',
+    'ports',
+    'documents',
+    'site',
+    'replica',
+    'health',
+    'failover',
+    'azure',
+    'system',
+  ],
+  functions: ['kernel', 'protocol', 'ports', 'documents', 'app'],
+  local: ['kernel', 'vhd', 'ports', 'system'],
+  cli: [
+    'kernel',
+    'delta',
+    'vhd',
+    'protocol',
+    'ports',
+    'documents',
+    'site',
+    'replica',
+    'health',
+    'failover',
+    'app',
+    'local',
+    'system',
+  ],
+};
+
+const CLOCKS_AND_CHANCE = [
+  { object: 'Date', property: 'now', message: 'Take the time from the Clock port.' },
+  { object: 'performance', property: 'now', message: 'Take the time from the Clock port.' },
+  { object: 'process', property: 'hrtime', message: 'Take the time from the Clock port.' },
+  { object: 'Math', property: 'random', message: 'Take randomness from the Random port.' },
+  { object: 'crypto', property: 'randomUUID', message: 'Take randomness from the Random port.' },
+  { object: 'crypto', property: 'getRandomValues', message: 'Take randomness from the Random port.' },
+  { object: 'process', property: 'env', message: 'Only src/app/settings.ts reads the environment.' },
+];
+
+export default tseslint.config(
+  { ignores: ['node_modules/', 'dist/', '.leeward/'] },
+  ...tseslint.configs.strictTypeChecked,
+  {
+    languageOptions: {
+      parserOptions: {
+        projectService: { allowDefaultProject: ['eslint.config.js'] },
+        tsconfigRootDir: import.meta.dirname,
+      },
+    },
+    plugins: { boundaries },
+    settings: {
+      'boundaries/elements': [
+        ...Object.keys(MAY_IMPORT)
+          .filter((room) => room !== 'functions')
+          .map((room) => ({ type: room, pattern: `src/${room}` })),
+        { type: 'functions', pattern: 'functions' },
+      ],
+      'boundaries/include': ['src/**/*.ts', 'functions/**/*.ts'],
+      'import/resolver': { node: { extensions: ['.ts'] } },
+    },
+    rules: {
+      'boundaries/dependencies': [
+        'error',
+        {
+          default: 'disallow',
+          policies: Object.entries(MAY_IMPORT).map(([room, others]) => ({
+            from: { element: { type: room } },
+            allow: { to: { element: { type: [room, ...others] } } },
+          })),
+        },
+      ],
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      '@typescript-eslint/switch-exhaustiveness-check': 'error',
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/no-non-null-assertion': 'error',
+      '@typescript-eslint/require-await': 'off',
+      eqeqeq: 'error',
+      'no-console': 'error',
+    },
+  },
+  {
+    files: ['src/**/*.ts', 'functions/**/*.ts'],
+    ignores: ['src/system/**', 'src/local/**', 'src/app/settings.ts'],
+    rules: {
+      'no-restricted-properties': ['error', ...CLOCKS_AND_CHANCE],
+      'no-restricted-globals': [
+        'error',
+        { name: 'setTimeout', message: 'Wait through the Clock port.' },
+        { name: 'setInterval', message: 'Wait through the Clock port.' },
+        { name: 'fetch', message: 'Use the Http port.' },
+      ],
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: "NewExpression[callee.name='Date'][arguments.length=0]",
+          message: 'Take the time from the Clock port.',
+        },
+      ],
+      'no-restricted-imports': [
+        'error',
+        {
+          paths: [
+            { name: 'node:timers/promises', message: 'Wait through the Clock port.' },
+            {
+              name: 'node:crypto',
+              importNames: ['randomBytes', 'randomUUID', 'randomInt'],
+              message: 'Use the Random port.',
+            },
+            { name: 'node:process', message: 'Only src/app/settings.ts reads the environment.' },
+          ],
+        },
+      ],
+    },
+  },
+  { files: ['**/*.js', '**/*.mjs'], extends: [tseslint.configs.disableTypeChecked] },
+  {
+    // node:test's `test` and `describe` return promises that the runner itself awaits.
+    files: ['test/**/*.ts'],
+    rules: {
+      '@typescript-eslint/no-floating-promises': [
+        'error',
+        {
+          allowForKnownSafeCalls: [
+            { from: 'package', package: 'node:test', name: ['test', 'describe', 'it', 'suite'] },
+          ],
+        },
+      ],
+    },
+  },
+);

@@ -1,0 +1,20 @@
+/**
+ * The clock as a port. Production code never reads the time where it stands, so that the simulator owns it.
+ *
+ * Wall time is for people and for records. Deadlines that safety hangs on use boot time, which runs through sleep and
+ * is never set; cloud-side time is the storage service's own (`ports/state.ts`), never an instance's.
+ */
+export interface Clock {
+  /** Milliseconds since 1970-01-01T00:00:00Z, as this machine believes. May jump. */
+  wallMs(): number;
+  /** Milliseconds since this machine booted; runs through sleep and never jumps back within one boot. */
+  bootMs(): number;
+  /** Resolves after `ms` milliseconds, or rejects with the signal's reason when it is aborted before. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** Randomness as a port. */
+export interface Random {
+  /** `count` bytes that nobody can predict. */
+  bytes(count: number): Uint8Array;
+}

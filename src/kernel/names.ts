@@ -1,0 +1,141 @@
+/**
+ * The one place where names come from: containers, blobs, queues, documents.
+ *
+ * Invariants: a name is a function of checked identifiers and numbers only; two different things never get one name;
+ * every name is legal for Azure Storage (containers 3 to 63 characters, blob names at most 1,024). Numbers are padded,
+ * so that a listing is in their order. docs/names.md lists them for people.
+ */
+import { LeewardError } from './errors.ts';
+import { DIGEST_FORM, sha256Hex } from './hash.ts';
+import { groupId, siteId, volumeId } from './ids.ts';
+import type { GroupRef, SiteRef, VolumeRef } from './ids.ts';
+
+/** Containers that exist once. */
+export const CONTAINERS = {
+  /** State documents. */
+  state: 'state',
+  /** Replicas: page blobs, each a fixed VHD. */
+  replicas: 'replicas',
+  /** Copies of recovery points that a run's disks are imported from. */
+  points: 'points',
+  /** What was refused, kept for a look. */
+  aside: 'aside',
+} as const;
+
+/** Queues that exist once. */
+export const QUEUES = {
+  /** Envelopes of a running replication. */
+  deltas: 'leeward-deltas',
+  /** Envelopes of first copies, so that one site's seed does not delay everyone's deltas. */
+  bulk: 'leeward-bulk',
+  /** Steps of failover runs. */
+  failover: 'leeward-failover',
+} as const;
+
+/** Where Azure Functions puts a message that failed too often. Source: Azure Queue storage trigger, "Poison messages". */
+export function poisonQueue(queue: string): string {
+  return `${queue}-poison`;
+}
+
+/**
+ * A site's own journal container. The hash keeps `a-b`/`c` and `a`/`b-c` apart; the identifiers before it are for
+ * people. At most 8 + 20 + 1 + 20 + 9 = 58 characters.
+ */
+export function journalContainer(site: SiteRef): string {
+  return `journal-${site.tenant}-${site.site}-${sha256Hex(siteId(site)).slice(0, 8)}`;
+}
+
+/** A generation's page blob in {@link CONTAINERS}.replicas. */
+export function replicaBlob(volume: VolumeRef, generation: number): string {
+  return `${volumeId(volume)}/${pad(generation, 8)}.vhd`;
+}
+
+/** A run's copy of a recovery point in {@link CONTAINERS}.points. */
+export function pointBlob(volume: VolumeRef, run: string): string {
+  return `${volumeId(volume)}/${run}.vhd`;
+}
+
+/** How a delta's content travelled, and which attempt it was: a resend cannot overwrite a damaged entry. */
+export type DeltaForm = `literal-${number}`;
+
+/** What a journal entry's name says. */
+export interface JournalEntryName {
+  readonly generation: number;
+  readonly number: number;
+  /** Digest of the delta, 64 hexadecimal digits. */
+  readonly digest: string;
+  readonly form: DeltaForm;
+}
+
+/** All journal entries of a volume's generation, in the site's journal container. */
+export function journalPrefix(volume: VolumeRef, generation: number): string {
+  return `${volume.group}/${volume.volume}/${pad(generation, 8)}/`;
+}
+
+/** All entries of one number: more than one only after a fork, or a resend of a damaged entry. */
+export function journalNumberPrefix(volume: VolumeRef, at: { generation: number; number: number }): string {
+  return `${journalPrefix(volume, at.generation)}${pad(at.number, 10)}-`;
+}
+
+/** The name of a journal entry: number, digest and form, so that it never needs to be overwritten. */
+export function journalEntry(volume: VolumeRef, entry: JournalEntryName): string {
+  return `${journalNumberPrefix(volume, entry)}${entry.digest}-${entry.form}.delta`;
+}
+
+const ENTRY_FORM = /^([a-z0-9-]+)\/([a-z0-9-]+)\/(\d{8})\/(\d{10})-([0-9a-f]{64})-(literal-\d{1,4})\.delta$/;
+
+/**
+ * What the name of a journal entry says; undefined for any other name, such as one that a site made up. Only the
+ * canonical spelling is one: the name of the parsed values is the name itself.
+ */
+export function parseJournalEntry(name: string): (JournalEntryName & { group: string; volume: string }) | undefined {
+  const match = ENTRY_FORM.exec(name);
+  if (!match) return undefined;
+  const [, group = '', volume = '', generation, number, digest = '', form] = match;
+  return { group, volume, generation: Number(generation), number: Number(number), digest, form: form as DeltaForm };
+}
+
+/** State documents, in {@link CONTAINERS}.state. */
+export const documents = {
+  site: (site: SiteRef) => `sites/${siteId(site)}.json`,
+  heartbeat: (site: SiteRef) => `heartbeats/${siteId(site)}.json`,
+  group: (group: GroupRef) => `groups/${groupId(group)}.json`,
+  groupsOf: (site: SiteRef) => `groups/${siteId(site)}/`,
+  allGroups: 'groups/',
+  plan: (group: GroupRef) => `plans/${groupId(group)}.json`,
+  volume: (volume: VolumeRef) => `volumes/${volumeId(volume)}.json`,
+  volumesOf: (group: GroupRef) => `volumes/${groupId(group)}/`,
+  volumesOfSite: (site: SiteRef) => `volumes/${siteId(site)}/`,
+  allVolumes: 'volumes/',
+  run: (group: GroupRef, run: string) => `runs/${groupId(group)}/${run}.json`,
+  runsOf: (group: GroupRef) => `runs/${groupId(group)}/`,
+  allRuns: 'runs/',
+  decision: (group: GroupRef, decision: string) => `decisions/${groupId(group)}/${decision}.json`,
+  monitor: 'monitor.json',
+} as const;
+
+/** Blobs in {@link CONTAINERS}.aside: why it was refused and, beside it, the bytes. */
+export function asideBlob(what: { site: string; sha256: string; kind: 'reason.json' | 'body' }): string {
+  if (!DIGEST_FORM.test(what.sha256)) throw new LeewardError('IDENTIFIER_INVALID', 'aside: not a SHA-256');
+  return `${what.site}/${what.sha256}.${what.kind}`;
+}
+
+/**
+ * The number that the page blob's sequence number is raised to before a delta is written: epoch × 2^32 + number.
+ * Below 2^53, because the SDK's numbers are doubles: epochs up to 2^21 − 1, numbers up to 2^32 − 1.
+ */
+export function fenceOf(at: { epoch: number; number: number }): number {
+  const ok = (value: number, max: number): boolean => Number.isInteger(value) && value >= 0 && value < max;
+  if (!ok(at.epoch, 2 ** 21) || !ok(at.number, 2 ** 32)) {
+    throw new LeewardError('REFUSED', `epoch ${at.epoch}, number ${at.number}: no fence has room for them`);
+  }
+  return at.epoch * 2 ** 32 + at.number;
+}
+
+function pad(value: number, digits: number): string {
+  const text = String(value);
+  if (!Number.isInteger(value) || value < 0 || text.length > digits) {
+    throw new LeewardError('IDENTIFIER_INVALID', `${text} does not fit ${digits} digits`);
+  }
+  return text.padStart(digits, '0');
+}

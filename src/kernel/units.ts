@@ -1,0 +1,13 @@
+/** Units of size. Bytes everywhere; names of constants say the rest. */
+
+export const KIB = 1024;
+export const MIB = 1024 * KIB;
+export const GIB = 1024 * MIB;
+
+/** The unit of a page blob's writes. Source: Azure Storage REST, "Put Page": ranges are aligned to 512 bytes. */
+export const PAGE_BYTES = 512;
+
+/** `value` rounded up to a multiple of `unit`; both whole numbers below 2^53, `unit` above zero. */
+export function roundUp(value: number, unit: number): number {
+  return Math.ceil(value / unit) * unit;
+}
