@@ -1,0 +1,93 @@
+/**
+ * The settings of the function app: the only place that reads the environment. docs/settings.md describes each.
+ *
+ * Invariant: a wrong or missing setting stops the program with one line that names it; no value of a secret setting is
+ * ever part of an error or a log line.
+ */
+import { z } from 'zod';
+import { LeewardError } from '../kernel/errors.ts';
+
+const text = z.string().min(1);
+
+const milliseconds = (fallback: number, least: number): z.ZodDefault<z.ZodCoercedNumber> =>
+  z.coerce.number().int().min(least).default(fallback);
+
+/** Every setting by its environment variable. A description here is the one in docs/settings.md. */
+export const settingsSchema = z
+  .object({
+    LEEWARD_STORAGE: text
+      .optional()
+      .meta({
+        description: 'Connection string of the storage account that holds everything; for Azurite and tests.',
+        secret: true,
+      }),
+    LEEWARD_STORAGE__accountName: text.optional().meta({
+      description: 'Name of the storage account that holds everything, reached by the identity of the function app.',
+    }),
+    LEEWARD_STORAGE__blobServiceUri: z.url().optional().meta({
+      description: 'Blob endpoint of that account. Default: https://NAME.blob.core.windows.net.',
+    }),
+    LEEWARD_STORAGE__queueServiceUri: z.url().optional().meta({
+      description: 'Queue endpoint of that account. Default: https://NAME.queue.core.windows.net.',
+    }),
+    LEEWARD_KEY_SECRET: z
+      .base64()
+      .refine((value) => Buffer.from(value, 'base64').length >= 32, 'must be at least 32 bytes in base64')
+      .meta({
+        description: "Secret that the sites' and operators' keys are derived from: 32 bytes or more in base64.",
+        secret: true,
+      }),
+    LEEWARD_PUBLIC_URL: z.url().meta({
+      description: 'Address of the function app as sites reach it, without /api. The canary takes this route.',
+    }),
+    LEEWARD_SUBSCRIPTION_ID: text.meta({ description: 'Subscription in which machines are recovered.' }),
+    LEEWARD_STORAGE_RESOURCE_GROUP: text.meta({
+      description: 'Resource group of the storage accounts; disks are imported from there.',
+    }),
+    LEEWARD_ARM_ENDPOINT: z
+      .url()
+      .default('https://management.azure.com')
+      .meta({
+        description: 'Azure Resource Manager. Plain HTTP, as of the local stack, is called without a credential.',
+      }),
+    LEEWARD_MONITOR_SCHEDULE: text.meta({ description: 'NCRONTAB schedule of the monitor, which decides on silence.' }),
+    LEEWARD_SWEEP_SCHEDULE: text.meta({
+      description: 'NCRONTAB schedule of the sweep, which resumes what no message will.',
+    }),
+    LEEWARD_MONITOR_GAP_MS: milliseconds(180_000, 1000).meta({
+      description: 'A longer gap between two ticks of the monitor starts its watch anew.',
+    }),
+    LEEWARD_HEARTBEAT_MS: milliseconds(15_000, 100).meta({
+      description: 'How often sites are asked to send a heartbeat.',
+    }),
+    LEEWARD_ACCESS_MS: milliseconds(3_600_000, 1000).meta({
+      description: "Lifetime of the sites' URLs for queues and journal.",
+    }),
+    LEEWARD_CLAIM_MS: milliseconds(20_000, 100).meta({
+      description:
+        'How long a worker leaves the claim of another alone before it finishes it. Safety does not hang on it.',
+    }),
+    LEEWARD_SNAPSHOTS_KEPT: z.coerce.number().int().min(1).default(24).meta({
+      description: 'How many recovery points a volume keeps; older ones are removed.',
+    }),
+  })
+  .refine(
+    (settings) => (settings.LEEWARD_STORAGE === undefined) !== (settings.LEEWARD_STORAGE__accountName === undefined),
+    {
+      message: 'set exactly one of LEEWARD_STORAGE and LEEWARD_STORAGE__accountName',
+      path: ['LEEWARD_STORAGE'],
+    },
+  );
+
+export type Settings = z.infer<typeof settingsSchema>;
+
+/** The settings of this process. Throws USAGE naming the first that is wrong; never its value. */
+export function readSettings(environment: Readonly<Record<string, string | undefined>> = process.env): Settings {
+  const parsed = settingsSchema.safeParse(environment);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new LeewardError(
+    'USAGE',
+    `setting ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'wrong'}; docs/settings.md describes it`,
+  );
+}

@@ -1,0 +1,44 @@
+/**
+ * A protection group's lease and term: one document, because who may run is one decision.
+ *
+ * Invariants: writes only go up in (term; open, closing, ended). While it is open every renewal is a write of this
+ * document, so that its time of writing bounds every lease that was granted. Who has the next term is decided by the
+ * single write that ends one. A run is bound to the group by the same document: there is never a second.
+ */
+import { z } from 'zod';
+import { groupIdSchema } from '../kernel/ids.ts';
+import { versionSchema } from '../kernel/versions.ts';
+import { actorSchema } from './actor.ts';
+import type { DocumentKind } from './store.ts';
+
+export const groupSchema = z
+  .looseObject({
+    version: versionSchema,
+    group: groupIdSchema,
+    term: z.int().min(1),
+    phase: z.enum(['open', 'closing', 'ended']),
+    /** Who has the term (open, closing), or has won the next one (ended). */
+    holder: z.enum(['site', 'cloud']),
+    /** Length of a lease, counted by the guard from the moment it gave its nonce. */
+    leaseMs: z.int().min(1000),
+    /** Added to the last lease before a term ends: drift, pauses and time to kill, as docs/safety.md computes it. */
+    marginMs: z.int().min(1),
+    /** How often a lease was renewed in this term: every renewal changes the document. */
+    renewals: z.int().min(0),
+    /** The run that moves the group, if any. */
+    run: z.string().nullable(),
+    closing: z
+      .looseObject({
+        run: z.string(),
+        actor: actorSchema,
+        /** No lease was granted after this, on the service's clock: the time of the write before the closing. */
+        lastGrantMs: z.int().min(0),
+      })
+      .nullable(),
+  })
+  .refine((document) => (document.phase === 'open') === (document.closing === null), {
+    message: 'closing is there exactly while the term is not open',
+    path: ['closing'],
+  });
+export type GroupDocument = z.infer<typeof groupSchema>;
+export const groupKind: DocumentKind<GroupDocument> = { what: 'group', schema: groupSchema };

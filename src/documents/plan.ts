@@ -1,0 +1,64 @@
+/**
+ * A group's recovery plan, first version: when to fail over, and one list of machines.
+ *
+ * Invariant: automatic failover is never on by leaving something out. The plan consents, in so many words, to what it
+ * costs: applications that stop with their lease, and a decision from a single witness.
+ */
+import { z } from 'zod';
+import { groupIdSchema, volumeIdSchema } from '../kernel/ids.ts';
+import { versionSchema } from '../kernel/versions.ts';
+import type { DocumentKind } from './store.ts';
+
+/** The words a plan says when it wants automatic failover in spite of having one witness only. */
+export const SINGLE_WITNESS_CONSENT = 'missing heartbeats alone may fail this group over';
+/** The words a plan says to a strict lease. */
+export const STRICT_LEASE_CONSENT = 'applications stop when their lease runs out';
+
+const machineSchema = z.looseObject({
+  /** Name of the machine; the names of its resources derive from it and from the run. */
+  name: z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,28}[a-z0-9])?$/),
+  /** Image of the solution stack: a resource id. */
+  image: z.string().startsWith('/'),
+  size: z.string().min(1),
+  /** The replicas it is given, by LUN. */
+  disks: z.array(z.looseObject({ volume: volumeIdSchema, lun: z.int().min(0).max(63) })).min(1),
+  /** When it counts as healthy: this answers 200 at its private address. */
+  probe: z.looseObject({ port: z.int().min(1).max(65535), path: z.string().startsWith('/') }),
+});
+export type PlannedMachine = z.infer<typeof machineSchema>;
+
+export const planSchema = z
+  .looseObject({
+    version: versionSchema,
+    group: groupIdSchema,
+    mode: z.enum(['automatic', 'report']),
+    consents: z.array(z.string()),
+    /** How long the site must have been silent. */
+    silenceMs: z.int().min(1000),
+    location: z.string().min(1),
+    subnet: z.string().startsWith('/'),
+    machines: z.array(machineSchema).min(1),
+    /** How long a machine may take until its probe answers. */
+    healthMs: z.int().min(1000),
+  })
+  .superRefine((plan, context) => {
+    for (const words of [SINGLE_WITNESS_CONSENT, STRICT_LEASE_CONSENT]) {
+      if (plan.mode === 'automatic' && !plan.consents.includes(words)) {
+        context.addIssue({
+          code: 'custom',
+          path: ['consents'],
+          message: `automatic mode needs the consent "${words}"`,
+        });
+      }
+    }
+    for (const machine of plan.machines) {
+      if (new Set(machine.disks.map((disk) => disk.lun)).size < machine.disks.length) {
+        context.addIssue({ code: 'custom', path: ['machines', machine.name], message: 'a LUN is given twice' });
+      }
+    }
+    if (new Set(plan.machines.map((machine) => machine.name)).size < plan.machines.length) {
+      context.addIssue({ code: 'custom', path: ['machines'], message: 'two machines have one name' });
+    }
+  });
+export type Plan = z.infer<typeof planSchema>;
+export const planKind: DocumentKind<Plan> = { what: 'plan', schema: planSchema };

@@ -1,0 +1,130 @@
+/**
+ * Typed documents over the state store.
+ *
+ * Invariants: a document is checked against its schema when it is read and again before it is written; a newer format
+ * is refused before anything else is looked at; a change is written only over the version it was made from; fields
+ * that this program does not know survive a rewrite.
+ */
+import type { z } from 'zod';
+import { LeewardError, isLeewardError } from '../kernel/errors.ts';
+import { firstIssue } from '../kernel/schema.ts';
+import { checkVersion } from '../kernel/versions.ts';
+import type { Version } from '../kernel/versions.ts';
+import type { Labels, StateStore } from '../ports/state.ts';
+
+/** A kind of document: its schema, and the labels that a listing shows. */
+export interface DocumentKind<T extends { version: Version }> {
+  readonly what: string;
+  readonly schema: z.ZodType<T>;
+  readonly labels?: (value: T) => Labels;
+}
+
+/** A document that was read or written, with what a change of it must name. */
+export interface Held<T> {
+  readonly name: string;
+  readonly value: T;
+  readonly etag: string;
+  /** When the service took it, on the service's clock. */
+  readonly lastModifiedMs: number;
+}
+
+/** How often {@link Documents.update} reads again after somebody else's change before it gives up with CONFLICT. */
+const UPDATE_TRIES = 10;
+
+export class Documents {
+  readonly #store: StateStore;
+
+  constructor(store: StateStore) {
+    this.#store = store;
+  }
+
+  /** Undefined if there is none. Errors: VERSION_TOO_NEW, DOCUMENT_INVALID, UNAVAILABLE. */
+  async read<T extends { version: Version }>(kind: DocumentKind<T>, name: string): Promise<Held<T> | undefined> {
+    return (await this.readWithTime(kind, name)).held;
+  }
+
+  /** As {@link read}, with the service's time of the answer. */
+  async readWithTime<T extends { version: Version }>(
+    kind: DocumentKind<T>,
+    name: string,
+  ): Promise<{ held: Held<T> | undefined; serviceNowMs: number }> {
+    const { document, serviceNowMs } = await this.#store.read(name);
+    if (!document) return { held: undefined, serviceNowMs };
+    const value = parse(kind, name, document.text);
+    return {
+      held: { name, value, etag: document.etag, lastModifiedMs: document.lastModifiedMs },
+      serviceNowMs,
+    };
+  }
+
+  /** As {@link read}, but a missing document is NOT_FOUND. */
+  async need<T extends { version: Version }>(kind: DocumentKind<T>, name: string): Promise<Held<T>> {
+    const held = await this.read(kind, name);
+    if (!held) throw new LeewardError('NOT_FOUND', `there is no ${kind.what} "${name}"`);
+    return held;
+  }
+
+  /** Errors: CONFLICT if it exists. */
+  async create<T extends { version: Version }>(kind: DocumentKind<T>, name: string, value: T): Promise<Held<T>> {
+    const checked = check(kind, name, value);
+    const answer = await this.#store.create(name, serialize(checked), kind.labels?.(checked));
+    return { name, value: checked, ...answer };
+  }
+
+  /** Writes `value` over exactly the version that `held` is. Errors: CONFLICT, VERSION_TOO_NEW. */
+  async replace<T extends { version: Version }>(kind: DocumentKind<T>, held: Held<T>, value: T): Promise<Held<T>> {
+    checkVersion(held.value, `${kind.what} "${held.name}"`, 'rewrite');
+    const checked = check(kind, held.name, value);
+    const answer = await this.#store.replace(held.name, serialize(checked), held.etag, kind.labels?.(checked));
+    return { name: held.name, value: checked, ...answer };
+  }
+
+  /**
+   * Reads, changes and writes until the write meets the version that was read. `change` must be repeatable; when it
+   * returns undefined nothing is written and what was read comes back. Errors: NOT_FOUND, CONFLICT after many tries.
+   */
+  async update<T extends { version: Version }>(
+    kind: DocumentKind<T>,
+    name: string,
+    change: (value: T, held: Held<T>) => T | undefined,
+  ): Promise<Held<T>> {
+    for (let tries = 1; ; tries += 1) {
+      const held = await this.need(kind, name);
+      const changed = change(held.value, held);
+      if (changed === undefined) return held;
+      try {
+        return await this.replace(kind, held, changed);
+      } catch (error) {
+        if (tries >= UPDATE_TRIES || !isLeewardError(error, 'CONFLICT')) throw error;
+      }
+    }
+  }
+
+  /** Names under a prefix, with their labels. */
+  list(prefix: string): AsyncIterable<{ readonly name: string; readonly labels: Labels }> {
+    return this.#store.list(prefix);
+  }
+}
+
+function serialize(value: unknown): string {
+  return `${JSON.stringify(value, undefined, 1)}\n`;
+}
+
+function parse<T extends { version: Version }>(kind: DocumentKind<T>, name: string, text: string): T {
+  let data: unknown;
+  try {
+    data = JSON.parse(text);
+  } catch (error) {
+    throw new LeewardError('DOCUMENT_INVALID', `${kind.what} "${name}" is not JSON`, { cause: error });
+  }
+  checkVersion(data, `${kind.what} "${name}"`, 'read');
+  return check(kind, name, data);
+}
+
+function check<T extends { version: Version }>(kind: DocumentKind<T>, name: string, data: unknown): T {
+  const parsed = kind.schema.safeParse(data);
+  if (!parsed.success) {
+    throw new LeewardError('DOCUMENT_INVALID', `${kind.what} "${name}": ${firstIssue(parsed.error)}`);
+  }
+  return parsed.data;
+}

@@ -1,0 +1,13 @@
+/** Short-lived access for a site, as a port: what it may do is add messages to two queues and create journal entries. */
+import type { ContainerPlace } from '../kernel/places.ts';
+
+export interface AccessIssuer {
+  /** A URL with which messages can be added to `queue`, and nothing else, until `expiresAtMs` on the service's clock. */
+  queueUrl(queue: string, expiresAtMs: number): Promise<string>;
+
+  /** A URL with which blobs can be created in the container, never overwritten or read. */
+  journalUrl(place: ContainerPlace, expiresAtMs: number): Promise<string>;
+
+  /** Makes the container unless it exists. */
+  ensureContainer(place: ContainerPlace): Promise<void>;
+}

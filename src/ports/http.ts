@@ -1,0 +1,14 @@
+/** Plain HTTP as a port, for probes and the canary. */
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly body: string;
+}
+
+export interface Http {
+  /**
+   * One request, no retry. Any status is an answer. Errors: UNAVAILABLE when none came within `timeoutMs`. The body is
+   * cut at 64 KiB.
+   */
+  get(url: string, options: { timeoutMs: number; headers?: Readonly<Record<string, string>> }): Promise<HttpAnswer>;
+}

@@ -1,0 +1,14 @@
+/** A volume at the site as a port: a block device or an image file that can be read while it is used. */
+
+export interface VolumeSource {
+  /** Size in bytes at this moment. Errors: SOURCE_CHANGED when the source is gone. */
+  sizeBytes(): Promise<number>;
+
+  /**
+   * Fills `into` from `offset` on. Errors: SOURCE_CHANGED when the source is gone or gives fewer bytes than asked for,
+   * which means that it shrank.
+   */
+  read(offset: number, into: Uint8Array): Promise<void>;
+
+  close(): Promise<void>;
+}

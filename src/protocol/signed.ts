@@ -1,0 +1,119 @@
+/**
+ * Signed messages: the one outer form of envelopes, heartbeats, lease requests and operators' orders
+ * (docs/site-protocol.md, "Signing").
+ *
+ * Invariants: what is signed is the exact text of `payload`, so that no two programs need to agree on how JSON is
+ * ordered; kind, signer, key name and version are under the signature too, so that a message of one kind or site is
+ * never another's; keys are derived, so that no store of the cloud's holds one.
+ */
+import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { z } from 'zod';
+import { LeewardError } from '../kernel/errors.ts';
+import { firstIssue } from '../kernel/schema.ts';
+import { CURRENT_VERSION, checkVersion, versionSchema } from '../kernel/versions.ts';
+
+/** What a signed message can be. A signature of one kind is worthless for another. */
+export const MESSAGE_KINDS = ['delta', 'heartbeat', 'lease', 'order'] as const;
+export type MessageKind = (typeof MESSAGE_KINDS)[number];
+
+/** Name of a signer's key; a signer may have several while one replaces another. */
+export const keyNameSchema = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,31}$/)
+  .meta({ description: "Name of the signer's key." });
+
+export const signedMessageSchema = z
+  .looseObject({
+    version: versionSchema,
+    kind: z.enum(MESSAGE_KINDS).meta({ description: 'What the payload is.' }),
+    signer: z.string().min(3).max(80).meta({ description: 'Who signed: tenant/site, or operator/NAME.' }),
+    key: keyNameSchema,
+    payload: z.string().meta({ description: 'The JSON text that is signed, as it was signed.' }),
+    mac: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/)
+      .meta({ description: 'HMAC-SHA256, 64 lower-case hexadecimal digits.' }),
+  })
+  .meta({ id: 'SignedMessage', description: 'The outer form of everything that a site sends.' });
+
+export type SignedMessage = z.infer<typeof signedMessageSchema>;
+
+/** A key as its holder has it: 32 bytes. */
+export interface SigningKey {
+  readonly signer: string;
+  readonly name: string;
+  readonly secret: Uint8Array;
+}
+
+/**
+ * Derives a signer's key from the deployment's secret (at least 32 bytes): HKDF-SHA256 (RFC 5869), no salt,
+ * info `leeward key SIGNER NAME`. The cloud derives it whenever it checks; the site is given it once.
+ */
+export function deriveKey(secret: Uint8Array, who: { signer: string; name: string }): SigningKey {
+  const derived = hkdfSync('sha256', secret, new Uint8Array(0), `leeward key ${who.signer} ${who.name}`, 32);
+  return { ...who, secret: new Uint8Array(derived) };
+}
+
+/** Everything that a signature covers. */
+type Signed = Pick<SignedMessage, 'version' | 'kind' | 'signer' | 'key' | 'payload'>;
+
+function macOf(key: SigningKey, message: Signed): Buffer {
+  const { format, oldestReader, oldestWriter } = message.version;
+  return createHmac('sha256', key.secret)
+    .update(
+      `leeward ${message.kind} ${message.signer} ${message.key} ${format} ${oldestReader} ${oldestWriter}\n${message.payload}`,
+    )
+    .digest();
+}
+
+/** Signs `payload` as it will be sent. */
+export function sign(key: SigningKey, kind: MessageKind, payload: unknown): SignedMessage {
+  const message = {
+    version: CURRENT_VERSION,
+    kind,
+    signer: key.signer,
+    key: key.name,
+    payload: JSON.stringify(payload),
+  };
+  return { ...message, mac: macOf(key, message).toString('hex') };
+}
+
+/**
+ * Reads the outer form of anything that arrived. Throws VERSION_TOO_NEW before it looks at the rest, and
+ * MESSAGE_INVALID naming the field.
+ */
+export function parseSigned(data: unknown, kind: MessageKind): SignedMessage {
+  checkVersion(data, `this ${kind} message`, 'read');
+  const parsed = signedMessageSchema.safeParse(data);
+  if (!parsed.success)
+    throw new LeewardError('MESSAGE_INVALID', `not a signed ${kind} message: ${firstIssue(parsed.error)}`);
+  if (parsed.data.kind !== kind) {
+    throw new LeewardError('MESSAGE_INVALID', `kind: expected "${kind}", got "${parsed.data.kind}"`);
+  }
+  return parsed.data;
+}
+
+/** Checks the signature, in constant time. Throws SIGNATURE_INVALID, saying no more than that. */
+export function verifySigned(message: SignedMessage, key: SigningKey): void {
+  const right = message.signer === key.signer && message.key === key.name;
+  if (!right || !timingSafeEqual(macOf(key, message), Buffer.from(message.mac, 'hex'))) {
+    throw new LeewardError(
+      'SIGNATURE_INVALID',
+      `the ${message.kind} message is not signed with key "${message.key}" of ${message.signer}`,
+    );
+  }
+}
+
+/** The signed text, read as `schema` says. Throws MESSAGE_INVALID naming the field. */
+export function readPayload<T>(message: SignedMessage, schema: z.ZodType<T>): T {
+  let data: unknown;
+  try {
+    data = JSON.parse(message.payload);
+  } catch (error) {
+    throw new LeewardError('MESSAGE_INVALID', `payload of the ${message.kind} message is not JSON`, { cause: error });
+  }
+  const parsed = schema.safeParse(data);
+  if (!parsed.success)
+    throw new LeewardError('MESSAGE_INVALID', `${message.kind} message: ${firstIssue(parsed.error)}`);
+  return parsed.data;
+}
