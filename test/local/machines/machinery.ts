@@ -1,0 +1,20 @@
+/** Where the tests look for a kernel: what `.ci/run` or a developer unpacked, or an installed one. */
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { findMachinery } from '../../../src/local/machines/stack-image.ts';
+import type { Machinery } from '../../../src/local/machines/stack-image.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..', '..');
+
+/** The machinery of this machine, its stack image kept in a cache that all tests share. */
+export async function machineryHere(): Promise<Machinery> {
+  const unpacked = process.env['LEEWARD_KERNEL'] ?? join(ROOT, '.leeward', 'kernel');
+  return await findMachinery({ cacheFolder: join(tmpdir(), 'leeward-test-stack'), kernelFolders: [unpacked, '/'] });
+}
+
+/** Options for `test()`: skips with the reason where machines are only simulated, and throws instead when CI=true. */
+export function needsBooting(machinery: Machinery): { skip: false | string } {
+  if (machinery.kind === 'qemu') return { skip: false };
+  if (process.env['CI'] === 'true') throw new Error(`${machinery.reason}; CI must have it`);
+  return { skip: `no machine boots here: ${machinery.reason}` };
+}
