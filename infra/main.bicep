@@ -1,0 +1,187 @@
+// Leeward's control plane in the recovery region: the resource group, everything in it, and the role that runs use.
+// Deploy with: az deployment sub create --location REGION --parameters infra/main.bicepparam
+//
+// What must hold: no credential is stored but the key secret, and that one only in the vault; every permission is named
+// with its reason in modules/roles.bicep and modules/recovery-role.bicep; the names of containers and queues are those
+// of src/kernel/names.ts and the settings those of src/app/settings.ts (test/infra holds them against each other).
+targetScope = 'subscription'
+
+@description('Region in which the replicas lie and machines are recovered. A disk can be imported only in the region of its page blob.')
+param location string
+
+@description('Start of the names of all resources: lower-case letters and digits, a letter first.')
+@minLength(3)
+@maxLength(10)
+param name string = 'leeward'
+
+@description('Resource group that holds the control plane. Machines are recovered into resource groups of their own.')
+@minLength(1)
+@maxLength(90)
+param resourceGroupName string = 'leeward-control'
+
+@description('Secret that the keys of sites and operators are derived from: 32 random bytes or more in base64. A new one makes every key invalid.')
+@secure()
+@minLength(44)
+param keySecret string
+
+@description('Redundancy of the storage accounts. The control store is never failed over to another region, so zones are what protects it.')
+@allowed([
+  'Standard_ZRS'
+  'Standard_GZRS'
+  'Standard_LRS'
+])
+param storageSku string = 'Standard_ZRS'
+
+@description('Address of the function app as sites reach it, https and without /api. Empty: the address that Azure gives it.')
+param publicUrl string = ''
+
+@description('NCRONTAB schedule of the monitor, which decides on silence.')
+@minLength(11)
+param monitorSchedule string = '*/15 * * * * *'
+
+@description('NCRONTAB schedule of the sweep, which resumes what no message will. Volumes wait at most this long after a crash.')
+@minLength(11)
+param sweepSchedule string = '*/30 * * * * *'
+
+@description('Instances of the function app at most. Each works on up to twelve messages of a queue at once.')
+@minValue(40)
+@maxValue(1000)
+param maximumInstanceCount int = 40
+
+@description('Memory of an instance, in MiB.')
+@allowed([
+  512
+  2048
+  4096
+])
+param instanceMemoryMB int = 2048
+
+@description('Address range of the virtual network, /22 or larger. It must not overlap with the sites that it is ever connected to.')
+@minLength(9)
+param addressPrefix string = '10.180.0.0/20'
+
+var token = uniqueString(subscription().id, resourceGroupName, location)
+
+resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
+  name: resourceGroupName
+  location: location
+}
+
+module identity 'modules/identity.bicep' = {
+  name: 'leeward-identity'
+  scope: group
+  params: {
+    location: location
+    name: '${name}-${token}'
+  }
+}
+
+module storage 'modules/storage.bicep' = {
+  name: 'leeward-storage'
+  scope: group
+  params: {
+    location: location
+    name: '${name}${token}'
+    sku: storageSku
+  }
+}
+
+module hostStorage 'modules/host-storage.bicep' = {
+  name: 'leeward-host-storage'
+  scope: group
+  params: {
+    location: location
+    name: '${name}h${token}'
+    sku: storageSku
+  }
+}
+
+module keyVault 'modules/keyvault.bicep' = {
+  name: 'leeward-keyvault'
+  scope: group
+  params: {
+    location: location
+    name: '${name}${token}'
+    keySecret: keySecret
+  }
+}
+
+module monitoring 'modules/monitoring.bicep' = {
+  name: 'leeward-monitoring'
+  scope: group
+  params: {
+    location: location
+    name: '${name}-${token}'
+  }
+}
+
+module network 'modules/network.bicep' = {
+  name: 'leeward-network'
+  scope: group
+  params: {
+    location: location
+    name: '${name}-${token}'
+    addressPrefix: addressPrefix
+  }
+}
+
+module recoveryRole 'modules/recovery-role.bicep' = {
+  name: 'leeward-recovery-role'
+  params: {
+    name: name
+    principalId: identity.outputs.principalId
+  }
+}
+
+module roles 'modules/roles.bicep' = {
+  name: 'leeward-roles'
+  scope: group
+  params: {
+    principalId: identity.outputs.principalId
+    storageName: storage.outputs.name
+    hostStorageName: hostStorage.outputs.name
+    keyVaultName: keyVault.outputs.name
+    applicationInsightsName: monitoring.outputs.applicationInsightsName
+    importRoleId: recoveryRole.outputs.importRoleId
+  }
+}
+
+// After the roles: an app that starts without them can read neither its package nor its secret.
+module functionApp 'modules/function-app.bicep' = {
+  name: 'leeward-function-app'
+  scope: group
+  dependsOn: [
+    roles
+  ]
+  params: {
+    location: location
+    name: '${name}-${token}'
+    identityId: identity.outputs.id
+    identityClientId: identity.outputs.clientId
+    storageName: storage.outputs.name
+    storageBlobEndpoint: storage.outputs.blobEndpoint
+    storageQueueEndpoint: storage.outputs.queueEndpoint
+    hostStorageName: hostStorage.outputs.name
+    deploymentContainerUrl: hostStorage.outputs.deploymentContainerUrl
+    keySecretUri: keyVault.outputs.keySecretUri
+    applicationInsightsConnectionString: monitoring.outputs.connectionString
+    subnetId: network.outputs.appSubnetId
+    publicUrl: publicUrl
+    monitorSchedule: monitorSchedule
+    sweepSchedule: sweepSchedule
+    maximumInstanceCount: maximumInstanceCount
+    instanceMemoryMB: instanceMemoryMB
+  }
+}
+
+@description('Name of the function app, to which dist/app is deployed.')
+output functionAppName string = functionApp.outputs.name
+
+@description('Address that sites are given.')
+output publicUrl string = functionApp.outputs.publicUrl
+
+@description('Storage account of state, replicas, journals and queues.')
+output storageAccountName string = storage.outputs.name
+
+@description('Subnet of recovered machines, for a recovery plan.')
+output machineSubnetId string = network.outputs.machineSubnetId

@@ -1,0 +1,49 @@
+// The vault of the one secret: what the keys of sites and operators are derived from.
+//
+// What must hold: access by roles only; nobody, not even an owner, can destroy the secret before its retention is over,
+// since with it every site would lose its key.
+
+@description('Region of the vault.')
+param location string
+
+@description('Name of the vault.')
+@minLength(3)
+@maxLength(24)
+param name string
+
+@description('Value of LEEWARD_KEY_SECRET: 32 bytes or more in base64.')
+@secure()
+@minLength(44)
+param keySecret string
+
+resource vault 'Microsoft.KeyVault/vaults@2023-07-01' = {
+  name: name
+  location: location
+  properties: {
+    tenantId: subscription().tenantId
+    sku: {
+      family: 'A'
+      name: 'standard'
+    }
+    enableRbacAuthorization: true
+    enableSoftDelete: true
+    softDeleteRetentionInDays: 90
+    enablePurgeProtection: true
+  }
+}
+
+// The setting LEEWARD_KEY_SECRET; names of secrets take no underscore.
+resource secret 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = {
+  parent: vault
+  name: 'LEEWARD-KEY-SECRET'
+  properties: {
+    value: keySecret
+    contentType: 'base64'
+  }
+}
+
+@description('Name of the vault.')
+output name string = vault.name
+
+@description('Address of the secret without a version, so that the app follows a new one.')
+output keySecretUri string = secret.properties.secretUri

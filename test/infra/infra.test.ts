@@ -1,0 +1,100 @@
+/** infra/ against its own grammar and against the names and settings of the code. */
+import assert from 'node:assert/strict';
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { z } from 'zod';
+import { settingsSchema } from '../../src/app/settings.ts';
+import { CONTAINERS, QUEUES } from '../../src/kernel/names.ts';
+import { readBicep } from './bicep.ts';
+import type { BicepFile } from './bicep.ts';
+import {
+  PLATFORM_SETTINGS,
+  listFindings,
+  moduleFindings,
+  nameFindings,
+  parameterFileFindings,
+  roleFindings,
+  secretFindings,
+  settingFindings,
+  syntaxFindings,
+} from './checks.ts';
+
+const root = join(import.meta.dirname, '../..');
+const text = (path: string): string => readFileSync(join(root, path), 'utf8');
+const files = globSync('infra/**/*.bicep', { cwd: root }).map((path) => readBicep(path, text(path)));
+
+function fileNamed(path: string): BicepFile {
+  const file = files.find((candidate) => candidate.path === path);
+  assert.ok(file, `${path} is not there`);
+  return file;
+}
+
+test('infra/ has its files', () => {
+  assert.ok(files.length > 5, `only ${files.length} files`);
+});
+
+test('every file parses', () => {
+  assert.deepEqual(files.flatMap(syntaxFindings), []);
+});
+
+test('every parameter and output is described, every parameter used, every name declared', () => {
+  assert.deepEqual(files.flatMap(nameFindings), []);
+});
+
+test('no secret has a default or is shown', () => {
+  assert.deepEqual(files.flatMap(secretFindings), []);
+  assert.ok(
+    fileNamed('infra/main.bicep').params.some(({ name, secure }) => name === 'keySecret' && secure),
+    'the key secret is no parameter of main.bicep',
+  );
+});
+
+test('modules exist, with the parameters and outputs that are used, and none is left over', () => {
+  assert.deepEqual(
+    files.flatMap((file) => moduleFindings(file, files)),
+    [],
+  );
+  const used = files.flatMap((file) => file.modules.map(({ path }) => join(file.path, '..', path)));
+  const modules = files.map(({ path }) => path).filter((path) => path.startsWith('infra/modules/'));
+  assert.deepEqual(listFindings('module', used, modules), []);
+});
+
+test('the settings are those of src/app/settings.ts', () => {
+  const schema = z.toJSONSchema(settingsSchema, { io: 'input' });
+  const settings = fileNamed('infra/modules/function-app.bicep').appSettings;
+  const findings = settingFindings([...settings.keys()], {
+    known: Object.keys(schema.properties ?? {}),
+    // Of the two ways to name the storage account, the cloud takes the one without a key.
+    required: [...(schema.required ?? []), 'LEEWARD_STORAGE__accountName', ...PLATFORM_SETTINGS],
+    platform: PLATFORM_SETTINGS,
+  });
+  assert.deepEqual(findings, []);
+  assert.ok(!settings.has('LEEWARD_STORAGE'), 'a connection string is a credential');
+  assert.match(settings.get('LEEWARD_KEY_SECRET') ?? '', /^'@Microsoft\.KeyVault\(SecretUri=/);
+});
+
+test('containers and queues are those of src/kernel/names.ts', () => {
+  const { arrays } = fileNamed('infra/modules/storage.bicep');
+  assert.deepEqual(listFindings('container', arrays.get('containers') ?? [], Object.values(CONTAINERS)), []);
+  assert.deepEqual(listFindings('queue', arrays.get('queues') ?? [], Object.values(QUEUES)), []);
+});
+
+test('role ids bear the names of their roles', () => {
+  const roleIds = fileNamed('infra/modules/roles.bicep').objects.get('roleIds') ?? new Map<string, string>();
+  assert.ok(roleIds.size > 0, 'no role ids found');
+  assert.deepEqual(roleFindings(roleIds), []);
+});
+
+test('the storage accounts take neither keys nor anonymous readers nor old TLS', () => {
+  for (const path of ['infra/modules/storage.bicep', 'infra/modules/host-storage.bicep']) {
+    const source = text(path);
+    for (const line of ['allowSharedKeyAccess: false', 'allowBlobPublicAccess: false', "minimumTlsVersion: 'TLS1_2'"]) {
+      assert.ok(source.includes(line), `${path} does not say ${line}`);
+    }
+  }
+});
+
+test('the example of parameters fits main.bicep', () => {
+  assert.deepEqual(parameterFileFindings(text('infra/main.bicepparam'), fileNamed('infra/main.bicep')), []);
+});
