@@ -70,9 +70,7 @@ export function readBicep(path: string, text: string): BicepFile {
     modules: all('module_declaration').map((node) => ({
       symbol: nameOf(node),
       path: stringText(node.namedChild(1)),
-      params: properties(properties(bodyOf(node)).get('params'))
-        .keys()
-        .toArray(),
+      params: [...properties(properties(bodyOf(node)).get('params')).keys()],
     })),
     arrays: new Map(
       variables.filter(({ value }) => value?.type === 'array').map(({ name, value }) => [name, strings(value)]),
