@@ -61,8 +61,8 @@ const generationSchema = z.looseObject({
   snapshots: z.array(namedSnapshotSchema),
   /** Set when the term ended: nothing of that term beyond it will ever be applied. */
   cut: chainPointSchema.extend({ term: z.int().min(1) }).nullable(),
-  /** Some delta beyond the tip waits in the journal: the sweep looks for what is missing. */
-  waiting: z.boolean(),
+  /** Highest number that came early and waits in the journal; 0 for none. Above the tip, a sweep looks for more. */
+  beyond: number,
 });
 export type Generation = z.infer<typeof generationSchema>;
 
@@ -115,7 +115,12 @@ export const volumeKind: DocumentKind<VolumeDocument> = {
 /** Whether something is left to be done without any message: a claim, a tip not reached, a delta that waits. */
 export function hasWork(document: VolumeDocument): boolean {
   const generation = currentGeneration(document);
-  return generation.claim !== null || generation.applied.number < generation.tip.number || generation.waiting;
+  return generation.claim !== null || generation.applied.number < generation.tip.number || mayExtend(generation);
+}
+
+/** Whether the journal may hold deltas that the tip has not reached yet, and still may. */
+export function mayExtend(generation: Generation): boolean {
+  return generation.cut === null && generation.beyond > generation.tip.number;
 }
 
 /** The generation that deltas are taken for. */

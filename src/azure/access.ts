@@ -1,0 +1,104 @@
+/**
+ * Short-lived access for sites as SAS URLs: by user delegation where the account is reached by identity, by the account's
+ * key where that is what there is (Azurite).
+ *
+ * Invariant: a site can add messages to two queues and create blobs in its own journal container, and nothing else: not
+ * read, not list, not overwrite.
+ */
+import { ContainerSASPermissions, SASProtocol, generateBlobSASQueryParameters } from '@azure/storage-blob';
+import type { UserDelegationKey } from '@azure/storage-blob';
+import {
+  QueueSASPermissions,
+  SASProtocol as QueueSASProtocol,
+  generateQueueSASQueryParameters,
+} from '@azure/storage-queue';
+import type { Clock } from '../kernel/clock.ts';
+import type { ContainerPlace } from '../kernel/places.ts';
+import type { AccessIssuer } from '../ports/access.ts';
+import type { StorageAccount, StorageAccounts } from './clients.ts';
+import { calling } from './errors.ts';
+
+/**
+ * Clocks differ a little: a delegation key begins this much in the past. Source: Azure Storage, "Grant limited access with
+ * SAS", best practices.
+ */
+const BEGINS_EARLIER_MS = 15 * 60_000;
+
+/** A delegation key is asked for this much beyond what the first SAS needs, so that it serves others too. */
+const KEY_EXTRA_MS = 60 * 60_000;
+
+interface DelegationKeys {
+  readonly blob: UserDelegationKey;
+  readonly queue: UserDelegationKey;
+  readonly expiresAtMs: number;
+}
+
+export class SasAccess implements AccessIssuer {
+  readonly #accounts: StorageAccounts;
+  readonly #clock: Clock;
+  readonly #keys = new Map<string, DelegationKeys>();
+  readonly #ensured = new Set<string>();
+
+  constructor(accounts: StorageAccounts, clock: Clock) {
+    this.#accounts = accounts;
+    this.#clock = clock;
+  }
+
+  async queueUrl(queue: string, expiresAtMs: number): Promise<string> {
+    const account = this.#accounts.control;
+    const client = account.queues.getQueueClient(queue);
+    const values = {
+      queueName: queue,
+      permissions: QueueSASPermissions.parse('a'),
+      expiresOn: new Date(expiresAtMs),
+      protocol: isSecure(client.url) ? QueueSASProtocol.Https : QueueSASProtocol.HttpsAndHttp,
+    };
+    const sas = account.sharedKey
+      ? generateQueueSASQueryParameters(values, account.sharedKey)
+      : generateQueueSASQueryParameters(values, (await this.#delegation(account, expiresAtMs)).queue, account.name);
+    return `${client.url}?${sas.toString()}`;
+  }
+
+  async journalUrl(place: ContainerPlace, expiresAtMs: number): Promise<string> {
+    const account = this.#accounts.named(place.account);
+    const client = account.blobs.getContainerClient(place.container);
+    const values = {
+      containerName: place.container,
+      permissions: ContainerSASPermissions.parse('c'),
+      expiresOn: new Date(expiresAtMs),
+      protocol: isSecure(client.url) ? SASProtocol.Https : SASProtocol.HttpsAndHttp,
+    };
+    const sas = account.sharedKey
+      ? generateBlobSASQueryParameters(values, account.sharedKey)
+      : generateBlobSASQueryParameters(values, (await this.#delegation(account, expiresAtMs)).blob, account.name);
+    return `${client.url}?${sas.toString()}`;
+  }
+
+  async ensureContainer(place: ContainerPlace): Promise<void> {
+    const key = `${place.account}/${place.container}`;
+    if (this.#ensured.has(key)) return;
+    await calling(`making the container "${place.container}"`, async () =>
+      this.#accounts.named(place.account).blobs.getContainerClient(place.container).createIfNotExists(),
+    );
+    this.#ensured.add(key);
+  }
+
+  async #delegation(account: StorageAccount, expiresAtMs: number): Promise<DelegationKeys> {
+    const known = this.#keys.get(account.name);
+    if (known && known.expiresAtMs >= expiresAtMs) return known;
+    const untilMs = expiresAtMs + KEY_EXTRA_MS;
+    const begins = new Date(this.#clock.wallMs() - BEGINS_EARLIER_MS);
+    const keys = await calling('asking for a user delegation key', async () => ({
+      blob: await account.blobs.getUserDelegationKey(begins, new Date(untilMs)),
+      queue: await account.queues.getUserDelegationKey(begins, new Date(untilMs)),
+      expiresAtMs: untilMs,
+    }));
+    this.#keys.set(account.name, keys);
+    return keys;
+  }
+}
+
+/** Plain HTTP is allowed only where the service itself speaks nothing else, as Azurite does. */
+function isSecure(url: string): boolean {
+  return url.startsWith('https:');
+}

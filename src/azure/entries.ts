@@ -1,0 +1,72 @@
+/** Immutable entries on block blobs: created under If-None-Match, never written again. */
+import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob';
+import { LeewardError, isLeewardError } from '../kernel/errors.ts';
+import type { BlobPlace, ContainerPlace } from '../kernel/places.ts';
+import type { EntryStore, ListedEntry } from '../ports/entries.ts';
+import type { StorageAccounts } from './clients.ts';
+import { calling } from './errors.ts';
+
+export class BlobEntries implements EntryStore {
+  readonly #accounts: StorageAccounts;
+
+  constructor(accounts: StorageAccounts) {
+    this.#accounts = accounts;
+  }
+
+  async create(place: BlobPlace, bytes: Uint8Array): Promise<'created' | 'exists'> {
+    try {
+      await calling(`creating the entry "${place.blob}"`, async () =>
+        this.#client(place).upload(bytes, bytes.length, { conditions: { ifNoneMatch: '*' } }),
+      );
+      return 'created';
+    } catch (error) {
+      if (isLeewardError(error, 'CONFLICT')) return 'exists';
+      throw error;
+    }
+  }
+
+  async read(place: BlobPlace, bytesMax: number): Promise<Uint8Array | undefined> {
+    try {
+      return await calling(`reading the entry "${place.blob}"`, async () => {
+        const answer = await this.#client(place).download();
+        const { contentLength = 0, readableStreamBody } = answer;
+        if (contentLength > bytesMax) {
+          throw new LeewardError(
+            'DELTA_INVALID',
+            `entry "${place.blob}" has ${contentLength} bytes, more than ${bytesMax}`,
+          );
+        }
+        const bytes = new Uint8Array(contentLength);
+        let filled = 0;
+        for await (const chunk of readableStreamBody ?? []) {
+          const part = Buffer.from(chunk);
+          bytes.set(part, filled);
+          filled += part.length;
+        }
+        if (filled !== contentLength)
+          throw new LeewardError('UNAVAILABLE', `entry "${place.blob}": the answer was cut short`);
+        return bytes;
+      });
+    } catch (error) {
+      if (isLeewardError(error, 'NOT_FOUND')) return undefined;
+      throw error;
+    }
+  }
+
+  async *list(place: ContainerPlace, prefix: string): AsyncIterable<ListedEntry> {
+    const entries = this.#container(place).listBlobsFlat({ prefix });
+    for (;;) {
+      const next = await calling(`listing the entries "${prefix}"`, async () => entries.next());
+      if (next.done === true) return;
+      yield { name: next.value.name, sizeBytes: next.value.properties.contentLength ?? 0 };
+    }
+  }
+
+  #container(place: ContainerPlace): ContainerClient {
+    return this.#accounts.named(place.account).blobs.getContainerClient(place.container);
+  }
+
+  #client(place: BlobPlace): BlockBlobClient {
+    return this.#container(place).getBlockBlobClient(place.blob);
+  }
+}

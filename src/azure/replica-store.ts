@@ -1,0 +1,127 @@
+/** Replicas on page blobs: sequence-number conditions as fences, ETag conditions for snapshots, server-side copies. */
+import type { PageBlobClient } from '@azure/storage-blob';
+import { LeewardError, isLeewardError } from '../kernel/errors.ts';
+import type { BlobPlace } from '../kernel/places.ts';
+import type { ListedSnapshot, ReplicaProperties, ReplicaStore } from '../ports/replica-store.ts';
+import type { StorageAccounts } from './clients.ts';
+import { calling } from './errors.ts';
+
+/** Metadata of a snapshot that holds the delta's number. */
+const NUMBER_LABEL = 'leewardnumber';
+
+export class PageBlobReplicas implements ReplicaStore {
+  readonly #accounts: StorageAccounts;
+
+  constructor(accounts: StorageAccounts) {
+    this.#accounts = accounts;
+  }
+
+  async create(place: BlobPlace, sizeBytes: number): Promise<void> {
+    try {
+      await calling(`creating "${place.blob}"`, async () =>
+        this.#client(place).create(sizeBytes, { conditions: { ifNoneMatch: '*' } }),
+      );
+    } catch (error) {
+      if (!isLeewardError(error, 'CONFLICT')) throw error;
+    }
+  }
+
+  async properties(place: BlobPlace): Promise<ReplicaProperties | undefined> {
+    try {
+      return await calling(`looking at "${place.blob}"`, async () => {
+        const { contentLength, etag, blobSequenceNumber } = await this.#client(place).getProperties();
+        if (contentLength === undefined || etag === undefined || blobSequenceNumber === undefined) {
+          throw new LeewardError('PLATFORM_FAILED', `"${place.blob}" is no page blob`);
+        }
+        return { sizeBytes: contentLength, etag, sequenceNumber: blobSequenceNumber };
+      });
+    } catch (error) {
+      if (isLeewardError(error, 'NOT_FOUND')) return undefined;
+      throw error;
+    }
+  }
+
+  async raiseSequenceNumber(place: BlobPlace, fence: number): Promise<void> {
+    await calling(`raising the fence of "${place.blob}"`, async () =>
+      this.#client(place).updateSequenceNumber('max', fence),
+    );
+  }
+
+  async writePages(place: BlobPlace, at: { offset: number; bytes: Uint8Array; fence: number }): Promise<void> {
+    const conditions = { ifSequenceNumberEqualTo: at.fence };
+    await calling(`writing ${at.bytes.length} bytes at ${at.offset} of "${place.blob}"`, async () =>
+      this.#client(place).uploadPages(at.bytes, at.offset, at.bytes.length, { conditions }),
+    );
+  }
+
+  async clearPages(place: BlobPlace, at: { offset: number; lengthBytes: number; fence: number }): Promise<void> {
+    const conditions = { ifSequenceNumberEqualTo: at.fence };
+    await calling(`clearing ${at.lengthBytes} bytes at ${at.offset} of "${place.blob}"`, async () =>
+      this.#client(place).clearPages(at.offset, at.lengthBytes, { conditions }),
+    );
+  }
+
+  async snapshot(place: BlobPlace, at: { etag: string; number: number }): Promise<string> {
+    return calling(`taking a snapshot of "${place.blob}"`, async () => {
+      const options = { conditions: { ifMatch: at.etag }, metadata: { [NUMBER_LABEL]: String(at.number) } };
+      const { snapshot } = await this.#client(place).createSnapshot(options);
+      if (snapshot === undefined) throw new LeewardError('UNAVAILABLE', `"${place.blob}": storage named no snapshot`);
+      return snapshot;
+    });
+  }
+
+  async listSnapshots(place: BlobPlace): Promise<readonly ListedSnapshot[]> {
+    return calling(`listing the snapshots of "${place.blob}"`, async () => {
+      const container = this.#accounts.named(place.account).blobs.getContainerClient(place.container);
+      const found: ListedSnapshot[] = [];
+      const options = { prefix: place.blob, includeSnapshots: true, includeMetadata: true };
+      for await (const { name, snapshot, metadata } of container.listBlobsFlat(options)) {
+        if (name !== place.blob || !snapshot) continue;
+        const label = metadata?.[NUMBER_LABEL];
+        found.push({ snapshot, number: label === undefined ? undefined : Number(label) });
+      }
+      return found;
+    });
+  }
+
+  async deleteSnapshot(place: BlobPlace, snapshot: string): Promise<void> {
+    await calling(`deleting a snapshot of "${place.blob}"`, async () =>
+      this.#client(place).withSnapshot(snapshot).deleteIfExists(),
+    );
+  }
+
+  async read(place: BlobPlace, at: { offset: number; lengthBytes: number; snapshot?: string }): Promise<Uint8Array> {
+    return calling(`reading ${at.lengthBytes} bytes at ${at.offset} of "${place.blob}"`, async () => {
+      const live = this.#client(place);
+      const client = at.snapshot === undefined ? live : live.withSnapshot(at.snapshot);
+      return client.downloadToBuffer(at.offset, at.lengthBytes);
+    });
+  }
+
+  /** Source: Azure Storage REST, "Copy Blob": within an account a snapshot is copied by its URL, credentials included. */
+  async copySnapshot(from: BlobPlace & { snapshot: string }, to: BlobPlace): Promise<'copying' | 'done'> {
+    const target = this.#client(to);
+    try {
+      await calling(`copying a snapshot to "${to.blob}"`, async () =>
+        target.beginCopyFromURL(this.#client(from).withSnapshot(from.snapshot).url, {
+          conditions: { ifNoneMatch: '*' },
+          intervalInMs: 1,
+        }),
+      );
+    } catch (error) {
+      if (!isLeewardError(error, 'CONFLICT')) throw error;
+    }
+    const { copyStatus } = await calling(`looking at the copy "${to.blob}"`, async () => target.getProperties());
+    if (copyStatus === 'success') return 'done';
+    if (copyStatus === 'pending') return 'copying';
+    throw new LeewardError('PLATFORM_FAILED', `the copy "${to.blob}" ended as "${copyStatus ?? 'no copy at all'}"`);
+  }
+
+  url(place: BlobPlace): string {
+    return this.#client(place).url;
+  }
+
+  #client(place: BlobPlace): PageBlobClient {
+    return this.#accounts.named(place.account).blobs.getContainerClient(place.container).getPageBlobClient(place.blob);
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * The chain of deltas: the pure transitions of a volume's state document (docs/design.md, "How a delta is applied").
+ *
+ * Invariants: the tip advances only over a delta whose predecessor is the tip; a claim is always the delta after
+ * `applied`, on the tip's chain; `applied` and the named snapshot change together; after a cut nothing of its term
+ * extends the chain. None of these functions looks at a clock or a store: each is one change, for one write under ETag.
+ */
+import type { DeltaHead } from '../delta/head.ts';
+import { currentGeneration, withGeneration } from '../documents/volume.ts';
+import type { DeltaForm } from '../kernel/names.ts';
+import type { Claim, Generation, NamedSnapshot, VolumeDocument } from '../documents/volume.ts';
+
+/** Codes of a volume's trouble. */
+const DAMAGED = 'DELTA_INVALID';
+const FORKED = 'DELTA_FORKED';
+
+/** Where a delta stands relative to what the chain has. */
+export type Position =
+  /** Its predecessor is the tip: it is what comes next. */
+  | { readonly at: 'next' }
+  /** Something before it has not come yet. */
+  | { readonly at: 'early' }
+  /** Its number lies on the chain already; whether it is the chain's own delta of that number is for the caller. */
+  | { readonly at: 'passed' }
+  /** It cannot be applied, ever; `fork` when two writers made this chain. */
+  | { readonly at: 'refused'; readonly fork: boolean; readonly reason: string };
+
+/** Decides where a delta that was checked whole stands. */
+export function positionOf(document: VolumeDocument, head: DeltaHead): Position {
+  const generation = currentGeneration(document);
+  const refuse = (reason: string): Position => ({ at: 'refused', fork: false, reason });
+  if (head.generation !== generation.generation) {
+    return refuse(`generation: the volume is at ${generation.generation}, the delta names ${head.generation}`);
+  }
+  if (head.number <= generation.tip.number) return { at: 'passed' };
+  if (head.term !== document.term) {
+    return refuse(`term: the volume is at ${document.term}, the delta names ${head.term}`);
+  }
+  if (generation.cut) {
+    return refuse(`term: ${generation.cut.term} has ended at delta ${generation.cut.number}, this is ${head.number}`);
+  }
+  if (head.volumeBytes !== generation.volumeBytes) {
+    return refuse(`volumeBytes: the volume has ${generation.volumeBytes}, the delta names ${head.volumeBytes}`);
+  }
+  if (head.number > generation.tip.number + 1) return { at: 'early' };
+  if (head.predecessor !== generation.tip.digest) {
+    return {
+      at: 'refused',
+      fork: true,
+      reason: `predecessor: the chain's delta ${generation.tip.number} is ${generation.tip.digest}, the delta names ${head.predecessor}`,
+    };
+  }
+  return { at: 'next' };
+}
+
+/** The tip moved on to `head`, which is durable in the journal and {@link positionOf} called 'next'. */
+export function advanceTip(document: VolumeDocument, head: DeltaHead): VolumeDocument {
+  const generation = currentGeneration(document);
+  return withGeneration(document, { ...generation, tip: { number: head.number, digest: head.digest } });
+}
+
+/** The site is asked to send `number` again in `form`, and the volume says why it cannot go on. */
+export function askFor(
+  document: VolumeDocument,
+  ask: { readonly number: number; readonly form: DeltaForm; readonly sinceMs: number },
+): VolumeDocument {
+  const { number, form, sinceMs } = ask;
+  const message = `delta ${number} is damaged in the journal; the site is asked for it as ${form}`;
+  return {
+    ...document,
+    resend: [
+      ...document.resend.filter((other) => other.number !== number),
+      { generation: document.current, number, form },
+    ],
+    trouble: { code: DAMAGED, message, sinceMs },
+  };
+}
+
+/** Whether the site is asked for `number`. */
+export function isAskedFor(document: VolumeDocument, number: number): boolean {
+  return document.resend.some((ask) => ask.generation === document.current && ask.number === number);
+}
+
+/** Two writers made this chain. That stays written until a person has looked. */
+export function noteFork(
+  document: VolumeDocument,
+  fork: { readonly message: string; readonly sinceMs: number },
+): VolumeDocument {
+  return { ...document, trouble: { code: FORKED, ...fork } };
+}
+
+/** The journal holds `number`, which is early: remembered, so that a sweep looks for it. */
+export function noteEarly(document: VolumeDocument, number: number): VolumeDocument {
+  const generation = currentGeneration(document);
+  return withGeneration(document, { ...generation, beyond: Math.max(generation.beyond, number) });
+}
+
+/** The next delta claimed. `claim.number` is `applied.number + 1`, and at most the tip. */
+export function takeClaim(document: VolumeDocument, claim: Claim): VolumeDocument {
+  return withGeneration(document, { ...currentGeneration(document), claim });
+}
+
+/** Whether `document` still has the claim that a worker raised its fence for. */
+export function stillClaims(document: VolumeDocument, before: Generation, claim: Claim): boolean {
+  const now = currentGeneration(document);
+  return (
+    now.generation === before.generation &&
+    now.epoch === before.epoch &&
+    now.claim?.number === claim.number &&
+    now.claim.digest === claim.digest
+  );
+}
+
+/**
+ * The claimed delta applied: `applied`, the end of the claim and the named snapshot in one change. The first marker of
+ * a generation publishes it. Retention keeps the newest `snapshotsKept` names. What was asked for up to here is there.
+ */
+export function finishClaim(
+  document: VolumeDocument,
+  done: { head: DeltaHead; snapshot: NamedSnapshot | undefined; snapshotsKept: number },
+): VolumeDocument {
+  const generation = currentGeneration(document);
+  const { number, digest, sourceTimeMs } = done.head;
+  const snapshots = done.snapshot ? [...generation.snapshots, done.snapshot] : generation.snapshots;
+  const changed = withGeneration(document, {
+    ...generation,
+    applied: { number, digest, sourceTimeMs },
+    claim: null,
+    snapshots: snapshots.slice(-done.snapshotsKept),
+  });
+  return {
+    ...changed,
+    published: done.snapshot ? generation.generation : document.published,
+    resend: document.resend.filter((ask) => ask.generation !== generation.generation || ask.number > number),
+    trouble: document.trouble?.code === DAMAGED ? null : document.trouble,
+  };
+}
+
+/**
+ * The end of the term: a new epoch, and the cut at the tip. A claim stays and is finished in the new epoch; nobody's
+ * courtesy keeps others from it any more. Undefined if the term has ended already.
+ */
+export function endTerm(document: VolumeDocument, term: number): VolumeDocument | undefined {
+  const generation = currentGeneration(document);
+  if (generation.cut) return undefined;
+  return withGeneration(document, {
+    ...generation,
+    epoch: generation.epoch + 1,
+    cut: { ...generation.tip, term },
+    claim: generation.claim && { ...generation.claim, untilMs: 0 },
+  });
+}

@@ -1,0 +1,270 @@
+/**
+ * The apply engine: brings a volume's replica to its tip, whoever began the work (docs/design.md, "How a delta is
+ * applied").
+ *
+ * Invariants: every step is one write under ETag or one request that can be repeated; what it meets half done it
+ * finishes, in the same way as the one who began; it holds nothing in memory that the state document and the journal
+ * do not say. The lock within the process and the courtesy towards a claim's holder only save work: without either
+ * the protocol is as safe.
+ */
+import { currentGeneration, hasWork, volumeKind } from '../documents/volume.ts';
+import type { ChainPoint, Claim, Generation, VolumeDocument } from '../documents/volume.ts';
+import type { Documents, Held } from '../documents/store.ts';
+import type { Clock } from '../kernel/clock.ts';
+import { LeewardError, isLeewardError } from '../kernel/errors.ts';
+import { volumeId } from '../kernel/ids.ts';
+import type { VolumeRef } from '../kernel/ids.ts';
+import { documents as names } from '../kernel/names.ts';
+import type { DeltaForm } from '../kernel/names.ts';
+import type { EntryStore } from '../ports/entries.ts';
+import type { ReplicaStore } from '../ports/replica-store.ts';
+import { Applier } from './apply.ts';
+import { advanceTip, askFor, endTerm, finishClaim, positionOf, stillClaims, takeClaim } from './chain.ts';
+import { Journal } from './journal.ts';
+import type { KeptDelta } from './journal.ts';
+import { KeyedLock } from './keyed-lock.ts';
+import { removeUnnamedSnapshots } from './snapshots.ts';
+
+export interface EnginePorts {
+  readonly documents: Documents;
+  readonly replicas: ReplicaStore;
+  readonly entries: EntryStore;
+  readonly clock: Clock;
+}
+
+export interface EngineOptions {
+  /** How long others leave a claim alone, in milliseconds. */
+  readonly claimMs: number;
+  /** How many recovery points a volume keeps. */
+  readonly snapshotsKept: number;
+  /** How long one call goes on before it leaves the rest to the next, in milliseconds. */
+  readonly budgetMs: number;
+}
+
+/** How far {@link ReplicaEngine.advance} came. */
+export type Progress = 'caught-up' | 'more';
+
+/** How long to wait before a courtesy to another worker's claim is reconsidered. */
+const COURTESY_MS = 250;
+
+/** The state as somebody saw it, and how late it was then at the least, on the service's clock. */
+interface Seen {
+  readonly held: Held<VolumeDocument>;
+  readonly nowMs: number;
+}
+
+export class ReplicaEngine {
+  readonly #ports: EnginePorts;
+  readonly #options: EngineOptions;
+  readonly #applier: Applier;
+  readonly #lock = new KeyedLock();
+
+  constructor(ports: EnginePorts, options: EngineOptions) {
+    this.#ports = ports;
+    this.#options = options;
+    this.#applier = new Applier(ports.replicas);
+  }
+
+  /** The volume's journal as its current generation has it. */
+  journal(volume: VolumeRef, document: VolumeDocument): Journal {
+    return new Journal(this.#ports.entries, volume, currentGeneration(document));
+  }
+
+  /**
+   * Does all that the state and the journal allow: finishes a claim, applies up to the tip, extends the tip by what
+   * waits. Idempotent; any number of workers may call it at once. `offered` is a delta that is durable in the journal
+   * and came next in the state that was seen: it is taken first, in one change with its claim where nothing is before
+   * it. 'more' when the budget ran out first. Errors: UNAVAILABLE, VERSION_TOO_NEW, NOT_FOUND for an unknown volume;
+   * DELTA_INVALID when the volume waits for a delta to be sent again, which its state says. What was done stands.
+   */
+  async advance(volume: VolumeRef, offered?: { seen: Held<VolumeDocument>; kept: KeptDelta }): Promise<Progress> {
+    return this.#lock.run(volumeId(volume), async () => {
+      const untilMs = this.#ports.clock.bootMs() + this.#options.budgetMs;
+      let seen: Seen | undefined = offered && { held: offered.seen, nowMs: offered.seen.lastModifiedMs };
+      let offer = offered?.kept;
+      do {
+        try {
+          seen ??= await this.#look(volume);
+          if (offer && isNext(seen.held.value, offer)) {
+            seen = await this.#take(volume, seen, offer);
+            continue;
+          }
+          offer = undefined;
+          if (!hasWork(seen.held.value)) return 'caught-up';
+          const before: Seen = seen;
+          seen = undefined;
+          const step = await this.#step(volume, before);
+          if (step === 'nothing') return 'caught-up';
+          seen = step;
+        } catch (error) {
+          // Somebody else moved the volume on: look again at where it stands now.
+          if (!isLeewardError(error, 'CONFLICT', 'FENCED')) throw error;
+          seen = undefined;
+          await this.#ports.clock.sleep(COURTESY_MS);
+        }
+      } while (this.#ports.clock.bootMs() < untilMs);
+      return 'more';
+    });
+  }
+
+  /** Ends the volume's term, in one change: a new epoch, the cut at the tip. Idempotent. Errors: REFUSED, another term. */
+  async endTerm(volume: VolumeRef, term: number): Promise<ChainPoint> {
+    const held = await this.#ports.documents.update(volumeKind, names.volume(volume), (document) => {
+      if (document.term !== term) {
+        throw new LeewardError('REFUSED', `volume ${document.volume} is at term ${document.term}, not at ${term}`);
+      }
+      return endTerm(document, term);
+    });
+    const { cut, tip } = currentGeneration(held.value);
+    return cut ?? tip;
+  }
+
+  /** Applies what the chain holds up to the cut. 'drained' when the replica stands at the cut. Errors: REFUSED, no cut. */
+  async drain(volume: VolumeRef): Promise<'drained' | 'more'> {
+    await this.advance(volume);
+    const { value } = await this.#ports.documents.need(volumeKind, names.volume(volume));
+    const { cut, applied } = currentGeneration(value);
+    if (!cut) throw new LeewardError('REFUSED', `volume ${value.volume} has no cut: its term has not ended`);
+    return applied.number === cut.number ? 'drained' : 'more';
+  }
+
+  /**
+   * Asks the site to send a delta again, in a form whose name is free, and marks the volume; the tip that moves past it
+   * ends both. Returns the form. Can be repeated.
+   */
+  async askAgain(volume: VolumeRef, number: number): Promise<DeltaForm> {
+    const name = names.volume(volume);
+    const seen = await this.#ports.documents.need(volumeKind, name);
+    const form = await this.journal(volume, seen.value).nextForm(number);
+    await this.#ports.documents.update(volumeKind, name, (document, { lastModifiedMs }) => {
+      const asked = document.resend.some((ask) => ask.number === number && ask.form === form);
+      return asked ? undefined : askFor(document, { number, form, sinceMs: lastModifiedMs });
+    });
+    return form;
+  }
+
+  async #look(volume: VolumeRef): Promise<Seen> {
+    const { held, serviceNowMs } = await this.#ports.documents.readWithTime(volumeKind, names.volume(volume));
+    if (!held) throw new LeewardError('NOT_FOUND', `volume ${volumeId(volume)} is not registered`);
+    return { held, nowMs: serviceNowMs };
+  }
+
+  /** Takes a delta that comes next: the tip moves on, and the claim with it where nothing else is before it. */
+  async #take(volume: VolumeRef, { held, nowMs }: Seen, kept: KeptDelta): Promise<Seen> {
+    const { applied, tip, claim } = currentGeneration(held.value);
+    const extended = advanceTip(held.value, kept.delta.head);
+    if (claim || applied.number < tip.number) return seenNow(await this.#write(held, extended));
+    const mine = await this.#write(held, takeClaim(extended, this.#claimOf(kept, nowMs)));
+    return this.#apply(mine, kept);
+  }
+
+  /** One change, or one delta applied; the state after it where it is known. */
+  async #step(volume: VolumeRef, { held, nowMs }: Seen): Promise<Seen | 'nothing' | undefined> {
+    const { claim, applied, tip } = currentGeneration(held.value);
+    if (claim && claim.untilMs > nowMs) {
+      await this.#ports.clock.sleep(COURTESY_MS);
+      return undefined;
+    }
+    if (claim) return this.#adopt(volume, { held, nowMs }, claim);
+    if (applied.number < tip.number) {
+      const kept = await this.#nextOnChain(volume, held);
+      return this.#apply(await this.#write(held, takeClaim(held.value, this.#claimOf(kept, nowMs))), kept);
+    }
+    const [after] = await this.journal(volume, held.value).afterTip();
+    return after ? this.#take(volume, { held, nowMs }, after) : 'nothing';
+  }
+
+  /** Finishes a claim that its holder left. Its snapshot, if the holder got so far, is nobody's now. */
+  async #adopt(volume: VolumeRef, { held, nowMs }: Seen, claim: Claim): Promise<Seen> {
+    const kept = await this.#claimed(volume, held, claim);
+    const after = await this.#apply(await this.#write(held, takeClaim(held.value, this.#claimOf(kept, nowMs))), kept);
+    await removeUnnamedSnapshots(this.#ports, volume);
+    return after;
+  }
+
+  /** The claimed entry; where it was damaged or lost since, another one of the same delta. */
+  async #claimed(volume: VolumeRef, held: Held<VolumeDocument>, claim: Claim): Promise<KeptDelta> {
+    try {
+      return await this.journal(volume, held.value).read(claim.entry);
+    } catch (error) {
+      if (!isLeewardError(error, 'DELTA_INVALID', 'NOT_FOUND')) throw error;
+      return this.#nextOnChain(volume, held);
+    }
+  }
+
+  /** The delta after `applied`, out of the journal; where no sound one is left, asks the site and says so. */
+  async #nextOnChain(volume: VolumeRef, held: Held<VolumeDocument>): Promise<KeptDelta> {
+    const number = currentGeneration(held.value).applied.number + 1;
+    const kept = await this.journal(volume, held.value).onChain(number);
+    if (kept) return kept;
+    const form = await this.askAgain(volume, number);
+    throw new LeewardError(
+      'DELTA_INVALID',
+      `delta ${number} of ${held.value.volume}: no sound entry in the journal; the site is asked for it as ${form}`,
+    );
+  }
+
+  /** Steps 4 to 6 for the claim that `held` has. */
+  async #apply(held: Held<VolumeDocument>, kept: KeptDelta): Promise<Seen> {
+    const generation = currentGeneration(held.value);
+    const { head } = kept.delta;
+    const fence = await this.#applier.raiseFence(generation, head.number);
+    await this.#confirm(held);
+    await this.#applier.write(kept.delta, { volume: held.value.volume, generation, fence });
+    const snapshot = await this.#applier.snapshot(head, { generation, fence });
+    const after = await this.#finish(held, (document) =>
+      finishClaim(document, { head, snapshot, snapshotsKept: this.#options.snapshotsKept }),
+    );
+    await this.#removeDropped(generation, currentGeneration(after.value));
+    return seenNow(after);
+  }
+
+  /** The state as it is now, if it still has the claim that `held` has. Errors: FENCED. */
+  async #confirm(held: Held<VolumeDocument>): Promise<Held<VolumeDocument>> {
+    const now = await this.#ports.documents.need(volumeKind, held.name);
+    const before = currentGeneration(held.value);
+    if (before.claim && stillClaims(now.value, before, before.claim)) return now;
+    throw new LeewardError('FENCED', `${held.value.volume}: delta ${before.applied.number + 1} lost its turn`);
+  }
+
+  /**
+   * Step 6, second half. A change by others meanwhile — a tip that moved on, a delta noted as early — does not end the
+   * claim: then the change is made again on what stands there.
+   */
+  async #finish(
+    held: Held<VolumeDocument>,
+    done: (document: VolumeDocument) => VolumeDocument,
+  ): Promise<Held<VolumeDocument>> {
+    for (let now = held; ; now = await this.#confirm(held)) {
+      try {
+        return await this.#write(now, done(now.value));
+      } catch (error) {
+        if (!isLeewardError(error, 'CONFLICT')) throw error;
+      }
+    }
+  }
+
+  async #removeDropped(before: Generation, after: Generation): Promise<void> {
+    const kept = new Set(after.snapshots.map(({ snapshot }) => snapshot));
+    for (const { snapshot } of before.snapshots) {
+      if (!kept.has(snapshot)) await this.#ports.replicas.deleteSnapshot(before.replica, snapshot);
+    }
+  }
+
+  async #write(held: Held<VolumeDocument>, value: VolumeDocument): Promise<Held<VolumeDocument>> {
+    return this.#ports.documents.replace(volumeKind, held, value);
+  }
+
+  #claimOf(kept: KeptDelta, nowMs: number): Claim {
+    const { number, digest } = kept.delta.head;
+    return { number, digest, entry: kept.entry, untilMs: nowMs + this.#options.claimMs };
+  }
+}
+
+function seenNow(held: Held<VolumeDocument>): Seen {
+  return { held, nowMs: held.lastModifiedMs };
+}
+
+function isNext(document: VolumeDocument, kept: KeptDelta): boolean {
+  return positionOf(document, kept.delta.head).at === 'next';
+}

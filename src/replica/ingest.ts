@@ -1,0 +1,226 @@
+/**
+ * Taking in what a site sent: the use case of the ingest function.
+ *
+ * Invariants: nothing is believed before the signature and the delta were checked whole; a delta is durable in the
+ * journal before the tip covers it; every message ends in exactly one of the outcomes below, and none of them loses it.
+ * What cannot be right is set aside with one line that says why; what is too new for this program waits in the queue.
+ */
+import { checkDelta } from '../delta/delta.ts';
+import type { Delta } from '../delta/delta.ts';
+import { volumeKind } from '../documents/volume.ts';
+import type { VolumeDocument } from '../documents/volume.ts';
+import type { Documents, Held } from '../documents/store.ts';
+import type { Clock } from '../kernel/clock.ts';
+import { LeewardError, isLeewardError } from '../kernel/errors.ts';
+import { parseVolume, siteId } from '../kernel/ids.ts';
+import type { VolumeRef } from '../kernel/ids.ts';
+import { documents as names } from '../kernel/names.ts';
+import type { EntryStore } from '../ports/entries.ts';
+import type { Queues } from '../ports/queue.ts';
+import { envelopeSchema } from '../protocol/envelope.ts';
+import type { Envelope } from '../protocol/envelope.ts';
+import { parseSigned, readPayload } from '../protocol/signed.ts';
+import { setAside } from './aside.ts';
+import { isAskedFor, noteEarly, noteFork, positionOf } from './chain.ts';
+import type { ReplicaEngine } from './engine.ts';
+import type { KeptDelta } from './journal.ts';
+import type { SiteKeys } from './site-keys.ts';
+
+/** What became of a message. */
+export type IngestOutcome =
+  /** The chain has it, and everything up to it is in the replica. */
+  | { readonly outcome: 'applied'; readonly volume: string; readonly number: number }
+  /** The chain has it; what is left of applying it is for the next call or the sweep. */
+  | { readonly outcome: 'durable'; readonly volume: string; readonly number: number }
+  /** Something before it is missing. It waits in the journal, not acknowledged. */
+  | { readonly outcome: 'early'; readonly volume: string; readonly number: number }
+  /** The chain had it before. */
+  | { readonly outcome: 'repeated'; readonly volume: string; readonly number: number }
+  /** Refused, and kept aside under this name. */
+  | { readonly outcome: 'set-aside'; readonly reason: string; readonly aside: string }
+  /** Written by a newer Leeward: back in its queue until this one is updated. */
+  | { readonly outcome: 'waits'; readonly reason: string };
+
+export interface IngestPorts {
+  readonly documents: Documents;
+  readonly entries: EntryStore;
+  readonly queues: Queues;
+  readonly clock: Clock;
+  readonly keys: SiteKeys;
+  readonly engine: ReplicaEngine;
+  /** The account that holds the container for what is set aside. */
+  readonly account: string;
+}
+
+/** How long a message waits that only a newer program can read. */
+const TOO_NEW_DELAY_MS = 5 * 60_000;
+
+export class Ingest {
+  readonly #ports: IngestPorts;
+
+  constructor(ports: IngestPorts) {
+    this.#ports = ports;
+  }
+
+  /**
+   * Takes in one message as the host gave it: JSON as an object, anything else as text. `queue` is where it came from;
+   * undefined when a person typed it, and then nothing goes back to a queue. Errors: UNAVAILABLE and other passing
+   * faults, for which the message shall be tried again.
+   */
+  async receive(message: unknown, queue: string | undefined): Promise<IngestOutcome> {
+    let site: string | undefined;
+    try {
+      const signed = parseSigned(parseJson(message), 'delta');
+      const signer = siteId(await this.#ports.keys.signerOf(signed));
+      site = signer;
+      return await this.#take(readPayload(signed, envelopeSchema), signer);
+    } catch (error) {
+      if (!(error instanceof LeewardError)) throw error;
+      if (error.code === 'VERSION_TOO_NEW' && queue !== undefined) return this.#postpone(message, queue, error);
+      if (error.retryHelps) throw error;
+      return this.#refuse(message, site, error);
+    }
+  }
+
+  /** Whether a message that failed is worth another try: it is signed by its site, or only too new for this program. */
+  async isSound(text: string): Promise<boolean> {
+    try {
+      const signed = parseSigned(parseJson(text), 'delta');
+      await this.#ports.keys.signerOf(signed);
+      readPayload(signed, envelopeSchema);
+      return true;
+    } catch (error) {
+      if (!(error instanceof LeewardError)) throw error;
+      return error.retryHelps;
+    }
+  }
+
+  async #take(envelope: Envelope, signer: string): Promise<IngestOutcome> {
+    const volume = parseVolume(envelope.volume);
+    if (siteId(volume) !== signer) {
+      throw new LeewardError(
+        'SIGNATURE_INVALID',
+        `volume: ${envelope.volume} is not a volume of ${signer}, which signed`,
+      );
+    }
+    const held = await this.#ports.documents.need(volumeKind, names.volume(volume));
+    const sent = await this.#fetch(envelope, volume, held.value);
+    const { head } = sent.delta;
+    const outcome = { volume: envelope.volume, number: head.number };
+    const position = positionOf(held.value, head);
+    switch (position.at) {
+      case 'refused':
+        return this.#refuseDelta(volume, held, position);
+      case 'passed':
+        return this.#repeated(volume, held, sent);
+      case 'early':
+        await this.#keep(volume, held.value, sent);
+        await this.#ports.documents.update(volumeKind, held.name, (document) => noteEarly(document, head.number));
+        await this.#ports.engine.advance(volume);
+        return { outcome: 'early', ...outcome };
+      case 'next': {
+        const kept = await this.#keep(volume, held.value, sent);
+        const progress = await this.#ports.engine.advance(volume, { seen: held, kept });
+        return { outcome: progress === 'caught-up' ? 'applied' : 'durable', ...outcome };
+      }
+    }
+  }
+
+  /** The delta that the envelope hands over, checked whole and held against what the envelope says. */
+  async #fetch(envelope: Envelope, volume: VolumeRef, document: VolumeDocument): Promise<Sent> {
+    if (envelope.entry !== undefined) {
+      try {
+        const kept = await this.#ports.engine.journal(volume, document).read(envelope.entry);
+        agree(envelope, kept.delta);
+        return kept;
+      } catch (error) {
+        if (isLeewardError(error, 'DELTA_INVALID')) await this.#ports.engine.askAgain(volume, envelope.number);
+        throw error;
+      }
+    }
+    const bytes = Buffer.from(envelope.inline ?? '', 'base64');
+    const delta = checkDelta(bytes);
+    agree(envelope, delta);
+    return { delta, bytes };
+  }
+
+  async #keep(volume: VolumeRef, document: VolumeDocument, sent: Sent): Promise<KeptDelta> {
+    return 'entry' in sent ? sent : this.#ports.engine.journal(volume, document).keep(sent.delta, sent.bytes);
+  }
+
+  /** A number that the chain has: either its own delta once more, or another writer's. */
+  async #repeated(volume: VolumeRef, held: Held<VolumeDocument>, sent: Sent): Promise<IngestOutcome> {
+    const { number, digest } = sent.delta.head;
+    const own = await this.#ports.engine.journal(volume, held.value).isOnChain({ number, digest });
+    if (own === false) {
+      const reason = `number: the chain has another delta ${number} than ${digest}`;
+      return this.#refuseDelta(volume, held, { fork: true, reason });
+    }
+    if (isAskedFor(held.value, number)) await this.#keep(volume, held.value, sent);
+    await this.#ports.engine.advance(volume);
+    return { outcome: 'repeated', volume: held.value.volume, number };
+  }
+
+  async #refuseDelta(
+    volume: VolumeRef,
+    held: Held<VolumeDocument>,
+    refused: { readonly fork: boolean; readonly reason: string },
+  ): Promise<never> {
+    const message = `delta of ${held.value.volume} refused: ${refused.reason}`;
+    if (refused.fork) {
+      await this.#ports.documents.update(volumeKind, names.volume(volume), (document, { lastModifiedMs }) =>
+        document.trouble?.message === message ? undefined : noteFork(document, { message, sinceMs: lastModifiedMs }),
+      );
+    }
+    throw new LeewardError(refused.fork ? 'DELTA_FORKED' : 'REFUSED', message);
+  }
+
+  async #postpone(message: unknown, queue: string, error: LeewardError): Promise<IngestOutcome> {
+    await this.#ports.queues.send(queue, textOf(message), { delayMs: TOO_NEW_DELAY_MS });
+    return { outcome: 'waits', reason: error.message };
+  }
+
+  async #refuse(message: unknown, site: string | undefined, error: LeewardError): Promise<IngestOutcome> {
+    const body = Buffer.from(textOf(message));
+    const refusal = { site, body, code: error.code, reason: error.message, atMs: this.#ports.clock.wallMs() };
+    return {
+      outcome: 'set-aside',
+      reason: error.message,
+      aside: await setAside(this.#ports.entries, this.#ports.account, refusal),
+    };
+  }
+}
+
+/** A checked delta, either in the journal already or with its bytes. */
+type Sent = KeptDelta | { readonly delta: Delta; readonly bytes: Uint8Array };
+
+/** What was typed or sent: the host gives JSON parsed, so it is written anew. */
+function textOf(message: unknown): string {
+  return typeof message === 'string' ? message : JSON.stringify(message);
+}
+
+/** Text that is JSON, parsed as the host does it: so that what a person typed reads like what a site sent. */
+function parseJson(message: unknown): unknown {
+  if (typeof message !== 'string') return message;
+  try {
+    return JSON.parse(message);
+  } catch {
+    return message;
+  }
+}
+
+/** The envelope must say what the delta is. */
+function agree(envelope: Envelope, { head }: Delta): void {
+  const wrong = (['volume', 'generation', 'term', 'number', 'digest'] as const).find(
+    (field) => envelope[field] !== head[field],
+  );
+  if (wrong) {
+    throw new LeewardError('DELTA_INVALID', `${wrong}: the envelope says ${envelope[wrong]}, the delta ${head[wrong]}`);
+  }
+  if (envelope.sizeBytes !== head.totalBytes) {
+    throw new LeewardError(
+      'DELTA_INVALID',
+      `sizeBytes: the envelope says ${envelope.sizeBytes}, the delta ${head.totalBytes}`,
+    );
+  }
+}

@@ -1,0 +1,169 @@
+/**
+ * A volume's journal, as the engine uses it: finding, reading and keeping deltas.
+ *
+ * Invariants: a delta that comes out of here was checked whole, whatever the entry's name says; a name is tried before
+ * its content is believed; nothing is overwritten, so a damaged entry is passed by, never repaired in place.
+ */
+import { checkDelta } from '../delta/delta.ts';
+import type { Delta } from '../delta/delta.ts';
+import type { DeltaHead } from '../delta/head.ts';
+import { DELTA_LIMITS } from '../delta/limits.ts';
+import type { ChainPoint, Generation } from '../documents/volume.ts';
+import { LeewardError, isLeewardError } from '../kernel/errors.ts';
+import { volumeId } from '../kernel/ids.ts';
+import type { VolumeRef } from '../kernel/ids.ts';
+import { journalEntry, journalNumberPrefix, parseJournalEntry } from '../kernel/names.ts';
+import type { DeltaForm } from '../kernel/names.ts';
+import type { EntryStore } from '../ports/entries.ts';
+
+/** A delta in the journal, checked whole. */
+export interface KeptDelta {
+  readonly entry: string;
+  readonly delta: Delta;
+}
+
+/** The name of an entry, with what it says. */
+interface Found {
+  readonly entry: string;
+  readonly digest: string;
+  readonly form: DeltaForm;
+}
+
+/** How far the chain is followed backwards to tell a repeated delta from a fork's. */
+const WALK_BACK_MAX = 64;
+
+export class Journal {
+  readonly #entries: EntryStore;
+  readonly #volume: VolumeRef;
+  readonly #generation: Generation;
+
+  constructor(entries: EntryStore, volume: VolumeRef, generation: Generation) {
+    this.#entries = entries;
+    this.#volume = volume;
+    this.#generation = generation;
+  }
+
+  /**
+   * Reads and checks one entry. Errors: NOT_FOUND; DELTA_INVALID when it is damaged or not what its name says;
+   * VERSION_TOO_NEW.
+   */
+  async read(entry: string): Promise<KeptDelta> {
+    const name = parseJournalEntry(entry);
+    if (!name)
+      throw new LeewardError('MESSAGE_INVALID', `entry: "${entry.slice(0, 200)}" is not the name of a journal entry`);
+    const bytes = await this.#entries.read(this.#place(entry), DELTA_LIMITS.encodedBytesMax);
+    if (!bytes) throw new LeewardError('NOT_FOUND', `entry: the journal has no "${entry}"`);
+    const delta = checkDelta(bytes);
+    const { head } = delta;
+    if (
+      entry !== journalEntry(this.#volume, name) ||
+      head.volume !== volumeId(this.#volume) ||
+      head.generation !== name.generation ||
+      head.number !== name.number ||
+      head.digest !== name.digest
+    ) {
+      throw new LeewardError(
+        'DELTA_INVALID',
+        `entry: "${entry}" holds delta ${head.number} ${head.digest} of ${head.volume}`,
+      );
+    }
+    return { entry, delta };
+  }
+
+  /**
+   * Makes a checked delta durable and returns the entry that holds it. An entry of its name that turns out damaged is
+   * passed by for the next form.
+   */
+  async keep(delta: Delta, bytes: Uint8Array): Promise<KeptDelta> {
+    const { head } = delta;
+    for (let attempt = 1; ; attempt += 1) {
+      const entry = journalEntry(this.#volume, { ...head, form: `literal-${attempt}` });
+      if ((await this.#entries.create(this.#place(entry), bytes)) === 'created') return { entry, delta };
+      try {
+        return await this.read(entry);
+      } catch (error) {
+        if (!isLeewardError(error, 'DELTA_INVALID')) throw error;
+      }
+    }
+  }
+
+  /** Whether `point` is the chain's own delta of that number; undefined when it is too far back to be told cheaply. */
+  async isOnChain(point: ChainPoint): Promise<boolean | undefined> {
+    const { tip, applied, claim } = this.#generation;
+    const known = [tip, applied, claim].find((other) => other?.number === point.number);
+    if (known) return known.digest === point.digest;
+    const digests = new Set((await this.#find(point.number)).map(({ digest }) => digest));
+    if (!digests.has(point.digest)) return false;
+    if (digests.size === 1) return true;
+    const right = await this.#chainDigest(point.number, WALK_BACK_MAX);
+    return right === undefined ? undefined : right === point.digest;
+  }
+
+  /**
+   * The chain's delta of `number`, between `applied` and the tip. Damaged entries are passed by. Undefined when none is
+   * sound: then it has to be sent again, in the form that {@link nextForm} gives.
+   */
+  async onChain(number: number): Promise<KeptDelta | undefined> {
+    const { tip, applied } = this.#generation;
+    const digest = number === tip.number ? tip.digest : undefined;
+    const sound = await this.#sound(number, (head) =>
+      digest === undefined ? head.predecessor === applied.digest : head.digest === digest,
+    );
+    if (new Set(sound.map(({ delta }) => delta.head.digest)).size <= 1) return sound[0];
+    const right = await this.#chainDigest(number, Infinity);
+    return sound.find(({ delta }) => delta.head.digest === right);
+  }
+
+  /** Sound deltas that could come after the tip. */
+  async afterTip(): Promise<readonly KeptDelta[]> {
+    const { tip } = this.#generation;
+    return this.#sound(tip.number + 1, (head) => head.predecessor === tip.digest);
+  }
+
+  /** A form whose name is free for a delta that has to be sent again. */
+  async nextForm(number: number): Promise<DeltaForm> {
+    const attempts = (await this.#find(number)).map(({ form }) => Number(form.slice('literal-'.length)));
+    return `literal-${Math.max(0, ...attempts) + 1}`;
+  }
+
+  async #sound(number: number, wanted: (head: DeltaHead) => boolean): Promise<KeptDelta[]> {
+    const sound: KeptDelta[] = [];
+    for (const { entry } of await this.#find(number)) {
+      try {
+        const kept = await this.read(entry);
+        if (wanted(kept.delta.head)) sound.push(kept);
+      } catch (error) {
+        if (!isLeewardError(error, 'DELTA_INVALID', 'NOT_FOUND')) throw error;
+      }
+    }
+    return sound;
+  }
+
+  async #find(number: number): Promise<Found[]> {
+    const prefix = journalNumberPrefix(this.#volume, { generation: this.#generation.generation, number });
+    const found: Found[] = [];
+    for await (const { name } of this.#entries.list(this.#generation.journal, prefix)) {
+      const parsed = parseJournalEntry(name);
+      if (parsed) found.push({ entry: name, digest: parsed.digest, form: parsed.form });
+    }
+    return found;
+  }
+
+  /** Follows predecessors from the tip back to `number`. Undefined beyond `stepsMax`, or where an entry is gone. */
+  async #chainDigest(number: number, stepsMax: number): Promise<string | undefined> {
+    let { number: at, digest } = this.#generation.tip;
+    if (at - number > stepsMax) return undefined;
+    while (at > number) {
+      const wanted = digest;
+      const [kept] = await this.#sound(at, (head) => head.digest === wanted);
+      if (!kept) return undefined;
+      at -= 1;
+      digest = kept.delta.head.predecessor;
+    }
+    return digest;
+  }
+
+  #place(entry: string): { account: string; container: string; blob: string } {
+    return { ...this.#generation.journal, blob: entry };
+  }
+}
