@@ -1,0 +1,125 @@
+/**
+ * The digest of a delta: its place in the chain and its logical content (docs/delta-format.md, "Digest").
+ *
+ * Invariants: the same pages set to the same bytes give the same digest, however they were cut, compressed or told to be
+ * zeros; whatever else the digest covers has a fixed or stated length, so that no two deltas hash the same text. Memory
+ * does not grow with what is fed.
+ */
+import { sha256 } from '../kernel/hash.ts';
+import { PAGE_BYTES } from '../kernel/units.ts';
+import type { DeltaIdentity } from './identity.ts';
+import { CONSISTENCY, KIND } from './layout.ts';
+import { isZeros } from './zeros.ts';
+
+const FIRST_LINE = 'leeward delta 1\n';
+/** Zeros are looked for in steps of this before page by page. */
+const STEP_PAGES = 128;
+const RUN_BYTES = 17;
+
+/**
+ * Computes a digest from extents that are fed once each, in ascending order, as the format demands of them: offsets and
+ * lengths are multiples of 512. It trusts its caller in this; the reader and the writer of deltas check it.
+ */
+export class DigestBuilder {
+  readonly #content = sha256();
+  readonly #runs = sha256();
+  #runCount = 0;
+  #kind: number = KIND.zeros;
+  #start = 0;
+  #end = 0;
+
+  /** Feeds pages with their bytes, which may be zeros too; `bytes` are not kept. */
+  literal(offset: number, bytes: Uint8Array): void {
+    let dataStart = -1;
+    const step = STEP_PAGES * PAGE_BYTES;
+    const dataUpTo = (end: number): void => {
+      if (dataStart < 0) return;
+      this.#content.update(bytes.subarray(dataStart, end));
+      this.#run(KIND.literal, offset + dataStart, end - dataStart);
+      dataStart = -1;
+    };
+    for (let at = 0; at < bytes.length; at += step) {
+      const stop = Math.min(at + step, bytes.length);
+      if (isZeros(bytes, at, stop)) {
+        dataUpTo(at);
+        this.#run(KIND.zeros, offset + at, stop - at);
+        continue;
+      }
+      for (let page = at; page < stop; page += PAGE_BYTES) {
+        if (isZeros(bytes, page, page + PAGE_BYTES)) {
+          dataUpTo(page);
+          this.#run(KIND.zeros, offset + page, PAGE_BYTES);
+        } else if (dataStart < 0) {
+          dataStart = page;
+        }
+      }
+    }
+    dataUpTo(bytes.length);
+  }
+
+  /** Feeds pages that become zeros. */
+  zeros(offset: number, lengthBytes: number): void {
+    this.#run(KIND.zeros, offset, lengthBytes);
+  }
+
+  /** The digest, 64 lower-case hexadecimal digits. To be called once, after the last extent. */
+  finish(of: DeltaIdentity): string {
+    this.#closeRun();
+    const marker = of.marker;
+    return sha256()
+      .update(FIRST_LINE)
+      .update(u16(of.volume.length))
+      .update(of.volume)
+      .update(u32(of.generation))
+      .update(u32(of.term))
+      .update(u32(of.number))
+      .update(u64(of.volumeBytes))
+      .update(Uint8Array.of(CONSISTENCY[marker?.consistency ?? 'none']))
+      .update(u16(marker?.name.length ?? 0))
+      .update(marker?.name ?? '')
+      .update(u64(marker?.timeMs ?? 0))
+      .update(Buffer.from(of.predecessor, 'hex'))
+      .update(u32(this.#runCount))
+      .update(Buffer.from(this.#runs.hex(), 'hex'))
+      .update(Buffer.from(this.#content.hex(), 'hex'))
+      .hex();
+  }
+
+  /** Lengthens the present run where `offset` goes on with it, else begins the next. */
+  #run(kind: number, offset: number, lengthBytes: number): void {
+    if (kind !== this.#kind || offset !== this.#end) {
+      this.#closeRun();
+      this.#kind = kind;
+      this.#start = offset;
+    }
+    this.#end = offset + lengthBytes;
+  }
+
+  #closeRun(): void {
+    if (this.#end === this.#start) return;
+    const entry = Buffer.alloc(RUN_BYTES);
+    entry.writeUInt8(this.#kind, 0);
+    entry.writeBigUInt64LE(BigInt(this.#start), 1);
+    entry.writeBigUInt64LE(BigInt(this.#end - this.#start), 9);
+    this.#runs.update(entry);
+    this.#runCount += 1;
+  }
+}
+
+function u16(value: number): Uint8Array {
+  const bytes = Buffer.alloc(2);
+  bytes.writeUInt16LE(value);
+  return bytes;
+}
+
+function u32(value: number): Uint8Array {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(value);
+  return bytes;
+}
+
+function u64(value: number): Uint8Array {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64LE(BigInt(value));
+  return bytes;
+}

@@ -1,0 +1,91 @@
+/**
+ * Frames: pieces of the literal bytes, each stored, compressed and checked by itself.
+ *
+ * Invariant: decompression never takes more memory than the frame's stated raw bytes and a window of 4 MiB, whatever the
+ * stored bytes claim.
+ */
+import { constants, crc32, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { COMPRESSION, FRAME_AT } from './layout.ts';
+import { refuse } from './problem.ts';
+
+/** A frame as the frame table has it. */
+export interface DeltaFrame {
+  readonly index: number;
+  readonly compression: 'none' | 'zstd';
+  /** CRC-32 of the stored bytes. */
+  readonly crc: number;
+  readonly storedBytes: number;
+  readonly rawBytes: number;
+  /** Offset of its entry in the frame table. */
+  readonly entryAt: number;
+  /** Offset of its stored bytes. */
+  readonly at: number;
+}
+
+/** Binary logarithm of the largest window: 4 MiB, the most raw bytes of a frame. */
+const WINDOW_LOG_MAX = 22;
+
+/** What `packFrame` makes of raw bytes. */
+export interface PackedFrame {
+  readonly compression: number;
+  readonly crc: number;
+  readonly stored: Uint8Array;
+  readonly rawBytes: number;
+}
+
+/** Compresses `raw` by zstd at `level`, or takes a copy where level is 0 or it would not get smaller. */
+export function packFrame(raw: Uint8Array, level: number): PackedFrame {
+  const packed = level === 0 ? raw : compress(raw, level);
+  const pays = packed.length < raw.length;
+  const stored = pays ? packed : raw.slice();
+  const compression = pays ? COMPRESSION.zstd : COMPRESSION.none;
+  return { compression, crc: crc32(stored), stored, rawBytes: raw.length };
+}
+
+/**
+ * The raw bytes of `frame` of the delta `bytes`: a view of them, or fresh ones. Throws DELTA_INVALID for a wrong CRC and
+ * for what does not decompress to exactly the raw bytes.
+ */
+export function unpackFrame(bytes: Uint8Array, frame: DeltaFrame): Uint8Array {
+  const field = `frame ${frame.index}`;
+  const stored = bytes.subarray(frame.at, frame.at + frame.storedBytes);
+  const crc = crc32(stored);
+  if (crc !== frame.crc) {
+    const problem = `0x${hex(frame.crc)}, but the ${frame.storedBytes} stored bytes give 0x${hex(crc)}`;
+    refuse({ field: `${field}, CRC`, at: frame.entryAt + FRAME_AT.crc, problem });
+  }
+  if (frame.compression === 'none') return stored;
+  const raw = decompress(stored, frame, field);
+  if (raw.length !== frame.rawBytes) {
+    const problem = `${frame.rawBytes}, but only ${raw.length} come out`;
+    refuse({ field: `${field}, raw bytes`, at: frame.entryAt + FRAME_AT.rawBytes, problem });
+  }
+  return raw;
+}
+
+function compress(raw: Uint8Array, level: number): Uint8Array {
+  return zstdCompressSync(raw, {
+    // With the size known beforehand, zstd states it and needs no window beyond it.
+    pledgedSrcSize: raw.length,
+    params: { [constants.ZSTD_c_compressionLevel]: level },
+  });
+}
+
+function decompress(stored: Uint8Array, frame: DeltaFrame, field: string): Uint8Array {
+  try {
+    return zstdDecompressSync(stored, {
+      maxOutputLength: frame.rawBytes,
+      // With more room than is due, Node would stop at the first zstd frame's end and pass over what lies behind it.
+      chunkSize: frame.rawBytes,
+      params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG_MAX },
+    });
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : 'unknown';
+    const problem = `zstd does not give ${frame.rawBytes} bytes: ${why}`;
+    return refuse({ field: `${field}, stored bytes`, at: frame.at, problem, cause });
+  }
+}
+
+function hex(crc: number): string {
+  return crc.toString(16).padStart(8, '0');
+}

@@ -1,0 +1,81 @@
+/**
+ * What a delta is, apart from its content: its place in a volume's chain, and the marker it carries. The same rules hold
+ * for a delta that is read and for one that is being made.
+ */
+import { DIGEST_FORM, NO_DIGEST } from '../kernel/hash.ts';
+import { parseVolume } from '../kernel/ids.ts';
+import { PAGE_BYTES } from '../kernel/units.ts';
+import { AT, PROLOGUE_BYTES, U32_MAX } from './layout.ts';
+import { DELTA_LIMITS } from './limits.ts';
+import type { Report } from './problem.ts';
+
+/** A named moment that becomes a recovery point once the delta has been applied. */
+export interface DeltaMarker {
+  /** 1 to 128 ASCII letters, digits, `.`, `_`, `:` and `-`. */
+  readonly name: string;
+  readonly consistency: 'crash' | 'application';
+  /** Milliseconds since 1970 by the site's clock. */
+  readonly timeMs: number;
+}
+
+/** A delta's place in its chain, and its marker: all that the digest covers besides the content. */
+export interface DeltaIdentity {
+  /** `tenant/site/group/volume`. */
+  readonly volume: string;
+  /** From 1. */
+  readonly generation: number;
+  /** From 1. */
+  readonly term: number;
+  /** From 1. */
+  readonly number: number;
+  /** Size of the volume after this delta, a multiple of 512. */
+  readonly volumeBytes: number;
+  /** Digest of the delta before, `NO_DIGEST` for number 1. */
+  readonly predecessor: string;
+  readonly marker?: DeltaMarker | undefined;
+}
+
+const MARKER_NAME_FORM = new RegExp(`^[A-Za-z0-9._:-]{1,${DELTA_LIMITS.markerNameBytesMax}}$`);
+
+/** Reports each fault of `of`; `sourceTimeMs` is under no digest, but in every head. */
+export function checkIdentity(of: DeltaIdentity & { readonly sourceTimeMs: number }, report: Report): void {
+  try {
+    parseVolume(of.volume);
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : 'not an identifier';
+    report({ field: 'volume id', at: PROLOGUE_BYTES, problem });
+  }
+  for (const field of ['generation', 'term', 'number'] as const) {
+    const value = of[field];
+    if (!Number.isInteger(value) || value < 1 || value > U32_MAX) {
+      report({ field, at: AT[field], problem: `${value} is not 1 to ${U32_MAX}` });
+    }
+  }
+  if (!isCount(of.volumeBytes) || of.volumeBytes % PAGE_BYTES !== 0 || of.volumeBytes > DELTA_LIMITS.volumeBytesMax) {
+    const problem = `${of.volumeBytes} is no multiple of ${PAGE_BYTES} up to ${DELTA_LIMITS.volumeBytesMax} (volumeBytesMax)`;
+    report({ field: 'volume bytes', at: AT.volumeBytes, problem });
+  }
+  if (!DIGEST_FORM.test(of.predecessor)) {
+    report({ field: 'predecessor', at: AT.predecessor, problem: 'not 64 lower-case hexadecimal digits' });
+  } else if ((of.predecessor === NO_DIGEST) !== (of.number === 1)) {
+    const problem = of.number === 1 ? 'number 1 has none: zeros are due' : `number ${of.number} needs one`;
+    report({ field: 'predecessor', at: AT.predecessor, problem });
+  }
+  if (of.marker !== undefined) {
+    if (!MARKER_NAME_FORM.test(of.marker.name)) {
+      const problem = `not 1 to ${DELTA_LIMITS.markerNameBytesMax} of letters, digits, ".", "_", ":" and "-"`;
+      report({ field: 'marker name', at: PROLOGUE_BYTES + of.volume.length, problem });
+    }
+    checkTime(of.marker.timeMs, 'marker time', AT.markerTimeMs, report);
+  }
+  checkTime(of.sourceTimeMs, 'source time', AT.sourceTimeMs, report);
+}
+
+function checkTime(timeMs: number, field: string, at: number, report: Report): void {
+  if (!isCount(timeMs))
+    report({ field, at, problem: `${timeMs} is no whole number of milliseconds from 0 to 2^53 - 1` });
+}
+
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
+}

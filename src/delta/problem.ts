@@ -1,0 +1,37 @@
+/**
+ * What is wrong with a delta, and who hears of it. A reader reports each fault to its caller's {@link Report}: one that
+ * throws makes the reader stop at the first, one that collects lets `leeward inspect delta` list them all.
+ */
+import { LeewardError } from '../kernel/errors.ts';
+
+/** One fault. */
+export interface DeltaProblem {
+  /** Name of the field, as in docs/delta-format.md. */
+  readonly field: string;
+  /** Offset of the field from the delta's first byte; undefined where the delta is only being made. */
+  readonly at?: number | undefined;
+  /** What is wrong with it, and what it may be. */
+  readonly problem: string;
+  /** Set only where a newer program could read the delta. */
+  readonly tooNew?: true;
+  /** What made it fail. */
+  readonly cause?: unknown;
+}
+
+/** Hears of a fault; either throws or lets the reader go on. */
+export type Report = (problem: DeltaProblem) => void;
+
+/** The one line that says it. */
+export function problemLine(problem: DeltaProblem): string {
+  const where = problem.at === undefined ? '' : ` (byte ${problem.at})`;
+  return `${problem.field}${where}: ${problem.problem}`;
+}
+
+/** Throws DELTA_INVALID, or VERSION_TOO_NEW where a newer program could read it. */
+export function refuse(problem: DeltaProblem): never {
+  throw new LeewardError(
+    problem.tooNew === true ? 'VERSION_TOO_NEW' : 'DELTA_INVALID',
+    `delta: ${problemLine(problem)}`,
+    problem.cause === undefined ? undefined : { cause: problem.cause },
+  );
+}
