@@ -8,10 +8,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { BlobServiceClient } from '@azure/storage-blob';
 import { z } from 'zod';
 import { packageApp } from '../scripts/package.ts';
 import type { PackagedApp } from '../scripts/package.ts';
-import { QUEUES } from '../src/kernel/names.ts';
+import { CONTAINERS, QUEUES } from '../src/kernel/names.ts';
 import { startAzurite } from './support/azurite.ts';
 import { loadApp, loadEnvironment } from './support/package/run.ts';
 
@@ -108,8 +109,12 @@ describe('the package', () => {
         ),
       );
       assert.ok(ingest, `no function listens on ${QUEUES.deltas}`);
+      const blobs = BlobServiceClient.fromConnectionString(azurite.connectionString);
+      for (const container of Object.values(CONTAINERS)) await blobs.createContainer(container);
       const answer = await loadApp(main, { environment, call: { name: ingest.name, message: 'no envelope at all' } });
-      assert.ok(answer.outcome !== undefined, 'ingest was not called');
+      assert.equal(answer.outcome, 'returned');
+      const aside = await blobs.getContainerClient(CONTAINERS.aside).listBlobsFlat().next();
+      assert.ok(aside.done !== true, 'the message was not set aside');
       assert.deepEqual(armClients(app, appFolder, answer.loaded), []);
     } finally {
       await azurite.stop();
