@@ -15,12 +15,10 @@ const milliseconds = (fallback: number, least: number): z.ZodDefault<z.ZodCoerce
 /** Every setting by its environment variable. A description here is the one in docs/settings.md. */
 export const settingsSchema = z
   .object({
-    LEEWARD_STORAGE: text
-      .optional()
-      .meta({
-        description: 'Connection string of the storage account that holds everything; for Azurite and tests.',
-        secret: true,
-      }),
+    LEEWARD_STORAGE: text.optional().meta({
+      description: 'Connection string of the storage account that holds everything; for Azurite and tests.',
+      secret: true,
+    }),
     LEEWARD_STORAGE__accountName: text.optional().meta({
       description: 'Name of the storage account that holds everything, reached by the identity of the function app.',
     }),
@@ -44,12 +42,9 @@ export const settingsSchema = z
     LEEWARD_STORAGE_RESOURCE_GROUP: text.meta({
       description: 'Resource group of the storage accounts; disks are imported from there.',
     }),
-    LEEWARD_ARM_ENDPOINT: z
-      .url()
-      .default('https://management.azure.com')
-      .meta({
-        description: 'Azure Resource Manager. Plain HTTP, as of the local stack, is called without a credential.',
-      }),
+    LEEWARD_ARM_ENDPOINT: z.url().default('https://management.azure.com').meta({
+      description: 'Azure Resource Manager. Plain HTTP, as of the local stack, is called without a credential.',
+    }),
     LEEWARD_MONITOR_SCHEDULE: text.meta({ description: 'NCRONTAB schedule of the monitor, which decides on silence.' }),
     LEEWARD_SWEEP_SCHEDULE: text.meta({
       description: 'NCRONTAB schedule of the sweep, which resumes what no message will.',

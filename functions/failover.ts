@@ -1,0 +1,24 @@
+/** Failover: moves a run on by one step, or starts one by an operator's order, signed or typed by hand. */
+import type { InvocationContext } from '@azure/functions';
+import { app } from '../src/app/app.ts';
+import { isByHand } from './by-hand.ts';
+
+export async function failover(message: unknown, context: InvocationContext): Promise<void> {
+  const { receiveFailoverMessage } = await import('../src/app/failover.ts');
+  const outcome = await receiveFailoverMessage(app(), message, isByHand(context));
+  switch (outcome.kind) {
+    case 'ticket':
+      context.log(`run: ${JSON.stringify(outcome.advance)}`);
+      return;
+    case 'started':
+      context.log(`run ${outcome.run.run} of ${outcome.run.group}: ${outcome.run.state}`);
+      return;
+    case 'waits':
+      context.warn(`put back: ${outcome.reason}`);
+      return;
+    case 'refused':
+      context.error(
+        `refused: ${outcome.reason}${outcome.aside === undefined ? '' : `; kept aside as "${outcome.aside}"`}`,
+      );
+  }
+}

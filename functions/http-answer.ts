@@ -1,0 +1,45 @@
+/** What an HTTP function answers: the outcome as JSON, or an error as docs/site-protocol.md, "Refusals", lists it. */
+import type { HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
+import { LeewardError, describeError } from '../src/kernel/errors.ts';
+import type { ErrorCode } from '../src/kernel/errors.ts';
+
+const STATUS: Partial<Record<ErrorCode, number>> = {
+  MESSAGE_INVALID: 400,
+  IDENTIFIER_INVALID: 400,
+  SIGNATURE_INVALID: 401,
+  NOT_FOUND: 404,
+  REFUSED: 409,
+  CONFLICT: 409,
+  VERSION_TOO_NEW: 503,
+  UNAVAILABLE: 503,
+};
+
+/** How long a caller shall wait before it asks again after a 503, in seconds. */
+const RETRY_AFTER_S = '15';
+
+/** Runs a use case and answers with what it returned, or with what it refused. Only faults of ours are logged as errors. */
+export async function answering(context: InvocationContext, work: () => Promise<unknown>): Promise<HttpResponseInit> {
+  try {
+    return { status: 200, jsonBody: await work(), headers: { 'Cache-Control': 'no-store' } };
+  } catch (error) {
+    const code = error instanceof LeewardError ? error.code : 'PLATFORM_FAILED';
+    const status = STATUS[code] ?? 500;
+    if (status === 500) context.error(describeError(error));
+    else context.log(`${code}: ${describeError(error)}`);
+    const message = error instanceof LeewardError ? error.message : 'a fault of the program: its log has more';
+    return {
+      status,
+      jsonBody: { error: { code, message } },
+      ...(status === 503 && { headers: { 'Retry-After': RETRY_AFTER_S } }),
+    };
+  }
+}
+
+/** The request's body as JSON. Errors: MESSAGE_INVALID for anything else. */
+export async function jsonBody(request: HttpRequest): Promise<unknown> {
+  try {
+    return await request.json();
+  } catch (error) {
+    throw new LeewardError('MESSAGE_INVALID', 'the body is not JSON', { cause: error });
+  }
+}

@@ -1,0 +1,31 @@
+/**
+ * Every function of the app, registered: the one list of what triggers what. Handlers stand in the files beside this one
+ * and register nothing themselves, so that a test can import any of them.
+ *
+ * Every HTTP function says its `authLevel`. Heartbeat and lease are open to the platform and checked by the site's own
+ * signature before anything is read: a key of each site says more than one that all of them share, and the monitor's
+ * canary must take exactly the way that a site takes (docs/site-protocol.md, "Signing").
+ */
+import { app } from '@azure/functions';
+import { QUEUES } from '../src/kernel/names.ts';
+import { failover } from './failover.ts';
+import { heartbeat } from './heartbeat.ts';
+import { ingestFrom } from './ingest.ts';
+import { lease } from './lease.ts';
+import { monitor } from './monitor.ts';
+import { status } from './status.ts';
+import { sweep } from './sweep.ts';
+
+/** The connection of every queue trigger: settings that begin with this name. */
+const connection = 'LEEWARD_STORAGE';
+
+app.storageQueue('ingest', { connection, queueName: QUEUES.deltas, handler: ingestFrom(QUEUES.deltas) });
+app.storageQueue('ingest-bulk', { connection, queueName: QUEUES.bulk, handler: ingestFrom(QUEUES.bulk) });
+app.storageQueue('failover', { connection, queueName: QUEUES.failover, handler: failover });
+
+app.timer('sweep', { schedule: '%LEEWARD_SWEEP_SCHEDULE%', handler: sweep });
+app.timer('monitor', { schedule: '%LEEWARD_MONITOR_SCHEDULE%', handler: monitor });
+
+app.http('heartbeat', { methods: ['POST'], authLevel: 'anonymous', route: 'heartbeat', handler: heartbeat });
+app.http('lease', { methods: ['POST'], authLevel: 'anonymous', route: 'lease', handler: lease });
+app.http('status', { methods: ['GET'], authLevel: 'function', route: 'status/{tenant}/{site}', handler: status });

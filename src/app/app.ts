@@ -1,0 +1,57 @@
+/**
+ * The function app put together, once for each process and only when the first call needs it: registering the
+ * functions stays fast, and a wrong setting is told by the call that met it.
+ */
+import { siteStatus } from '../failover/status.ts';
+import type { SiteStatus } from '../failover/status.ts';
+import { receiveHeartbeat } from '../health/heartbeat.ts';
+import { renewLeases } from '../health/lease.ts';
+import type { TickReport } from '../health/monitor.ts';
+import type { SiteRef } from '../kernel/ids.ts';
+import type { HeartbeatAnswer } from '../protocol/heartbeat.ts';
+import type { LeaseAnswer } from '../protocol/lease.ts';
+import { monitorTick } from './control.ts';
+import { openDataPath } from './data-path.ts';
+import type { DataPath } from './data-path.ts';
+import { readSettings } from './settings.ts';
+import type { Settings } from './settings.ts';
+import { openStorage } from './storage.ts';
+import type { Storage } from './storage.ts';
+
+export interface App extends Pick<DataPath, 'ingest' | 'sweep'> {
+  readonly settings: Settings;
+  readonly storage: Storage;
+  readonly dataPath: DataPath;
+  /** Records a site's heartbeat, as it came; `tell` takes lines for the people who run the cloud's side. */
+  heartbeat(data: unknown, tell: (line: string) => void): Promise<HeartbeatAnswer>;
+  /** Renews the leases that a site asks for. */
+  lease(data: unknown): Promise<LeaseAnswer>;
+  /** One tick of the monitor. */
+  monitor(): Promise<TickReport>;
+  status(site: SiteRef): Promise<SiteStatus>;
+}
+
+let opened: App | undefined;
+
+/** The app of this process. Errors: USAGE, a setting is wrong. */
+export function app(): App {
+  opened ??= openApp(readSettings());
+  return opened;
+}
+
+function openApp(settings: Settings): App {
+  const storage = openStorage(settings);
+  const dataPath = openDataPath(settings, storage);
+  const answer = { accessMs: settings.LEEWARD_ACCESS_MS, everyMs: settings.LEEWARD_HEARTBEAT_MS };
+  return {
+    settings,
+    storage,
+    dataPath,
+    ingest: dataPath.ingest,
+    sweep: dataPath.sweep,
+    heartbeat: async (data, tell) => receiveHeartbeat({ ...storage, ...answer, tell }, data),
+    lease: async (data) => renewLeases(storage, data),
+    monitor: async () => monitorTick(settings, storage),
+    status: async (site) => siteStatus(storage.documents, site),
+  };
+}

@@ -1,0 +1,22 @@
+/** The monitor put together: it starts and resumes runs, and needs no client of the recovery region for that. */
+import { startRun } from '../failover/start.ts';
+import { resumeRuns } from '../failover/tickets.ts';
+import { tick } from '../health/monitor.ts';
+import type { TickReport } from '../health/monitor.ts';
+import { FetchHttp } from '../system/http.ts';
+import type { Settings } from './settings.ts';
+import type { Storage } from './storage.ts';
+
+/** One tick of the monitor, as `src/health/monitor.ts` defines it. */
+export async function monitorTick(settings: Settings, storage: Storage): Promise<TickReport> {
+  return tick({
+    ...storage,
+    http: new FetchHttp(),
+    publicUrl: settings.LEEWARD_PUBLIC_URL,
+    gapMs: settings.LEEWARD_MONITOR_GAP_MS,
+    failover: {
+      startRun: async (order) => startRun(storage, order),
+      resumeRuns: async () => resumeRuns(storage),
+    },
+  });
+}
