@@ -32,10 +32,15 @@ export interface HostProcess {
   dispose(): Promise<void>;
 }
 
-export async function spawnHost(app: string, environment: Record<string, string>): Promise<HostProcess> {
+/** Starts the host on the app in `app`; `environment` is all that it gets, `more` are further arguments. */
+export async function spawnHost(
+  app: string,
+  environment: Record<string, string>,
+  more: readonly string[] = [],
+): Promise<HostProcess> {
   const folder = await mkdtemp(join(tmpdir(), 'leeward-host-'));
   const portFile = join(folder, 'port');
-  const child = spawn(process.execPath, [MAIN, '--app', app, '--port', '0', '--port-file', portFile], {
+  const child = spawn(process.execPath, [MAIN, '--app', app, '--port', '0', '--port-file', portFile, ...more], {
     env: { PATH: process.env['PATH'], ...environment },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
