@@ -11,4 +11,10 @@ export interface Http {
    * cut at 64 KiB.
    */
   get(url: string, options: { timeoutMs: number; headers?: Readonly<Record<string, string>> }): Promise<HttpAnswer>;
+
+  /** As {@link get}, with a body. The effect of a request that was not answered is unknown. */
+  post(
+    url: string,
+    options: { body: string; timeoutMs: number; headers?: Readonly<Record<string, string>> },
+  ): Promise<HttpAnswer>;
 }

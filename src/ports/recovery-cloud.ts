@@ -56,6 +56,8 @@ export interface RecoveryCloud {
   startDisk(spec: DiskSpec): Promise<OperationToken>;
   startInterface(spec: InterfaceSpec): Promise<OperationToken>;
   startMachine(spec: MachineSpec): Promise<OperationToken>;
+  /** Begins to delete a resource group with all that is in it. Undefined when there is none (any more). */
+  startRemoval(resourceGroup: string): Promise<OperationToken | undefined>;
   /** Looks once at an operation; never waits. */
   poll(token: OperationToken): Promise<OperationState>;
   /** Errors: NOT_FOUND. */
