@@ -32,6 +32,16 @@ resource vault 'Microsoft.KeyVault/vaults@2023-07-01' = {
   }
 }
 
+// A deleted vault could be recovered, yet every site would be refused until somebody did.
+resource lock 'Microsoft.Authorization/locks@2020-05-01' = {
+  name: 'key-secret'
+  scope: vault
+  properties: {
+    level: 'CanNotDelete'
+    notes: 'The secret that the keys of sites and operators are derived from.'
+  }
+}
+
 // The setting LEEWARD_KEY_SECRET; names of secrets take no underscore.
 resource secret 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = {
   parent: vault

@@ -1,7 +1,8 @@
 // What the function app may do through Resource Manager: two custom roles, since no built-in one is as narrow.
 //
-// The run role holds for the whole subscription, because each run makes a resource group of its own. Give recovered
-// machines a subscription in which nothing else lies. It can create and read; deleting is not among a run's steps yet.
+// The run role holds for the whole subscription, because each run makes a resource group of its own, and removes it when
+// the run is undone. It could therefore remove any group: use a subscription in which nothing else lies. What Leeward
+// itself must never lose is under a lock (storage.bicep, keyvault.bicep), which this role cannot lift.
 // The import role holds for the one storage account (roles.bicep assigns it).
 targetScope = 'subscription'
 
@@ -21,7 +22,7 @@ resource runRole 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   name: guid(scope, name, 'run')
   properties: {
     roleName: '${name} recovery run'
-    description: 'Creates the resource groups, disks, network interfaces and machines of a failover run.'
+    description: 'Creates and removes the resource groups, disks, network interfaces and machines of failover runs.'
     type: 'CustomRole'
     assignableScopes: [
       scope
@@ -45,15 +46,19 @@ resource runRole 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
           'Microsoft.Compute/virtualMachines/read'
           'Microsoft.Compute/virtualMachines/write'
           'Microsoft.Compute/virtualMachines/instanceView/read'
-          // Solution stacks in the image library.
-          'Microsoft.Compute/images/read'
-          'Microsoft.Compute/galleries/read'
+          // Solution stacks in the image library. A gallery in another subscription needs a role there.
           'Microsoft.Compute/galleries/images/read'
           'Microsoft.Compute/galleries/images/versions/read'
+          // Removing a run: its group, with all that is in it.
+          'Microsoft.Resources/subscriptions/resourceGroups/delete'
+          'Microsoft.Compute/disks/delete'
+          'Microsoft.Compute/virtualMachines/delete'
+          'Microsoft.Network/networkInterfaces/delete'
           // Long operations, looked at again by the next message.
           'Microsoft.Compute/locations/operations/read'
           'Microsoft.Compute/locations/diskOperations/read'
           'Microsoft.Network/locations/operations/read'
+          'Microsoft.Resources/subscriptions/operationresults/read'
         ]
         notActions: []
         dataActions: []

@@ -51,6 +51,16 @@ resource account 'Microsoft.Storage/storageAccounts@2024-01-01' = {
   }
 }
 
+// Neither the account nor its resource group can be deleted while this stands, by the role of runs least of all.
+resource lock 'Microsoft.Authorization/locks@2020-05-01' = {
+  name: 'replicas'
+  scope: account
+  properties: {
+    level: 'CanNotDelete'
+    notes: 'Replicas, journals and state of Leeward.'
+  }
+}
+
 resource blobService 'Microsoft.Storage/storageAccounts/blobServices@2024-01-01' = {
   parent: account
   name: 'default'
