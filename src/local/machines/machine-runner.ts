@@ -16,6 +16,8 @@ export type MachineKind = 'qemu' | 'simulated';
 /** A data disk as a machine gets it. */
 export interface MachineDisk {
   readonly lun: number;
+  /** The disk's own folder: what machines wrote to it. It stays the disk's when it is attached elsewhere. */
+  readonly folder: string;
   /** Reads the disk's fixed VHD over HTTP, its credential included; never changed by the machine. */
   readonly url: string;
 }
@@ -23,7 +25,7 @@ export interface MachineDisk {
 export interface MachineSpec {
   /** For people: logs and error messages. */
   readonly name: string;
-  /** The machine's own folder: its serial console's log, and what it wrote to its disks. Kept over a restart. */
+  /** The machine's own folder, where its serial console is logged. */
   readonly folder: string;
   /** An address of the loopback network, 127.0.0.0/8, where {@link MACHINE_PORT} is free. */
   readonly address: string;

@@ -2,8 +2,8 @@
  * The machine that really boots: QEMU runs the stack image with the replica's page blob as its data disk, read in
  * place over HTTP.
  *
- * Invariants: the blob is only ever read; what the guest writes lies in a qcow2 overlay of its own, which a restart of
- * the machine finds again. Each disk is attached twice: for writing, with the serial number `lunN`, and read-only as
+ * Invariants: the blob is only ever read; what the guest writes lies in a qcow2 overlay of the disk's own, which
+ * every later start finds again. Each disk is attached twice: for writing, with the serial number `lunN`, and read-only as
  * it was imported, `lunN-import`, so that the disk's bytes can be hashed while the guest has it mounted. The guest's
  * network reaches nobody; it is reached on the machine's address alone. QEMU gets SIGKILL when this process dies.
  */
@@ -35,7 +35,7 @@ export function qemuRunner(image: StackImage): MachineRunner {
     kind: 'qemu',
     async start(spec) {
       await mkdir(spec.folder, { recursive: true, mode: 0o700 });
-      const drives = (await Promise.all(spec.disks.map((disk) => prepareDisk(disk, spec.folder)))).flat();
+      const drives = (await Promise.all(spec.disks.map((disk) => prepareDisk(disk)))).flat();
       const child = spawn(
         'setpriv',
         ['--pdeathsig=SIGKILL', 'qemu-system-x86_64', ...commandLine(image, spec, drives)],
@@ -74,10 +74,11 @@ interface Drive {
 }
 
 /** The overlay that takes the guest's writes, and the view of the disk as it was imported. */
-async function prepareDisk(disk: MachineDisk, folder: string): Promise<Drive[]> {
+async function prepareDisk(disk: MachineDisk): Promise<Drive[]> {
   const base = `json:${JSON.stringify({ driver: 'vpc', file: { driver: 'http', url: disk.url } })}`;
-  const overlay = join(folder, `lun${disk.lun}.qcow2`);
-  const view = join(folder, `lun${disk.lun}-import.qcow2`);
+  await mkdir(disk.folder, { recursive: true, mode: 0o700 });
+  const overlay = join(disk.folder, 'written.qcow2');
+  const view = join(disk.folder, 'import.qcow2');
   // After a restart the blob service may have another port and the URL another signature: the content is the same.
   if (existsSync(overlay))
     await runTool('qemu-img', ['rebase', '-q', '-u', '-f', 'qcow2', '-F', 'vpc', '-b', base, overlay]);

@@ -72,8 +72,8 @@ test(
       address: '127.77.250.1',
       disks: [
         // The order of LUNs is not the order of attachment: disks are found by their LUN.
-        { lun: 7, url: await vhdUrl(service, 'raw.vhd', raw) },
-        { lun: 0, url: await vhdUrl(service, 'ext4.vhd', ext4) },
+        { lun: 7, folder: join(folder, 'raw, disk'), url: await vhdUrl(service, 'raw.vhd', raw) },
+        { lun: 0, folder: join(folder, 'ext4'), url: await vhdUrl(service, 'ext4.vhd', ext4) },
       ],
     };
     const runner = qemuRunner(machinery.image);
@@ -139,7 +139,7 @@ test(
     assert.equal(machinery.kind, 'qemu');
     const folder = await mkdtemp(join(tmpdir(), 'leeward-machine-'));
     cleanUp.push(() => rm(folder, { recursive: true, force: true }));
-    const disks = [{ lun: 0, url: 'http://127.0.0.1:9/no/such.vhd?sig=secret' }];
+    const disks = [{ lun: 0, folder, url: 'http://127.0.0.1:9/no/such.vhd?sig=secret' }];
     const start = qemuRunner(machinery.image).start({ name: 'web', folder, address: '127.77.250.2', disks });
     await assert.rejects(start, (error: Error) => {
       assert.equal('code' in error && error.code, 'PLATFORM_FAILED');

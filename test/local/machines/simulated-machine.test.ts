@@ -8,7 +8,7 @@ const spec = {
   name: 'web',
   folder: '/nonexistent',
   address: '127.77.250.3',
-  disks: [{ lun: 0, url: 'http://127.0.0.1:9/?sig=secret' }],
+  disks: [{ lun: 0, folder: '/nonexistent', url: 'http://127.0.0.1:9/?sig=secret' }],
 };
 
 test('a simulated machine says that it is simulated, and why', async () => {
