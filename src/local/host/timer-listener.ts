@@ -71,7 +71,8 @@ export class TimerListener {
     const { trigger } = this.#parts;
     let status = await this.#startStatus(Date.now());
     const pastDue = status.nextMs < Date.now();
-    if (pastDue || (trigger.runOnStartup && !this.#startedOnce)) {
+    const atOnce = pastDue || (trigger.runOnStartup && !this.#startedOnce);
+    if (atOnce && !signal.aborted) {
       this.#startedOnce = true;
       status = await this.#call(status, Date.now(), pastDue ? 'past due' : 'run on startup');
     }
