@@ -1,0 +1,148 @@
+/**
+ * One interval of a volume: from reading it to the last delta stored.
+ *
+ * Invariants: the volume's size is checked before each delta is stored, and what was read under another size is dropped;
+ * only the interval's last delta carries a marker, since only then the replica stands as the volume stood; a delta ends
+ * early only when a further change does not fit, so that none is without content, except where an earlier interval was
+ * broken off, or the first copy is all zeros, and the marker itself is what is due.
+ */
+import type { DeltaPiece } from '../delta/delta.ts';
+import type { DeltaMarker } from '../delta/identity.ts';
+import { DELTA_LIMITS } from '../delta/limits.ts';
+import { DeltaWriter } from '../delta/write.ts';
+import type { Clock } from '../kernel/clock.ts';
+import { LeewardError } from '../kernel/errors.ts';
+import { PAGE_BYTES } from '../kernel/units.ts';
+import type { SiteStore } from '../ports/site-store.ts';
+import type { VolumeSource } from '../ports/volume-source.ts';
+import { findChanges } from './block-index.ts';
+import type { ReplicationState } from './replication-state.ts';
+import type { VolumeLog } from './volume-log.ts';
+
+/** What an interval did. */
+export interface IntervalReport {
+  /** Numbers of the deltas that were made, ascending; none where nothing had changed. */
+  readonly numbers: readonly number[];
+  readonly readBytes: number;
+  /** Bytes of the volume that the deltas set. */
+  readonly changedBytes: number;
+  /** Bytes of the encoded deltas. */
+  readonly storedBytes: number;
+}
+
+export interface IntervalOptions {
+  readonly volume: string;
+  readonly source: VolumeSource;
+  readonly store: Pick<SiteStore, 'readIndex'>;
+  readonly log: VolumeLog;
+  readonly clock: Clock;
+  readonly consistency: DeltaMarker['consistency'];
+  /** Literal bytes at which a delta counts as full; at most what the format allows. */
+  readonly deltaLiteralBytesMax: number;
+  /** Returns once `sizeBytes` more may be stored, or throws. */
+  makeRoom(sizeBytes: number): Promise<void>;
+  /** Called after each delta that was stored. */
+  stored(): Promise<void>;
+}
+
+/** Runs one. Errors: SOURCE_CHANGED, CONFLICT (see {@link VolumeLog.append}), and what the options' functions throw. */
+export async function runInterval(options: IntervalOptions, state: ReplicationState): Promise<IntervalReport> {
+  const interval = new Interval(options, state);
+  return await interval.run();
+}
+
+class Interval {
+  readonly #options: IntervalOptions;
+  readonly #generation: Pick<ReplicationState, 'generation' | 'term' | 'volumeBytes'>;
+  #last: ReplicationState['last'];
+  readonly #markerDue: boolean;
+  readonly #numbers: number[] = [];
+  #changedBytes = 0;
+  #storedBytes = 0;
+
+  constructor(options: IntervalOptions, state: ReplicationState) {
+    this.#options = options;
+    this.#generation = state;
+    this.#last = state.last;
+    this.#markerDue = state.last.number === 0 || state.markedNumber !== state.last.number;
+  }
+
+  async run(): Promise<IntervalReport> {
+    const { source, store, clock, deltaLiteralBytesMax, consistency } = this.#options;
+    const volumeBytes = this.#generation.volumeBytes ?? (await source.sizeBytes());
+    await this.#checkSize(volumeBytes);
+    if (volumeBytes % PAGE_BYTES !== 0 || volumeBytes > DELTA_LIMITS.volumeBytesMax) {
+      throw new LeewardError(
+        'REFUSED',
+        `${this.#options.volume}: its ${volumeBytes} bytes are no multiple of ${PAGE_BYTES} up to ${DELTA_LIMITS.volumeBytesMax}`,
+      );
+    }
+    // Before the first read: a recovery point claims no more than was surely written by then.
+    const sourceTimeMs = Math.floor(clock.wallMs());
+    const begin = (): DeltaWriter => {
+      const { generation, term } = this.#generation;
+      const { number, digest: predecessor } = this.#last;
+      const { volume } = this.#options;
+      return new DeltaWriter({ volume, generation, term, number: number + 1, volumeBytes, predecessor, sourceTimeMs });
+    };
+    let writer = begin();
+    const changes = findChanges(source, store, { volumeBytes, rangeBytesMax: deltaLiteralBytesMax });
+    for await (const piece of changes) {
+      if (!fits(writer, piece, deltaLiteralBytesMax)) {
+        await this.#store(writer, volumeBytes);
+        writer = begin();
+      }
+      this.#add(writer, piece);
+    }
+    if (writer.extentCount > 0 || (this.#markerDue && this.#numbers.length === 0)) {
+      const name = `p-${this.#last.number + 1}`;
+      await this.#store(writer, volumeBytes, { name, consistency, timeMs: sourceTimeMs });
+    } else {
+      await this.#checkSize(volumeBytes);
+    }
+    return {
+      numbers: this.#numbers,
+      readBytes: volumeBytes,
+      changedBytes: this.#changedBytes,
+      storedBytes: this.#storedBytes,
+    };
+  }
+
+  #add(writer: DeltaWriter, piece: DeltaPiece): void {
+    if ('zerosBytes' in piece) {
+      writer.zeros(piece.offset, piece.zerosBytes);
+      this.#changedBytes += piece.zerosBytes;
+    } else {
+      writer.literal(piece.offset, piece.bytes);
+      this.#changedBytes += piece.bytes.length;
+    }
+  }
+
+  async #store(writer: DeltaWriter, volumeBytes: number, marker?: DeltaMarker): Promise<void> {
+    const options = this.#options;
+    const { bytes, digest } = writer.finish({ marker });
+    await options.makeRoom(bytes.length);
+    await this.#checkSize(volumeBytes);
+    await options.log.append(bytes);
+    this.#last = { number: this.#last.number + 1, digest };
+    this.#numbers.push(this.#last.number);
+    this.#storedBytes += bytes.length;
+    await options.stored();
+  }
+
+  async #checkSize(volumeBytes: number): Promise<void> {
+    const nowBytes = await this.#options.source.sizeBytes();
+    if (nowBytes === volumeBytes) return;
+    throw new LeewardError(
+      'SOURCE_CHANGED',
+      `${this.#options.volume}: it has ${nowBytes} bytes and its generation has ${volumeBytes}: resizing is not supported yet; give it its old size, or begin a new generation`,
+    );
+  }
+}
+
+/** Whether `piece` can be added to the delta that is being written. */
+function fits(writer: DeltaWriter, piece: DeltaPiece, literalBytesMax: number): boolean {
+  const literalBytes = 'zerosBytes' in piece ? 0 : piece.bytes.length;
+  if (writer.extentCount === 0) return true;
+  return writer.literalBytes + literalBytes <= literalBytesMax && writer.extentCount < DELTA_LIMITS.extentsMax;
+}

@@ -1,0 +1,85 @@
+/**
+ * What a replicator remembers of its volume from one start to the next.
+ *
+ * Invariants: `last` is durable in the outbox, or acknowledged, before it is written here, and the index is in step with
+ * it; `acknowledged.number` ≤ `last.number`; a program that is too old to rewrite the state refuses.
+ */
+import { z } from 'zod';
+import { LeewardError } from '../kernel/errors.ts';
+import { DIGEST_FORM, NO_DIGEST } from '../kernel/hash.ts';
+import { volumeIdSchema } from '../kernel/ids.ts';
+import { firstIssue } from '../kernel/schema.ts';
+import { CURRENT_VERSION, checkVersion, versionSchema } from '../kernel/versions.ts';
+
+const number = z.int().min(0).max(0xffff_ffff);
+const chainPointSchema = z.object({ number, digest: z.string().regex(DIGEST_FORM) });
+
+/** A place in the chain of deltas. */
+export type ChainPoint = z.infer<typeof chainPointSchema>;
+
+/** Before a generation's first delta. */
+export const CHAIN_START: ChainPoint = { number: 0, digest: NO_DIGEST };
+
+const replicationStateSchema = z
+  .looseObject({
+    version: versionSchema,
+    volume: volumeIdSchema,
+    generation: z.int().min(1),
+    /** The term that new deltas name. */
+    term: z.int().min(1),
+    /** The newest delta that was stored. */
+    last: chainPointSchema,
+    /** The newest delta that carries a marker, 0 for none: the first copy is done once there is one. */
+    markedNumber: number,
+    acknowledged: chainPointSchema,
+    /** 'to-clear': outbox and index still hold what an earlier generation left. */
+    index: z.enum(['in-step', 'to-clear']),
+    /** Size that the generation was begun with; null before its first delta. */
+    volumeBytes: z.int().min(0).nullable(),
+  })
+  .refine((state) => state.acknowledged.number <= state.last.number && state.markedNumber <= state.last.number, {
+    message: 'is behind what was acknowledged or marked',
+    path: ['last'],
+  });
+export type ReplicationState = z.infer<typeof replicationStateSchema>;
+
+/** The state in which a generation begins, with nothing of it made and everything of an earlier one to be cleared. */
+export function freshState(of: { volume: string; generation: number; term: number }): ReplicationState {
+  return {
+    version: CURRENT_VERSION,
+    ...of,
+    last: CHAIN_START,
+    markedNumber: 0,
+    acknowledged: CHAIN_START,
+    index: 'to-clear',
+    volumeBytes: null,
+  };
+}
+
+/** Reads what {@link serializeState} wrote. Errors: DOCUMENT_INVALID, VERSION_TOO_NEW. */
+export function parseState(text: string, volume: string): ReplicationState {
+  const what = `replication state of ${volume}`;
+  let data: unknown;
+  try {
+    data = JSON.parse(text);
+  } catch (error) {
+    throw new LeewardError('DOCUMENT_INVALID', `${what} is not JSON`, { cause: error });
+  }
+  checkVersion(data, what, 'read');
+  checkVersion(data, what, 'rewrite');
+  const parsed = replicationStateSchema.safeParse(data);
+  if (!parsed.success) throw new LeewardError('DOCUMENT_INVALID', `${what}: ${firstIssue(parsed.error)}`);
+  if (parsed.data.volume !== volume) {
+    throw new LeewardError('DOCUMENT_INVALID', `${what}: it is that of ${parsed.data.volume}`);
+  }
+  return parsed.data;
+}
+
+/** The text that is stored. Errors: DOCUMENT_INVALID, before anything wrong is written. */
+export function serializeState(state: ReplicationState): string {
+  const parsed = replicationStateSchema.safeParse(state);
+  if (!parsed.success) {
+    throw new LeewardError('DOCUMENT_INVALID', `replication state of ${state.volume}: ${firstIssue(parsed.error)}`);
+  }
+  return `${JSON.stringify(parsed.data, undefined, 1)}\n`;
+}

@@ -1,0 +1,273 @@
+/**
+ * The replicator of one volume, first version: finds what changed by reading all of the volume, makes deltas of it, keeps
+ * them until the cloud has them.
+ *
+ * Invariants: a delta is sent only after it was stored; it is stored only while the volume has the size that its
+ * generation began with; an interval without changes makes nothing; disk and memory are bounded by configuration, not
+ * by the volume. Whatever shows that somebody else writes this volume's chain, or that the cloud's store was set back,
+ * stops the replicator until a new generation, and it says why.
+ *
+ * What it does not do yet: resize, and references to what the cloud has already.
+ */
+import type { DeltaMarker } from '../delta/identity.ts';
+import { DELTA_LIMITS } from '../delta/limits.ts';
+import type { Clock } from '../kernel/clock.ts';
+import { LeewardError, isLeewardError } from '../kernel/errors.ts';
+import { parseVolume, volumeId } from '../kernel/ids.ts';
+import type { VolumeRef } from '../kernel/ids.ts';
+import { journalPrefix } from '../kernel/names.ts';
+import { GIB } from '../kernel/units.ts';
+import type { SiteStore } from '../ports/site-store.ts';
+import type { VolumeSource } from '../ports/volume-source.ts';
+import type { Heartbeat, VolumeAnswer } from '../protocol/heartbeat.ts';
+import type { AgentPart, SiteAgent } from './agent.ts';
+import { DeltaSender } from './delta-sender.ts';
+import { runInterval } from './interval.ts';
+import type { IntervalReport } from './interval.ts';
+import type { ReplicationState } from './replication-state.ts';
+import { VolumeLog } from './volume-log.ts';
+
+export interface ReplicatorOptions {
+  /** tenant/site/group/volume */
+  readonly volume: string;
+  readonly source: VolumeSource;
+  readonly store: SiteStore;
+  readonly agent: SiteAgent;
+  readonly clock: Clock;
+  /** How long nothing at all may be acknowledged before what waits is sent again. Default: five minutes. */
+  readonly resendAfterMs?: number;
+  /** Most bytes of deltas that wait for acknowledgement; a single delta may always wait. Default: 4 GiB. */
+  readonly outboxBytesMax?: number;
+  /** Literal bytes at which a delta counts as full. Default: all that the format allows. */
+  readonly deltaLiteralBytesMax?: number;
+  /** How often the cloud is asked while something waits for its answer. Default: one second. */
+  readonly pollMs?: number;
+}
+
+/** What an interval did, and why not all of it could be sent so far: it is kept and will be. */
+export interface ReplicationReport extends IntervalReport {
+  readonly unsent: unknown;
+}
+
+/** How a replicator stands. */
+export interface ReplicatorStatus {
+  readonly volume: string;
+  readonly generation: number | undefined;
+  readonly term: number | undefined;
+  readonly storedNumber: number;
+  readonly acknowledgedNumber: number;
+  readonly appliedNumber: number;
+  readonly waitingBytes: number;
+  /** Bytes of deltas sent by this process, repeats included. */
+  readonly sentBytes: number;
+  /** Whether the first copy has been stored whole. */
+  readonly firstCopyDone: boolean;
+  /** Why nothing is sent, or what the cloud says is wrong; undefined while all is well. */
+  readonly trouble: string | undefined;
+}
+
+export class Replicator implements AgentPart {
+  readonly volume: string;
+  readonly #ref: VolumeRef;
+  readonly #options: Required<ReplicatorOptions>;
+  readonly #log: VolumeLog;
+  readonly #sender: DeltaSender;
+  #answer: VolumeAnswer | undefined;
+  /** Why nothing may be sent for now; each answer says anew. */
+  #pause: LeewardError | undefined;
+  /** Why nothing may ever be made or sent in this generation. */
+  #stop: LeewardError | undefined;
+  #running = false;
+  #sending: Promise<void> = Promise.resolve();
+
+  private constructor(options: ReplicatorOptions) {
+    this.#ref = parseVolume(options.volume);
+    this.volume = volumeId(this.#ref);
+    this.#options = {
+      resendAfterMs: 5 * 60_000,
+      outboxBytesMax: 4 * GIB,
+      deltaLiteralBytesMax: DELTA_LIMITS.literalBytesMax,
+      pollMs: 1000,
+      ...options,
+    };
+    this.#log = new VolumeLog(this.volume, options.store);
+    this.#sender = new DeltaSender({ ...this.#options, volume: this.#ref });
+  }
+
+  /** A replicator whose store is whole, attached to its agent. Errors: DOCUMENT_INVALID, VERSION_TOO_NEW. */
+  static async open(options: ReplicatorOptions): Promise<Replicator> {
+    const replicator = new Replicator(options);
+    await replicator.#log.recover();
+    options.agent.attach(replicator);
+    return replicator;
+  }
+
+  status(): ReplicatorStatus {
+    const state = this.#log.state;
+    return {
+      volume: this.volume,
+      generation: state?.generation,
+      term: state?.term,
+      storedNumber: state?.last.number ?? 0,
+      acknowledgedNumber: state?.acknowledged.number ?? 0,
+      appliedNumber: this.#answer?.appliedNumber ?? 0,
+      waitingBytes: this.#log.waitingBytes,
+      sentBytes: this.#sender.sentBytes,
+      firstCopyDone: (state?.markedNumber ?? 0) > 0,
+      trouble: (this.#stop ?? this.#pause)?.message ?? this.#answer?.trouble,
+    };
+  }
+
+  /** What is known of the volume; generation 1 and nothing stored, before the cloud has said anything. */
+  report(): Heartbeat['volumes'][number] {
+    const state = this.#log.state;
+    return {
+      volume: this.volume,
+      generation: state?.generation ?? 1,
+      stored: state?.last.number ?? 0,
+      waitingBytes: this.#log.waitingBytes,
+    };
+  }
+
+  async hear(answer: VolumeAnswer | undefined): Promise<void> {
+    this.#answer = answer;
+    try {
+      this.#pause = undefined;
+      if (answer === undefined)
+        throw new LeewardError('NOT_FOUND', `${this.volume}: the cloud does not know this volume`);
+      await this.#follow(answer);
+    } catch (error) {
+      if (!isLeewardError(error)) throw error;
+      if (isLeewardError(error, 'DELTA_FORKED')) this.#stop = error;
+      this.#pause = error;
+    }
+  }
+
+  /**
+   * One interval: reads the volume, stores what changed as deltas, the last of which carries a marker, and sends them.
+   * What cannot be sent now is kept, and the interval goes on. `consistency` is the caller's word for how the volume
+   * stands while it is read: 'application' only when its applications were made to wait and had written everything.
+   *
+   * Errors: SOURCE_CHANGED when the volume vanishes or has another size than its generation began with (the delta that was
+   * being made is then not stored and not sent); REFUSED while the site may not write; DELTA_FORKED; UNAVAILABLE before
+   * the cloud has said which generation to make; CONFLICT when a new generation or term began meanwhile.
+   */
+  async replicateOnce(how: {
+    consistency: DeltaMarker['consistency'];
+    signal?: AbortSignal | undefined;
+  }): Promise<ReplicationReport> {
+    if (this.#running) throw new LeewardError('REFUSED', `${this.volume}: an interval is under way`);
+    this.#running = true;
+    try {
+      let unsent: unknown;
+      const options = {
+        ...this.#options,
+        volume: this.volume,
+        log: this.#log,
+        consistency: how.consistency,
+        makeRoom: (sizeBytes: number) => this.#makeRoom(sizeBytes, how.signal),
+        stored: async () => {
+          unsent = await failureOf(this.sendDue());
+        },
+      };
+      const report = await runInterval(options, await this.#ready());
+      return { ...report, unsent };
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  /** Sends whatever is due. Nothing while the cloud does not take it. Errors: those of {@link DeltaSender}.sendDue. */
+  async sendDue(): Promise<void> {
+    const turn = this.#sending.then(async () => {
+      if (this.#stop ?? this.#pause) return;
+      if (this.#answer) await this.#sender.sendDue(this.#log, this.#answer);
+    });
+    this.#sending = turn.catch(() => undefined);
+    await turn;
+  }
+
+  /**
+   * Asks the cloud until everything that was stored is acknowledged. Errors: UNAVAILABLE after `timeoutMs`, and why nothing
+   * is sent where that is so.
+   */
+  async waitUntilAcknowledged(timeoutMs: number, signal?: AbortSignal): Promise<void> {
+    const { agent, clock, pollMs } = this.#options;
+    const deadline = clock.bootMs() + timeoutMs;
+    for (;;) {
+      const failure = await failureOf(agent.round());
+      const state = this.#log.state;
+      if (state && state.acknowledged.number === state.last.number) return;
+      this.#mayWrite();
+      if (clock.bootMs() >= deadline) {
+        throw new LeewardError(
+          'UNAVAILABLE',
+          `${this.volume}: delta ${(state?.acknowledged.number ?? 0) + 1} was not acknowledged within ${timeoutMs} ms`,
+          { cause: failure },
+        );
+      }
+      await clock.sleep(Math.min(pollMs, deadline - clock.bootMs()), signal);
+    }
+  }
+
+  /** The state to make deltas in: the stored one, so that an outage stops nothing, or what the cloud says. */
+  async #ready(): Promise<ReplicationState> {
+    if (this.#log.state === undefined) await this.#options.agent.heartbeat();
+    await this.#log.recover();
+    this.#mayWrite();
+    const state = this.#log.state;
+    if (state === undefined) throw new LeewardError('UNAVAILABLE', `${this.volume}: the cloud has not answered yet`);
+    return state;
+  }
+
+  /** Waits while the outbox is full, asking the cloud what it has acknowledged by now: an outage only makes it longer. */
+  async #makeRoom(sizeBytes: number, signal: AbortSignal | undefined): Promise<void> {
+    const { agent, clock, outboxBytesMax, pollMs } = this.#options;
+    const isFull = (): boolean => {
+      signal?.throwIfAborted();
+      this.#mayWrite();
+      return this.#log.waiting.length > 0 && this.#log.waitingBytes + sizeBytes > outboxBytesMax;
+    };
+    while (isFull()) {
+      await failureOf(agent.round());
+      if (isFull()) await clock.sleep(pollMs, signal);
+    }
+  }
+
+  #mayWrite(): void {
+    const reason = this.#stop ?? this.#pause;
+    if (reason) throw new LeewardError(reason.code, reason.message, { cause: reason });
+  }
+
+  async #follow(answer: VolumeAnswer): Promise<void> {
+    const state = this.#log.state;
+    if (answer.entryPrefix !== journalPrefix(this.#ref, answer.generation)) {
+      throw new LeewardError('REFUSED', `${this.volume}: the cloud names its journal otherwise than this program does`);
+    }
+    if (state === undefined || answer.generation > state.generation) {
+      await this.#log.begin({ generation: answer.generation, term: answer.term });
+      this.#sender.forget();
+      this.#stop = undefined;
+    } else if (answer.generation < state.generation || answer.term < state.term) {
+      throw new LeewardError(
+        'REFUSED',
+        `${this.volume}: the cloud speaks of generation ${answer.generation}, term ${answer.term}, and was at ${state.generation}, ${state.term}: its store was set back; nothing is sent until a person has looked`,
+      );
+    }
+    const before = this.#log.state?.acknowledged.number;
+    await this.#log.acknowledge(answer.acknowledged);
+    if (this.#log.state?.acknowledged.number !== before) this.#sender.noteProgress();
+    if (!answer.writable) {
+      throw new LeewardError('REFUSED', `${this.volume}: term ${answer.term} has ended for this site: on standby`);
+    }
+    if (answer.term !== this.#log.state?.term) await this.#log.continueIn(answer.term);
+  }
+}
+
+/** What a promise was rejected with; undefined if it was not. */
+async function failureOf(work: Promise<unknown>): Promise<unknown> {
+  return await work.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+}

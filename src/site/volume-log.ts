@@ -1,0 +1,222 @@
+/**
+ * A volume's chain of deltas at the site: state, outbox and index as one thing.
+ *
+ * Invariants, at a crash between any two durable operations: a delta is durable in the outbox before the index or the
+ * state knows it; what the outbox holds beyond the state is adopted at the next start, by replaying it into the index;
+ * a delta leaves the outbox only after the state says that it was acknowledged, with its own digest. A change that
+ * failed, by whatever fault, is followed by the same recovery before the next one.
+ */
+import { openDelta } from '../delta/delta.ts';
+import { parseHead } from '../delta/head.ts';
+import type { DeltaHead } from '../delta/head.ts';
+import { LeewardError } from '../kernel/errors.ts';
+import type { SiteStore } from '../ports/site-store.ts';
+import { bringInStep } from './block-index.ts';
+import { freshState, parseState, serializeState } from './replication-state.ts';
+import type { ChainPoint, ReplicationState } from './replication-state.ts';
+
+/** A delta that waits in the outbox. */
+export interface WaitingDelta {
+  readonly number: number;
+  readonly sizeBytes: number;
+}
+
+export class VolumeLog {
+  readonly #volume: string;
+  readonly #store: SiteStore;
+  #state: ReplicationState | undefined;
+  #waiting: readonly WaitingDelta[] = [];
+  /** False before the first recovery, while a change is under way, and after one that failed. */
+  #sound = false;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(volume: string, store: SiteStore) {
+    this.#volume = volume;
+    this.#store = store;
+  }
+
+  /** Makes the store whole, if it is not yet. Errors: DOCUMENT_INVALID, VERSION_TOO_NEW. */
+  async recover(): Promise<void> {
+    await this.#exclusive(async () => undefined);
+  }
+
+  /** Undefined before the first generation was begun. */
+  get state(): ReplicationState | undefined {
+    return this.#state;
+  }
+
+  /** What was stored and not acknowledged, ascending. */
+  get waiting(): readonly WaitingDelta[] {
+    return this.#waiting;
+  }
+
+  get waitingBytes(): number {
+    return this.#waiting.reduce((sum, delta) => sum + delta.sizeBytes, 0);
+  }
+
+  /** Begins a generation: numbers from 1, an empty index, nothing left of an earlier one. */
+  async begin(of: { generation: number; term: number }): Promise<void> {
+    await this.#exclusive(async () => {
+      await this.#write(freshState({ volume: this.#volume, ...of }));
+      await this.#clear();
+    });
+  }
+
+  /** Goes on in a later term. Errors: REFUSED while something of the old one is not acknowledged. */
+  async continueIn(term: number): Promise<void> {
+    await this.#exclusive(async () => {
+      const state = this.#need();
+      if (term < state.term || state.acknowledged.number !== state.last.number) {
+        throw new LeewardError(
+          'REFUSED',
+          `${this.#volume}: term ${state.term} holds deltas that were not acknowledged`,
+        );
+      }
+      await this.#write({ ...state, term });
+    });
+  }
+
+  /** Stores the chain's next delta. Errors: CONFLICT when it is not that any more: its generation or term is over. */
+  async append(encoded: Uint8Array): Promise<void> {
+    await this.#exclusive(async () => {
+      const { head } = openDelta(encoded);
+      const state = this.#need();
+      if (!follows(head, state)) {
+        throw new LeewardError(
+          'CONFLICT',
+          `${this.#volume}: delta ${head.number} does not continue the chain any more`,
+        );
+      }
+      await this.#store.putDelta(head.number, encoded);
+      await this.#adopt(head, encoded);
+    });
+  }
+
+  /**
+   * The cloud's word that everything up to `point` is durable there; the outbox forgets it. Errors: DELTA_FORKED when
+   * another delta of that number was acknowledged than the one made here; REFUSED when less than before is acknowledged.
+   */
+  async acknowledge(point: ChainPoint): Promise<void> {
+    await this.#exclusive(async () => {
+      const state = this.#need();
+      if (point.number < state.acknowledged.number) {
+        throw new LeewardError(
+          'REFUSED',
+          `${this.#volume}: the cloud acknowledges ${point.number} and had acknowledged ${state.acknowledged.number}: its store was set back`,
+        );
+      }
+      const own = await this.#digestOf(point.number, state);
+      if (own !== point.digest) {
+        throw new LeewardError(
+          'DELTA_FORKED',
+          own === undefined
+            ? `${this.#volume}: the cloud acknowledges delta ${point.number}, which was never made here: another writer, or this folder was set back`
+            : `${this.#volume}: the cloud acknowledges another delta ${point.number} than the one made here: another writer`,
+        );
+      }
+      if (point.number === state.acknowledged.number) return;
+      await this.#write({ ...state, acknowledged: point });
+      await this.#forgetAcknowledged();
+    });
+  }
+
+  /** The encoded delta; undefined if it is not in the outbox (any more). */
+  async read(number: number): Promise<Uint8Array | undefined> {
+    return await this.#store.readDelta(number);
+  }
+
+  async #digestOf(number: number, state: ReplicationState): Promise<string | undefined> {
+    for (const point of [state.acknowledged, state.last]) if (point.number === number) return point.digest;
+    const encoded = number < state.last.number ? await this.#store.readDelta(number) : undefined;
+    return encoded === undefined ? undefined : parseHead(encoded).digest;
+  }
+
+  /** One change at a time, each on a store that is whole. */
+  async #exclusive<T>(change: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(async () => {
+      if (!this.#sound) await this.#recoverNow();
+      this.#sound = false;
+      const result = await change();
+      this.#sound = true;
+      return result;
+    });
+    this.#turn = turn.catch(() => undefined);
+    return await turn;
+  }
+
+  async #recoverNow(): Promise<void> {
+    const text = await this.#store.readState();
+    this.#state = text === undefined ? undefined : parseState(text, this.#volume);
+    this.#waiting = [];
+    if (this.#state === undefined) return;
+    if (this.#state.index === 'to-clear') await this.#clear();
+    this.#waiting = await this.#store.listDeltas();
+    await this.#forgetAcknowledged();
+    for (const { number } of this.#waiting) {
+      if (number <= this.#state.last.number) continue;
+      const encoded = await this.#store.readDelta(number);
+      const head = encoded === undefined ? undefined : parseHead(encoded);
+      if (encoded === undefined || head === undefined || !follows(head, this.#state)) {
+        throw new LeewardError(
+          'DOCUMENT_INVALID',
+          `${this.#volume}: delta ${number} in the outbox does not follow the last`,
+        );
+      }
+      await this.#adopt(head, encoded);
+    }
+  }
+
+  /** Takes a delta that is durable in the outbox into index and state. */
+  async #adopt(head: DeltaHead, encoded: Uint8Array): Promise<void> {
+    await bringInStep(this.#store, encoded);
+    await this.#write({
+      ...this.#need(),
+      last: { number: head.number, digest: head.digest },
+      volumeBytes: head.volumeBytes,
+      ...(head.marker === undefined ? {} : { markedNumber: head.number }),
+    });
+    this.#waiting = [
+      ...this.#waiting.filter((delta) => delta.number < head.number),
+      { number: head.number, sizeBytes: encoded.length },
+      ...this.#waiting.filter((delta) => delta.number > head.number),
+    ];
+  }
+
+  async #clear(): Promise<void> {
+    for (const { number } of await this.#store.listDeltas()) await this.#store.removeDelta(number);
+    await this.#store.clearIndex();
+    await this.#store.syncIndex();
+    await this.#write({ ...this.#need(), index: 'in-step' });
+    this.#waiting = [];
+  }
+
+  async #forgetAcknowledged(): Promise<void> {
+    const upTo = this.#need().acknowledged.number;
+    const gone = this.#waiting.filter((delta) => delta.number <= upTo);
+    for (const { number } of gone) await this.#store.removeDelta(number);
+    this.#waiting = this.#waiting.filter((delta) => delta.number > upTo);
+  }
+
+  async #write(state: ReplicationState): Promise<void> {
+    await this.#store.writeState(serializeState(state));
+    this.#state = state;
+  }
+
+  #need(): ReplicationState {
+    if (this.#state) return this.#state;
+    throw new LeewardError(
+      'REFUSED',
+      `${this.#volume}: no generation was begun yet: the cloud has not answered so far`,
+    );
+  }
+}
+
+function follows(head: DeltaHead, state: ReplicationState): boolean {
+  return (
+    head.volume === state.volume &&
+    head.generation === state.generation &&
+    head.term === state.term &&
+    head.number === state.last.number + 1 &&
+    head.predecessor === state.last.digest
+  );
+}
