@@ -1,0 +1,132 @@
+/**
+ * Starts a run.
+ *
+ * Invariants: the same order meets the same run, however often it arrives; a group has one run at a time. The writes
+ * come in this order: the run's document, the group's binding, the ticket. A crash after the first is finished by the
+ * ticket that the monitor sends for any run that is overdue (the first step binds too); a crash before it leaves nothing,
+ * and the order is given again.
+ */
+import type { Actor } from '../documents/actor.ts';
+import { groupKind } from '../documents/group.ts';
+import { planKind } from '../documents/plan.ts';
+import type { Plan } from '../documents/plan.ts';
+import { runKind } from '../documents/run.ts';
+import type { RunDocument } from '../documents/run.ts';
+import type { Documents, Held } from '../documents/store.ts';
+import { volumeKind } from '../documents/volume.ts';
+import { LeewardError, isLeewardError } from '../kernel/errors.ts';
+import { groupId, parseVolume } from '../kernel/ids.ts';
+import type { GroupRef } from '../kernel/ids.ts';
+import { documents as names } from '../kernel/names.ts';
+import { CURRENT_VERSION } from '../kernel/versions.ts';
+import { bindRun } from './binding.ts';
+import { runName } from './names.ts';
+import type { StartPorts } from './ports.ts';
+import { sendTicket } from './tickets.ts';
+
+export interface StartOrder {
+  readonly group: GroupRef;
+  readonly kind: 'unplanned';
+  readonly actor: Actor;
+  readonly reason: string;
+  /** What makes the order this one, such as its signature or its decision: the same order meets the same run. */
+  readonly order: string;
+}
+
+/**
+ * Starts the run of an order, or finds it, whatever became of it. Errors: NOT_FOUND (no such group, no plan), REFUSED
+ * (another run has the group, the site does not hold an open term, nothing to start from), UNAVAILABLE.
+ */
+export async function startRun(ports: StartPorts, order: StartOrder): Promise<RunDocument> {
+  const { documents } = ports;
+  const { group } = order;
+  const held = await documents.need(groupKind, names.group(group));
+  const run = runName({ term: held.value.term, kind: order.kind, order: order.order });
+  const name = names.run(group, run);
+
+  const before = await documents.read(runKind, name);
+  // With its first ticket worked on it is a run like any other: the monitor's to resume, and never to be bound anew.
+  if (before && (before.value.state !== 'running' || before.value.ticket > 0)) return before.value;
+  if (!before) {
+    if (held.value.run !== null && held.value.run !== run) {
+      throw new LeewardError('REFUSED', `${groupId(group)}: run ${held.value.run} moves it already`);
+    }
+    if (held.value.phase !== 'open' || held.value.holder !== 'site') {
+      throw new LeewardError(
+        'REFUSED',
+        `${groupId(group)}: term ${held.value.term} is ${held.value.phase}, holder ${held.value.holder}: only an open term of the site can be failed over`,
+      );
+    }
+    const plan = await documents.need(planKind, names.plan(group));
+    await checkPoints(documents, group, plan.value);
+  }
+  const started = before ?? (await createRun(ports, name, { order, run }));
+  try {
+    await bindRun(documents, group, run);
+  } catch (error) {
+    if (isLeewardError(error, 'REFUSED')) await refuseRun(documents, started, error);
+    throw error;
+  }
+  await sendTicket(ports, started.value);
+  return started.value;
+}
+
+async function createRun(
+  { documents }: StartPorts,
+  name: string,
+  { order, run }: { order: StartOrder; run: string },
+): Promise<Held<RunDocument>> {
+  const { serviceNowMs } = await documents.readWithTime(runKind, name);
+  const document: RunDocument = {
+    version: CURRENT_VERSION,
+    run,
+    group: groupId(order.group),
+    kind: order.kind,
+    actor: order.actor,
+    reason: order.reason,
+    state: 'running',
+    step: 'reserve',
+    ticket: 0,
+    ticketDueMs: serviceNowMs,
+    startedAtMs: serviceNowMs,
+    endedAtMs: null,
+    steps: [],
+    volumes: [],
+    operations: {},
+    machines: [],
+    failure: null,
+  };
+  try {
+    return await documents.create(runKind, name, document);
+  } catch (error) {
+    if (!isLeewardError(error, 'CONFLICT')) throw error;
+    // The same order, a moment earlier.
+    return await documents.need(runKind, name);
+  }
+}
+
+/** A run that another was quicker than: it never began, and leaves nothing but its record. */
+async function refuseRun(documents: Documents, run: Held<RunDocument>, error: LeewardError): Promise<void> {
+  const { code, message } = error;
+  await documents.update(runKind, run.name, (found): RunDocument | undefined =>
+    found.state === 'running' && found.ticket === 0
+      ? { ...found, state: 'failed', endedAtMs: run.lastModifiedMs, failure: { code, message } }
+      : undefined,
+  );
+}
+
+/** Refuses a plan that has nothing to start from: each of its disks needs a published replica with a recovery point. */
+async function checkPoints(documents: Documents, group: GroupRef, plan: Plan): Promise<void> {
+  const wanted = new Set(plan.machines.flatMap((machine) => machine.disks.map((disk) => disk.volume)));
+  for (const id of wanted) {
+    const refuse = (why: string): never => {
+      throw new LeewardError('REFUSED', `the plan of ${groupId(group)} cannot be run: volume ${id} ${why}`);
+    };
+    const volume = parseVolume(id);
+    if (groupId(volume) !== groupId(group)) refuse('belongs to another group');
+    const held = (await documents.read(volumeKind, names.volume(volume))) ?? refuse('does not exist');
+    const { published, generations } = held.value;
+    if (published === null) refuse('has no whole first copy yet');
+    else if (generations[String(published)]?.snapshots.length === 0) refuse('has no recovery point yet');
+  }
+}

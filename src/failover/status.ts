@@ -1,0 +1,171 @@
+/**
+ * What is known of a site and its groups, for people and programs: the read model of the status function and the command.
+ *
+ * Invariants: plain JSON; nothing in it is a credential or an operation's token; a document that cannot be read is told
+ * in its place and hides nothing else.
+ */
+import { describeActor } from '../documents/actor.ts';
+import { groupKind } from '../documents/group.ts';
+import { runKind } from '../documents/run.ts';
+import type { RunDocument } from '../documents/run.ts';
+import { heartbeatKind } from '../documents/site.ts';
+import type { Documents } from '../documents/store.ts';
+import { currentGeneration, volumeKind } from '../documents/volume.ts';
+import type { VolumeDocument } from '../documents/volume.ts';
+import { inBatches } from '../health/batches.ts';
+import { describeError } from '../kernel/errors.ts';
+import { groupId, parseGroup, siteId } from '../kernel/ids.ts';
+import type { GroupRef, SiteRef } from '../kernel/ids.ts';
+import { documents as names } from '../kernel/names.ts';
+
+export interface SiteStatus {
+  readonly site: string;
+  /** Null while none ever came. Age and time are by the storage service's clock. */
+  readonly heartbeat: { readonly atMs: number; readonly ageMs: number; readonly counter: number } | null;
+  readonly groups: readonly (GroupStatus | Unreadable)[];
+}
+
+export interface GroupStatus {
+  readonly group: string;
+  readonly term: number;
+  readonly phase: 'open' | 'closing' | 'ended';
+  readonly holder: 'site' | 'cloud';
+  readonly leaseMs: number;
+  readonly renewals: number;
+  /** The run that the group is bound to. */
+  readonly run: string | null;
+  readonly volumes: readonly (VolumeStatus | Unreadable)[];
+  readonly runs: readonly (RunStatus | Unreadable)[];
+}
+
+export interface VolumeStatus {
+  readonly volume: string;
+  readonly term: number;
+  readonly generation: number;
+  /** The generation that is offered for recovery; null until a first copy is whole. */
+  readonly published: number | null;
+  readonly writable: boolean;
+  readonly volumeBytes: number;
+  readonly tipNumber: number;
+  readonly appliedNumber: number;
+  /** When the source stood as the replica does now, on the site's clock; null before the first delta. */
+  readonly sourceTimeMs: number | null;
+  /** Age of that state; across two clocks, so no better than their difference. Null before the first delta. */
+  readonly lagMs: number | null;
+  readonly points: number;
+  readonly newestPoint: { readonly marker: string; readonly number: number; readonly takenAtMs: number } | null;
+  readonly trouble: string | null;
+}
+
+export interface RunStatus {
+  readonly run: string;
+  readonly kind: string;
+  readonly actor: string;
+  readonly reason: string;
+  readonly state: 'running' | 'done' | 'failed';
+  readonly step: string;
+  readonly startedAtMs: number;
+  readonly endedAtMs: number | null;
+  readonly steps: readonly {
+    readonly step: string;
+    readonly startedAtMs: number;
+    readonly endedAtMs: number | null;
+    readonly attempts: number;
+    readonly detail: string;
+  }[];
+  readonly points: readonly { readonly volume: string; readonly marker: string; readonly takenAtMs: number }[];
+  readonly machines: readonly { readonly name: string; readonly address: string; readonly healthUrl: string }[];
+  readonly failure: { readonly code: string; readonly message: string } | null;
+}
+
+/** A document that could not be read, and why. */
+export interface Unreadable {
+  readonly document: string;
+  readonly unreadable: string;
+}
+
+/** Everything of a site. A site that is not known has no groups and no heartbeat. Errors: UNAVAILABLE, DENIED. */
+export async function siteStatus(documents: Documents, site: SiteRef): Promise<SiteStatus> {
+  const { held, serviceNowMs } = await documents.readWithTime(heartbeatKind, names.heartbeat(site));
+  const groups = await inBatches(documents.list(names.groupsOf(site)), ({ name }) =>
+    readable(name, async () => {
+      const { value } = await documents.need(groupKind, name);
+      return await groupStatus(documents, parseGroup(value.group));
+    }),
+  );
+  const heartbeat = held && {
+    atMs: held.lastModifiedMs,
+    ageMs: serviceNowMs - held.lastModifiedMs,
+    counter: held.value.heartbeat.counter,
+  };
+  return { site: siteId(site), heartbeat: heartbeat ?? null, groups };
+}
+
+/** Everything of a group. Errors: NOT_FOUND, UNAVAILABLE, DENIED. */
+export async function groupStatus(documents: Documents, group: GroupRef): Promise<GroupStatus> {
+  const { held, serviceNowMs } = await documents.readWithTime(groupKind, names.group(group));
+  const { term, phase, holder, leaseMs, renewals, run } = (
+    held ?? (await documents.need(groupKind, names.group(group)))
+  ).value;
+  const volumes = await inBatches(documents.list(names.volumesOf(group)), ({ name }) =>
+    readable(name, async () => volumeStatus((await documents.need(volumeKind, name)).value, serviceNowMs)),
+  );
+  const runs = await inBatches(documents.list(names.runsOf(group)), ({ name }) =>
+    readable(name, async () => runStatus((await documents.need(runKind, name)).value)),
+  );
+  return { group: groupId(group), term, phase, holder, leaseMs, renewals, run, volumes, runs };
+}
+
+async function readable<T>(document: string, read: () => Promise<T>): Promise<T | Unreadable> {
+  try {
+    return await read();
+  } catch (error) {
+    return { document, unreadable: describeError(error) };
+  }
+}
+
+function volumeStatus(document: VolumeDocument, nowMs: number): VolumeStatus {
+  const generation = currentGeneration(document);
+  const begun = generation.applied.number > 0;
+  const { sourceTimeMs } = generation.applied;
+  const offered = document.published === null ? undefined : document.generations[String(document.published)];
+  const newest = offered?.snapshots.toSorted((a, b) => b.number - a.number)[0];
+  return {
+    volume: document.volume,
+    term: document.term,
+    generation: document.current,
+    published: document.published,
+    writable: generation.cut === null,
+    volumeBytes: generation.volumeBytes,
+    tipNumber: generation.tip.number,
+    appliedNumber: generation.applied.number,
+    sourceTimeMs: begun ? sourceTimeMs : null,
+    lagMs: begun ? nowMs - sourceTimeMs : null,
+    points: offered?.snapshots.length ?? 0,
+    newestPoint: newest ? { marker: newest.marker, number: newest.number, takenAtMs: newest.takenAtMs } : null,
+    trouble: document.trouble?.message ?? null,
+  };
+}
+
+function runStatus(run: RunDocument): RunStatus {
+  return {
+    run: run.run,
+    kind: run.kind,
+    actor: describeActor(run.actor),
+    reason: run.reason,
+    state: run.state,
+    step: run.step,
+    startedAtMs: run.startedAtMs,
+    endedAtMs: run.endedAtMs,
+    steps: run.steps.map(({ step, startedAtMs, endedAtMs, attempts, detail }) => ({
+      step,
+      startedAtMs,
+      endedAtMs,
+      attempts,
+      detail,
+    })),
+    points: run.volumes.map(({ volume, marker, takenAtMs }) => ({ volume, marker, takenAtMs })),
+    machines: run.machines.map(({ name, address, healthUrl }) => ({ name, address, healthUrl })),
+    failure: run.failure && { code: run.failure.code, message: run.failure.message },
+  };
+}

@@ -1,0 +1,75 @@
+/**
+ * close: from here on no lease is renewed. One write over the version that was read, so that its time of writing bounds
+ * every lease that was ever granted in the term.
+ *
+ * Invariant: a run that silence started does not close a site that was heard again: a heartbeat or a renewal since the
+ * decision refuses it, and the run is undone. A renewal competes with the close for the same document.
+ */
+import type { DocumentKind, Documents } from '../../documents/store.ts';
+import { groupKind } from '../../documents/group.ts';
+import type { GroupDocument } from '../../documents/group.ts';
+import { decisionSchema } from '../../documents/monitor.ts';
+import type { RunDocument } from '../../documents/run.ts';
+import { heartbeatKind } from '../../documents/site.ts';
+import { silenceHistorySchema } from '../../health/silence.ts';
+import type { SilenceHistory } from '../../health/silence.ts';
+import { LeewardError } from '../../kernel/errors.ts';
+import { groupId } from '../../kernel/ids.ts';
+import type { GroupRef } from '../../kernel/ids.ts';
+import { documents as names } from '../../kernel/names.ts';
+import type { z } from 'zod';
+import type { Step } from '../ports.ts';
+
+const silenceDecisionSchema = decisionSchema.extend({ history: silenceHistorySchema });
+const silenceDecisionKind: DocumentKind<z.infer<typeof silenceDecisionSchema>> = {
+  what: 'decision',
+  schema: silenceDecisionSchema,
+};
+
+export const close: Step = async ({ ports, group, run }) => {
+  const { documents } = ports;
+  const name = names.group(group);
+  const before = await documents.need(groupKind, name);
+  if (before.value.closing?.run !== run.run) {
+    const history = await historyOf(documents, group, run);
+    if (history) await checkStillSilent(documents, group, history);
+    await documents.update(groupKind, name, (found, held): GroupDocument | undefined => {
+      if (found.closing?.run === run.run) return undefined;
+      checkClosable(found, run);
+      if (history && found.renewals > history.renewals) {
+        throw new LeewardError('REFUSED', `${groupId(group)}: the site renewed its lease since the decision`);
+      }
+      return {
+        ...found,
+        phase: 'closing',
+        closing: { run: run.run, actor: run.actor, lastGrantMs: held.lastModifiedMs },
+      };
+    });
+  }
+  return { kind: 'done', detail: 'closed: no lease is granted any more' };
+};
+
+function checkClosable(found: GroupDocument, run: RunDocument): void {
+  if (found.run === run.run && found.phase === 'open' && found.holder === 'site') return;
+  throw new LeewardError(
+    'REFUSED',
+    `${found.group}: term ${found.term} is ${found.phase}, holder ${found.holder}, run ${found.run ?? 'none'}: run ${run.run} cannot close it`,
+  );
+}
+
+/** What the monitor decided from, for a run that it started. */
+async function historyOf(
+  documents: Documents,
+  group: GroupRef,
+  { actor }: RunDocument,
+): Promise<SilenceHistory | undefined> {
+  if (actor.kind !== 'function') return undefined;
+  return (await documents.need(silenceDecisionKind, names.decision(group, actor.decision))).value.history;
+}
+
+async function checkStillSilent(documents: Documents, group: GroupRef, history: SilenceHistory): Promise<void> {
+  const heartbeat = await documents.read(heartbeatKind, names.heartbeat(group));
+  if (heartbeat && heartbeat.lastModifiedMs > (history.lastHeartbeatMs ?? 0)) {
+    throw new LeewardError('REFUSED', `${groupId(group)}: the site was heard again since the decision`);
+  }
+}

@@ -1,0 +1,151 @@
+/**
+ * Receives a heartbeat: records the site's word and answers everything that its senders must be told.
+ *
+ * Invariants: a heartbeat changes nothing but the record of the newest one; a counter that does not grow changes nothing
+ * at all, so that a recorded heartbeat cannot keep a dead site alive; what is acknowledged is the tip as it was read, and
+ * never more. A volume whose document this program cannot understand is left out of the answer and told to people:
+ * its sender then goes on keeping what it has, which loses nothing, while the other volumes go on.
+ */
+import { groupKind } from '../documents/group.ts';
+import { heartbeatKind } from '../documents/site.ts';
+import type { HeartbeatDocument } from '../documents/site.ts';
+import type { Documents, Held } from '../documents/store.ts';
+import { currentGeneration, volumeKind } from '../documents/volume.ts';
+import type { VolumeDocument } from '../documents/volume.ts';
+import { LeewardError, describeError, isLeewardError } from '../kernel/errors.ts';
+import { parseVolume, siteId } from '../kernel/ids.ts';
+import type { SiteRef } from '../kernel/ids.ts';
+import { QUEUES, documents as names, journalContainer, journalPrefix } from '../kernel/names.ts';
+import { CURRENT_VERSION } from '../kernel/versions.ts';
+import type { AccessIssuer } from '../ports/access.ts';
+import { heartbeatSchema } from '../protocol/heartbeat.ts';
+import type { Heartbeat, HeartbeatAnswer, VolumeAnswer } from '../protocol/heartbeat.ts';
+import { inBatches } from './batches.ts';
+import { openSiteMessage } from './site-message.ts';
+
+export interface HeartbeatPorts {
+  readonly documents: Documents;
+  readonly access: AccessIssuer;
+  /** The secret that keys are derived from. */
+  readonly keySecret: Uint8Array;
+  /** Lifetime of the URLs in the answer. */
+  readonly accessMs: number;
+  /** How often the site is asked to send. */
+  readonly everyMs: number;
+  /** One line for the people who run the cloud's side. */
+  readonly tell: (line: string) => void;
+}
+
+/** How often the record is read again after another heartbeat's write before this one gives up. */
+const RECORD_TRIES = 5;
+
+/**
+ * Records one heartbeat and makes its answer. Errors: as {@link openSiteMessage}; REFUSED when it names what is not the
+ * site's, or its counter does not grow; CONFLICT when too many arrive at once; UNAVAILABLE. After any error but
+ * UNAVAILABLE nothing has changed.
+ */
+export async function receiveHeartbeat(ports: HeartbeatPorts, data: unknown): Promise<HeartbeatAnswer> {
+  const opened = await openSiteMessage(ports, data, { kind: 'heartbeat', schema: heartbeatSchema });
+  const { site, key, document, payload: heartbeat } = opened;
+  checkOwn(site, heartbeat);
+  const serviceNowMs = await record(ports.documents, site, { key, heartbeat });
+
+  const journal = { account: document.account, container: journalContainer(site) };
+  const expiresAtMs = serviceNowMs + ports.accessMs;
+  await ports.access.ensureContainer(journal);
+  return {
+    version: CURRENT_VERSION,
+    site: siteId(site),
+    volumes: await volumeAnswers(ports, site),
+    groups: await inBatches(ports.documents.list(names.groupsOf(site)), async ({ name }) => {
+      const { value } = await ports.documents.need(groupKind, name);
+      return { group: value.group, term: value.term, phase: value.phase, holder: value.holder };
+    }),
+    access: {
+      queues: {
+        deltas: await ports.access.queueUrl(QUEUES.deltas, expiresAtMs),
+        bulk: await ports.access.queueUrl(QUEUES.bulk, expiresAtMs),
+      },
+      journal: await ports.access.journalUrl(journal, expiresAtMs),
+      expiresAtMs,
+    },
+    everyMs: ports.everyMs,
+  };
+}
+
+function checkOwn(site: SiteRef, heartbeat: Heartbeat): void {
+  const named = [...heartbeat.volumes.map(({ volume }) => volume), ...heartbeat.groups.map(({ group }) => group)];
+  const foreign = named.find((id) => !id.startsWith(`${siteId(site)}/`));
+  if (foreign !== undefined) {
+    throw new LeewardError('REFUSED', `heartbeat of ${siteId(site)}: "${foreign}" is not one of this site's`);
+  }
+}
+
+/** Writes the heartbeat as the newest; gives the service's time. */
+async function record(
+  documents: Documents,
+  site: SiteRef,
+  word: { key: string; heartbeat: Heartbeat },
+): Promise<number> {
+  for (let tries = 1; ; tries += 1) {
+    const { held, serviceNowMs } = await documents.readWithTime(heartbeatKind, names.heartbeat(site));
+    const { counter } = word.heartbeat;
+    if (held && counter <= held.value.heartbeat.counter) {
+      throw new LeewardError(
+        'REFUSED',
+        `heartbeat of ${siteId(site)}: counter ${counter} is not above ${held.value.heartbeat.counter}`,
+      );
+    }
+    try {
+      await write(documents, site, { held, word });
+      return serviceNowMs;
+    } catch (error) {
+      if (tries >= RECORD_TRIES || !isLeewardError(error, 'CONFLICT')) throw error;
+    }
+  }
+}
+
+async function write(
+  documents: Documents,
+  site: SiteRef,
+  what: { held: Held<HeartbeatDocument> | undefined; word: { key: string; heartbeat: Heartbeat } },
+): Promise<void> {
+  const { held, word } = what;
+  if (held) await documents.replace(heartbeatKind, held, { ...held.value, ...word });
+  else {
+    const document = { version: CURRENT_VERSION, site: siteId(site), ...word };
+    await documents.create(heartbeatKind, names.heartbeat(site), document);
+  }
+}
+
+async function volumeAnswers(ports: HeartbeatPorts, site: SiteRef): Promise<VolumeAnswer[]> {
+  const answers = await inBatches(ports.documents.list(names.volumesOfSite(site)), async ({ name }) => {
+    try {
+      return volumeAnswer((await ports.documents.need(volumeKind, name)).value);
+    } catch (error) {
+      if (!isLeewardError(error, 'VERSION_TOO_NEW', 'DOCUMENT_INVALID')) throw error;
+      ports.tell(`${name} is left out of the answer to ${siteId(site)}: ${describeError(error)}`);
+      return undefined;
+    }
+  });
+  return answers.filter((answer) => answer !== undefined);
+}
+
+function volumeAnswer(document: VolumeDocument): VolumeAnswer {
+  const generation = currentGeneration(document);
+  return {
+    volume: document.volume,
+    generation: document.current,
+    term: document.term,
+    writable: generation.cut === null,
+    acknowledged: { number: generation.tip.number, digest: generation.tip.digest },
+    appliedNumber: generation.applied.number,
+    // Until the current generation is what is offered for recovery, what comes is its first copy.
+    queue: document.published === document.current ? 'deltas' : 'bulk',
+    entryPrefix: journalPrefix(parseVolume(document.volume), document.current),
+    resend: document.resend
+      .filter((wanted) => wanted.generation === document.current)
+      .map(({ number, form }) => ({ number, form })),
+    ...(document.trouble ? { trouble: document.trouble.message } : {}),
+  };
+}

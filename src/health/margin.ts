@@ -1,0 +1,28 @@
+/**
+ * The margin that is added to the last lease before a term ends: what docs/safety.md, "Assumptions", allows to go wrong.
+ *
+ * Invariant: within those assumptions no application of the old term runs when the margin is over.
+ */
+
+export interface MarginAssumptions {
+  /** How much slower a guard's clock may run than the storage service's, in parts per million. */
+  readonly driftPpm: number;
+  /** Longest pause of a node during which nothing of it runs, not even what stops the applications, in milliseconds. */
+  readonly pauseMs: number;
+  /** Longest time from a kill at the deadline until nothing of the application runs any more, in milliseconds. */
+  readonly killMs: number;
+}
+
+/** What holds on machines that are neither overloaded nor virtualised by a host that suspends them. */
+export const USUAL_ASSUMPTIONS: MarginAssumptions = { driftPpm: 1000, pauseMs: 5000, killMs: 2000 };
+
+/**
+ * The storage service tells times in whole seconds, cut off: the last grant may be this much later than it says. Source:
+ * RFC 9110, section 5.6.7, the form of Last-Modified and Date.
+ */
+const SERVICE_TIME_MS = 1000;
+
+/** The margin in milliseconds, for leases of `leaseMs`. */
+export function marginMs(leaseMs: number, of: MarginAssumptions = USUAL_ASSUMPTIONS): number {
+  return Math.ceil((leaseMs * of.driftPpm) / 1_000_000) + of.pauseMs + of.killMs + SERVICE_TIME_MS;
+}

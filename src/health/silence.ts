@@ -1,0 +1,66 @@
+/**
+ * The decision on silence: a pure function of the recorded history, so that any past decision can be replayed and
+ * explained.
+ *
+ * Invariants: silence counts only while somebody was there to hear it: the monitor was awake, and every canary got
+ * through by the public route, for the whole window. A lease renewal is a sign of life as a heartbeat is, so that a dead
+ * agent beside living guards is no silence. What never spoke cannot fall silent. Only a plan in automatic mode, whose
+ * schema holds its consents, fails over; anything else is a report.
+ */
+import { z } from 'zod';
+import { decisionSchema } from '../documents/monitor.ts';
+
+/** Everything that a decision on silence is a function of. All times are the service's. */
+export const silenceHistorySchema = decisionSchema.shape.history.extend({
+  /** Renewals of the group's lease in this term: how a later reader sees whether there was one since. */
+  renewals: z.int().min(0),
+  /** Not before the last renewal; null while there was none in this term. */
+  lastRenewalMs: z.int().nullable(),
+  holder: z.enum(['site', 'cloud']),
+  /** The run that moves the group already, if any. */
+  run: z.string().nullable(),
+});
+export type SilenceHistory = z.infer<typeof silenceHistorySchema>;
+
+export interface Verdict {
+  readonly verdict: 'none' | 'report' | 'fail-over';
+  /** Why, in words. */
+  readonly reason: string;
+}
+
+/** Decides on one group. Pure: the same history gives the same verdict, in the same words. */
+export function decideSilence(history: SilenceHistory): Verdict {
+  const because = whyNone(history);
+  if (because !== undefined) return { verdict: 'none', reason: because };
+  const heard = Math.max(history.lastHeartbeatMs ?? 0, history.lastRenewalMs ?? 0);
+  const silent = `nothing was heard of the site for ${seconds(history.nowMs - heard)} (the plan allows ${seconds(history.silenceMs)}), while the monitor was awake and every canary got through`;
+  if (history.mode === 'automatic') return { verdict: 'fail-over', reason: `${silent}; the plan is automatic` };
+  return { verdict: 'report', reason: `${silent}; the plan's mode is ${history.mode}: a person decides` };
+}
+
+function whyNone(history: SilenceHistory): string | undefined {
+  const { nowMs, silenceMs } = history;
+  if (history.phase !== 'open') return `term ${history.term} is ${history.phase}`;
+  if (history.holder !== 'site') return `the cloud has term ${history.term}`;
+  if (history.run !== null) return `run ${history.run} moves the group already`;
+  if (history.lastHeartbeatMs === null) return 'no heartbeat ever came: there is nothing to lose yet';
+  const windowStartMs = nowMs - silenceMs;
+  const since = (ms: number): string => seconds(Math.max(0, nowMs - ms));
+  if (history.lastHeartbeatMs > windowStartMs) return `the last heartbeat came ${since(history.lastHeartbeatMs)} ago`;
+  if (history.lastRenewalMs !== null && history.lastRenewalMs > windowStartMs) {
+    return `no heartbeat for ${since(history.lastHeartbeatMs)}, but the lease was renewed ${since(history.lastRenewalMs)} ago`;
+  }
+  const unheard = `no heartbeat for ${since(history.lastHeartbeatMs)}, but`;
+  if (history.awakeSinceMs > windowStartMs) {
+    return `${unheard} the monitor has been awake for ${since(history.awakeSinceMs)} only`;
+  }
+  if (history.canarySinceMs > nowMs) return `${unheard} the canary does not get through either: the route is down`;
+  if (history.canarySinceMs > windowStartMs) {
+    return `${unheard} canaries have got through for ${since(history.canarySinceMs)} only`;
+  }
+  return undefined;
+}
+
+function seconds(ms: number): string {
+  return `${Math.round(ms / 100) / 10} s`;
+}
