@@ -1,6 +1,7 @@
 /** Failover: moves a run on by one step, or starts one by an operator's order, signed or typed by hand. */
 import type { InvocationContext } from '@azure/functions';
 import { app } from '../src/app/app.ts';
+import type { RunDocument } from '../src/documents/run.ts';
 import { isByHand } from './by-hand.ts';
 
 export async function failover(message: unknown, context: InvocationContext): Promise<void> {
@@ -8,7 +9,7 @@ export async function failover(message: unknown, context: InvocationContext): Pr
   const outcome = await receiveFailoverMessage(app(), message, isByHand(context));
   switch (outcome.kind) {
     case 'ticket':
-      context.log(`run: ${JSON.stringify(outcome.advance)}`);
+      context.log(outcome.advance.moved ? describeStep(outcome.advance.run) : outcome.advance.reason);
       return;
     case 'started':
       context.log(`run ${outcome.run.run} of ${outcome.run.group}: ${outcome.run.state}`);
@@ -21,4 +22,10 @@ export async function failover(message: unknown, context: InvocationContext): Pr
         `refused: ${outcome.reason}${outcome.aside === undefined ? '' : `; kept aside as "${outcome.aside}"`}`,
       );
   }
+}
+
+/** Where a run stands, in one line. */
+function describeStep({ run, group, state, step, steps, failure }: RunDocument): string {
+  const detail = failure?.message ?? steps.at(-1)?.detail ?? 'not begun';
+  return `run ${run} of ${group}: ${state}, next step ${step}; ${detail}`;
 }

@@ -2,6 +2,7 @@
  * The failover put together. It alone needs the clients of Azure Resource Manager, which weigh a hundred megabytes: this
  * file is imported when a failover message arrives, never before.
  */
+import { DefaultAzureCredential } from '@azure/identity';
 import { AzureRecoveryCloud } from '../azure/recovery-cloud.ts';
 import { receiveOrder } from '../failover/orders.ts';
 import type { OrderOutcome } from '../failover/orders.ts';
@@ -63,6 +64,7 @@ function cloudOf(settings: Settings): AzureRecoveryCloud {
   cloud ??= new AzureRecoveryCloud({
     endpoint: settings.LEEWARD_ARM_ENDPOINT,
     subscriptionId: settings.LEEWARD_SUBSCRIPTION_ID,
+    credential: new DefaultAzureCredential(),
   });
   return cloud;
 }

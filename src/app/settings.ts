@@ -86,3 +86,8 @@ export function readSettings(environment: Readonly<Record<string, string | undef
     `setting ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'wrong'}; docs/settings.md describes it`,
   );
 }
+
+/** Whether this process was given settings at all: the command uses the local stack where it was not. */
+export function hasSettings(environment: Readonly<Record<string, string | undefined>> = process.env): boolean {
+  return environment['LEEWARD_KEY_SECRET'] !== undefined;
+}

@@ -1,0 +1,210 @@
+/**
+ * Registering a volume: the documents that make a site, a group, a plan and a volume known to the cloud.
+ *
+ * Invariants: each document is created only where there is none, and changed only under its ETag; whoever is
+ * interrupted repeats the call; nothing is registered into a group that is being moved. The plan starts in report mode:
+ * automatic failover is only ever switched on in so many words.
+ */
+import { groupKind } from '../documents/group.ts';
+import type { GroupDocument } from '../documents/group.ts';
+import { SINGLE_WITNESS_CONSENT, STRICT_LEASE_CONSENT, planKind } from '../documents/plan.ts';
+import type { Plan } from '../documents/plan.ts';
+import { siteKind } from '../documents/site.ts';
+import type { DocumentKind, Documents, Held } from '../documents/store.ts';
+import { CHAIN_START, volumeKind } from '../documents/volume.ts';
+import type { VolumeDocument } from '../documents/volume.ts';
+import { marginMs } from '../health/margin.ts';
+import type { MarginAssumptions } from '../health/margin.ts';
+import { LeewardError, isLeewardError } from '../kernel/errors.ts';
+import { groupId, siteId, volumeId } from '../kernel/ids.ts';
+import type { VolumeRef } from '../kernel/ids.ts';
+import { CONTAINERS, documents as names, journalContainer, replicaBlob } from '../kernel/names.ts';
+import { CURRENT_VERSION } from '../kernel/versions.ts';
+import type { Version } from '../kernel/versions.ts';
+import { deriveKey } from '../protocol/signed.ts';
+import type { SigningKey } from '../protocol/signed.ts';
+import type { Storage } from './storage.ts';
+
+/** Where the group's machines would be recovered. */
+export interface RecoveryTarget {
+  readonly location: string;
+  /** Resource id of the subnet. */
+  readonly subnet: string;
+  /** Resource id of the solution stack's image. */
+  readonly image: string;
+  readonly size: string;
+  readonly probe: Plan['machines'][number]['probe'];
+}
+
+export interface Registration {
+  readonly volume: VolumeRef;
+  readonly volumeBytes: number;
+  readonly leaseMs: number;
+  readonly assumptions: MarginAssumptions;
+  readonly silenceMs: number;
+  /** Whether the plan consents to automatic failover, with all that it costs. */
+  readonly automatic: boolean;
+  readonly target: RecoveryTarget;
+}
+
+export interface Registered {
+  /** The site's own key, for its access file. */
+  readonly key: SigningKey;
+  readonly plan: Plan;
+  /** False when the volume was registered before. */
+  readonly isNew: boolean;
+}
+
+/** Name of a site's first key. */
+const FIRST_KEY = 'k1';
+
+/** How long a machine may take until its probe answers, before the run says that it takes too long. */
+const HEALTH_MS = 10 * 60_000;
+
+/**
+ * Registers a volume, with its site, group and plan where they are missing. Can be repeated. Errors: ALREADY_EXISTS when
+ * the volume is registered with another size, REFUSED when its group is not the site's to write.
+ */
+export async function registerVolume(storage: Storage, registration: Registration): Promise<Registered> {
+  const { volume } = registration;
+  const { documents } = storage;
+  const { value: site } = await ensure(documents, siteKind, names.site(volume), () => ({
+    version: CURRENT_VERSION,
+    site: siteId(volume),
+    keys: [{ name: FIRST_KEY, state: 'active' as const }],
+    account: storage.account,
+  }));
+  const { value: group } = await ensure(documents, groupKind, names.group(volume), () => newGroup(registration));
+  if (group.phase !== 'open' || group.holder !== 'site' || group.run !== null) {
+    throw new LeewardError(
+      'REFUSED',
+      `group ${group.group} is being moved or runs in the cloud: no volume can be added now`,
+    );
+  }
+  const nowMs = storage.clock.wallMs();
+  const { held, isNew } = await ensureNew(documents, volumeKind, names.volume(volume), () =>
+    newVolume(registration, { account: site.account, term: group.term, nowMs }),
+  );
+  checkSame(held, registration.volumeBytes);
+  const plan = await planFor(documents, registration);
+  return { key: deriveKey(storage.keySecret, { signer: site.site, name: FIRST_KEY }), plan, isNew };
+}
+
+function newGroup({ volume, leaseMs, assumptions }: Registration): GroupDocument {
+  return {
+    version: CURRENT_VERSION,
+    group: groupId(volume),
+    term: 1,
+    phase: 'open',
+    holder: 'site',
+    leaseMs,
+    marginMs: marginMs(leaseMs, assumptions),
+    renewals: 0,
+    run: null,
+    closing: null,
+  };
+}
+
+function newVolume(
+  { volume, volumeBytes }: Registration,
+  of: { account: string; term: number; nowMs: number },
+): VolumeDocument {
+  const { account, term, nowMs } = of;
+  const generation = 1;
+  return {
+    version: CURRENT_VERSION,
+    volume: volumeId(volume),
+    term,
+    current: generation,
+    published: null,
+    generations: {
+      [String(generation)]: {
+        generation,
+        replica: { account, container: CONTAINERS.replicas, blob: replicaBlob(volume, generation) },
+        journal: { account, container: journalContainer(volume) },
+        volumeBytes,
+        createdAtMs: nowMs,
+        epoch: 1,
+        applied: { ...CHAIN_START, sourceTimeMs: 0 },
+        claim: null,
+        tip: CHAIN_START,
+        snapshots: [],
+        cut: null,
+        beyond: 0,
+      },
+    },
+    resend: [],
+    trouble: null,
+  };
+}
+
+function checkSame({ value }: Held<VolumeDocument>, volumeBytes: number): void {
+  const { volumeBytes: registered } = value.generations[String(value.current)] ?? {};
+  if (registered === volumeBytes) return;
+  throw new LeewardError(
+    'ALREADY_EXISTS',
+    `volume ${value.volume} is registered with ${registered ?? 0} bytes, its source has ${volumeBytes}: resizing is not there yet`,
+  );
+}
+
+/** The group's plan, with the volume as one more disk of its first machine where it is not planned yet. */
+async function planFor(documents: Documents, registration: Registration): Promise<Plan> {
+  const { volume } = registration;
+  const name = names.plan(volume);
+  await ensure(documents, planKind, name, () => newPlan(registration));
+  const { value } = await documents.update(planKind, name, (plan) => {
+    const [first, ...others] = plan.machines;
+    const disks = plan.machines.flatMap((machine) => machine.disks);
+    if (!first || disks.some((disk) => disk.volume === volumeId(volume))) return undefined;
+    const lun = Math.max(-1, ...first.disks.map((disk) => disk.lun)) + 1;
+    return { ...plan, machines: [{ ...first, disks: [...first.disks, { volume: volumeId(volume), lun }] }, ...others] };
+  });
+  return value;
+}
+
+function newPlan({ volume, automatic, silenceMs, target }: Registration): Plan {
+  return {
+    version: CURRENT_VERSION,
+    group: groupId(volume),
+    mode: automatic ? 'automatic' : 'report',
+    consents: automatic ? [SINGLE_WITNESS_CONSENT, STRICT_LEASE_CONSENT] : [],
+    silenceMs,
+    location: target.location,
+    subnet: target.subnet,
+    machines: [
+      {
+        name: volume.group.slice(0, 30).replace(/-$/, ''),
+        image: target.image,
+        size: target.size,
+        disks: [{ volume: volumeId(volume), lun: 0 }],
+        probe: target.probe,
+      },
+    ],
+    healthMs: HEALTH_MS,
+  };
+}
+
+async function ensure<T extends { version: Version }>(
+  documents: Documents,
+  kind: DocumentKind<T>,
+  name: string,
+  make: () => T,
+): Promise<Held<T>> {
+  return (await ensureNew(documents, kind, name, make)).held;
+}
+
+async function ensureNew<T extends { version: Version }>(
+  documents: Documents,
+  kind: DocumentKind<T>,
+  name: string,
+  make: () => T,
+): Promise<{ held: Held<T>; isNew: boolean }> {
+  const before = await documents.read(kind, name);
+  if (before) return { held: before, isNew: false };
+  try {
+    return { held: await documents.create(kind, name, make()), isNew: true };
+  } catch (error) {
+    if (!isLeewardError(error, 'CONFLICT')) throw error;
+    return { held: await documents.need(kind, name), isNew: false };
+  }
+}

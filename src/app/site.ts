@@ -1,0 +1,78 @@
+/** A site put together on this machine: its agent and a replicator for each of its volumes. */
+import { join } from 'node:path';
+import { SiteAgent } from '../site/agent.ts';
+import { signingKey } from '../site/access.ts';
+import type { SiteAccess } from '../site/access.ts';
+import { Replicator } from '../site/replicator.ts';
+import { parseVolume } from '../kernel/ids.ts';
+import type { Clock } from '../kernel/clock.ts';
+import type { CloudLink } from '../ports/cloud-link.ts';
+import type { Heartbeat } from '../protocol/heartbeat.ts';
+import type { SigningKey } from '../protocol/signed.ts';
+import { HttpCloudLink } from '../system/cloud-link.ts';
+import { SystemClock } from '../system/clock.ts';
+import { openSiteStore } from '../system/site-store.ts';
+import { openVolumeSource } from '../system/volume-source.ts';
+
+export interface OpenSite {
+  readonly agent: SiteAgent;
+  readonly replicators: readonly Replicator[];
+  readonly link: CloudLink;
+  readonly key: SigningKey;
+  readonly clock: Clock;
+  close(): Promise<void>;
+}
+
+export interface SiteOptions {
+  /** Folder that keeps the site's counters, indexes and outboxes. */
+  readonly folder: string;
+  readonly access: SiteAccess;
+  /** Only these volumes; all by default. */
+  readonly volumes?: readonly string[];
+  /** Puts something between the site and the cloud, such as a cut in a demonstration. */
+  readonly wrapLink?: (link: CloudLink) => CloudLink;
+  /** The site's own view of its leases, for the heartbeat. */
+  readonly groups?: () => Heartbeat['groups'];
+}
+
+/** How long the cloud may acknowledge nothing before what waits is sent again, in milliseconds. */
+const RESEND_AFTER_MS = 20_000;
+
+/** Opens the site. Errors: NOT_FOUND or SOURCE_CHANGED when a volume's source is gone; DOCUMENT_INVALID. */
+export async function openSite(options: SiteOptions): Promise<OpenSite> {
+  const { access, folder } = options;
+  const clock = new SystemClock();
+  const closing: (() => Promise<void>)[] = [];
+  const close = async (): Promise<void> => {
+    for (const end of closing.splice(0)) await end();
+  };
+  try {
+    const plainLink = new HttpCloudLink(access);
+    const link = options.wrapLink?.(plainLink) ?? plainLink;
+    const key = signingKey(access);
+    const agentStore = await openSiteStore(join(folder, 'agent'));
+    closing.push(async () => agentStore.close());
+    const agent = new SiteAgent({
+      site: access.site,
+      key,
+      clock,
+      link,
+      store: agentStore,
+      ...(options.groups && { groups: options.groups }),
+    });
+    const replicators: Replicator[] = [];
+    for (const { volume, source: path } of access.volumes) {
+      if (options.volumes && !options.volumes.includes(volume)) continue;
+      const ref = parseVolume(volume);
+      const source = await openVolumeSource(path);
+      closing.push(async () => source.close());
+      const store = await openSiteStore(join(folder, 'volumes', ref.group, ref.volume));
+      closing.push(async () => store.close());
+      replicators.push(await Replicator.open({ volume, source, store, agent, clock, resendAfterMs: RESEND_AFTER_MS }));
+    }
+    return { agent, replicators, link, key, clock, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

@@ -1,0 +1,44 @@
+/** `leeward heartbeat`: one heartbeat of the site kept here, and what the cloud answered, without its credentials. */
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { openSite } from '../../app/site.ts';
+import { chooseSite, readAccess } from '../context.ts';
+import { outputOf, placesOf } from '../globals.ts';
+import { table } from '../output.ts';
+
+export function addHeartbeat(program: Command): void {
+  program
+    .command('heartbeat')
+    .option('--site <site>', 'TENANT/SITE (default: the only one kept here)')
+    .description('send one heartbeat and print the answer')
+    .action(async (_options: unknown, command: Command) => {
+      const places = placesOf(command);
+      const { site: named } = z.object({ site: z.string().optional() }).parse(command.opts());
+      const site = await chooseSite(places, named);
+      const open = await openSite({ folder: places.site(site), access: await readAccess(places, site) });
+      try {
+        const { volumes, groups, everyMs, access } = await open.agent.heartbeat();
+        outputOf(command).result({ volumes, groups, everyMs, accessExpiresAtMs: access.expiresAtMs }, () =>
+          [
+            table(
+              volumes.map((answer) => [
+                answer.volume,
+                answer.generation,
+                answer.acknowledged.number,
+                answer.appliedNumber,
+                answer.writable ? answer.queue : 'not writable',
+                answer.trouble ?? '',
+              ]),
+              ['volume', 'generation', 'acknowledged', 'applied', 'send to', 'trouble'],
+            ),
+            table(
+              groups.map(({ group, term, phase, holder }) => [group, term, phase, holder]),
+              ['group', 'term', 'phase', 'holder'],
+            ),
+          ].join('\n\n'),
+        );
+      } finally {
+        await open.close();
+      }
+    });
+}

@@ -1,0 +1,67 @@
+/** `leeward inspect delta|vhd`: says what a file is, and everything that is wrong with it. For the worst day. */
+import { open, stat } from 'node:fs/promises';
+import type { Command } from 'commander';
+import { describeDelta } from '../../delta/describe.ts';
+import { DELTA_LIMITS } from '../../delta/limits.ts';
+import { LeewardError } from '../../kernel/errors.ts';
+import { VHD_FOOTER_BYTES, describeFooter } from '../../vhd/footer.ts';
+import { EXIT } from '../exit-codes.ts';
+import { outputOf } from '../globals.ts';
+
+export function addInspect(program: Command): void {
+  const inspect = program.command('inspect').description('look into a file and say what is wrong with it');
+  inspect
+    .command('delta')
+    .argument('<file>', 'an encoded delta')
+    .description('print a delta: its place in the chain, its frames and extents, and what is wrong with it')
+    .action(async (file: string, _options: unknown, command: Command) => {
+      const sizeBytes = await sizeOf(file);
+      if (sizeBytes > DELTA_LIMITS.encodedBytesMax) {
+        throw new LeewardError(
+          'USAGE',
+          `${file} has ${sizeBytes} bytes; a delta has at most ${DELTA_LIMITS.encodedBytesMax}`,
+        );
+      }
+      report(command, file, describeDelta(await readRange(file, 0, sizeBytes)));
+    });
+  inspect
+    .command('vhd')
+    .argument('<file>', 'a fixed VHD')
+    .description("print a VHD's footer and what is wrong with it, for Azure too")
+    .action(async (file: string, _options: unknown, command: Command) => {
+      const sizeBytes = await sizeOf(file);
+      const footer = await readRange(
+        file,
+        Math.max(0, sizeBytes - VHD_FOOTER_BYTES),
+        Math.min(sizeBytes, VHD_FOOTER_BYTES),
+      );
+      report(command, file, describeFooter(footer, sizeBytes));
+    });
+}
+
+function report(command: Command, file: string, told: { valid: boolean; problems: readonly string[] }): void {
+  outputOf(command).result(told, () => {
+    const { valid, problems, ...rest } = told;
+    const verdict = valid ? [`${file}: valid`] : [`${file}: not valid`, ...problems.map((problem) => `  ${problem}`)];
+    return [...verdict, JSON.stringify(rest, undefined, 2)].join('\n');
+  });
+  if (!told.valid) process.exitCode = EXIT.failed;
+}
+
+async function sizeOf(file: string): Promise<number> {
+  try {
+    return (await stat(file)).size;
+  } catch (error) {
+    throw new LeewardError('NOT_FOUND', `there is no file ${file}`, { cause: error });
+  }
+}
+
+async function readRange(file: string, offset: number, lengthBytes: number): Promise<Uint8Array> {
+  const handle = await open(file);
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(lengthBytes), 0, lengthBytes, offset);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,104 @@
+/** `leeward replicate`: one interval of each volume of the site kept here, or one after the other until it is stopped. */
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { openSite } from '../../app/site.ts';
+import { LeewardError, describeError } from '../../kernel/errors.ts';
+import { parseVolume, volumeId } from '../../kernel/ids.ts';
+import type { Replicator } from '../../site/replicator.ts';
+import { seconds } from '../arguments.ts';
+import { chooseSite, readAccess } from '../context.ts';
+import { EXIT } from '../exit-codes.ts';
+import { outputOf, placesOf } from '../globals.ts';
+import { showBytes, table } from '../output.ts';
+import type { Output } from '../output.ts';
+
+const optionsSchema = z.object({ site: z.string().optional(), every: z.number().optional(), wait: z.number() });
+
+export function addReplicate(program: Command): void {
+  program
+    .command('replicate')
+    .argument('[volumes...]', 'TENANT/SITE/GROUP/VOLUME (default: all of the site)')
+    .option('--site <site>', 'TENANT/SITE (default: the only one kept here)')
+    .option('--every <seconds>', 'go on, with an interval this often, until SIGTERM or Ctrl-C', seconds)
+    .option('--wait <seconds>', 'how long to wait until the cloud has acknowledged everything', seconds, 300)
+    .description('find what changed, send it as deltas, wait until the cloud has them')
+    .action(replicate);
+}
+
+async function replicate(given: string[], _options: unknown, command: Command): Promise<void> {
+  const output = outputOf(command);
+  const places = placesOf(command);
+  const options = optionsSchema.parse(command.opts());
+  const volumes = given.map((text) => volumeId(parseVolume(text)));
+  const [first] = given;
+  const site = await chooseSite(places, options.site ?? first?.split('/').slice(0, 2).join('/'));
+  const access = await readAccess(places, site);
+  const unknown = volumes.find((volume) => !access.volumes.some((other) => other.volume === volume));
+  if (unknown !== undefined)
+    throw new LeewardError(
+      'NOT_FOUND',
+      `${unknown} is not a volume of the site kept here: \`leeward volume add\` makes it one`,
+    );
+  const open = await openSite({ folder: places.site(site), access, ...(volumes.length > 0 && { volumes }) });
+  const stopping = new AbortController();
+  const stop = (): void => {
+    stopping.abort(new LeewardError('UNAVAILABLE', 'stopped'));
+  };
+  process.once('SIGTERM', stop).once('SIGINT', stop);
+  try {
+    if (options.every === undefined) {
+      const failed = await interval(open.replicators, output, options.wait * 1000, stopping.signal);
+      if (failed) process.exitCode = EXIT.failed;
+    }
+    while (options.every !== undefined && !stopping.signal.aborted) {
+      const beganMs = open.clock.bootMs();
+      await interval(open.replicators, output, options.wait * 1000, stopping.signal);
+      const restMs = options.every * 1000 - (open.clock.bootMs() - beganMs);
+      await open.clock.sleep(Math.max(0, restMs), stopping.signal).catch(() => undefined);
+    }
+    report(open.replicators, output);
+  } finally {
+    await open.close();
+  }
+}
+
+/** One interval of every volume, side by side. True when one of them failed, which was told. */
+async function interval(
+  replicators: readonly Replicator[],
+  output: Output,
+  waitMs: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const results = await Promise.all(
+    replicators.map(async (replicator) => {
+      try {
+        const { numbers } = await replicator.replicateOnce({ consistency: 'crash', signal });
+        await replicator.waitUntilAcknowledged(waitMs, signal);
+        const made = numbers.length === 0 ? 'no change' : `deltas ${numbers.join(', ')} acknowledged`;
+        output.say(`${replicator.volume}: ${made}`);
+        return true;
+      } catch (error) {
+        if (!signal.aborted) output.say(`${replicator.volume}: ${describeError(error)}`);
+        return signal.aborted;
+      }
+    }),
+  );
+  return results.includes(false);
+}
+
+function report(replicators: readonly Replicator[], output: Output): void {
+  const volumes = replicators.map((replicator) => replicator.status());
+  output.result(volumes, () =>
+    table(
+      volumes.map(({ volume, storedNumber, acknowledgedNumber, sentBytes, waitingBytes, trouble }) => [
+        volume,
+        storedNumber,
+        acknowledgedNumber,
+        showBytes(sentBytes),
+        showBytes(waitingBytes),
+        trouble ?? '',
+      ]),
+      ['volume', 'stored', 'acknowledged', 'sent', 'waiting', 'trouble'],
+    ),
+  );
+}

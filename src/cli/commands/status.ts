@@ -1,0 +1,61 @@
+/**
+ * `leeward status`: what the cloud knows of a site. It reads the documents themselves, as the status function does, so
+ * that it works on a day when no function answers.
+ */
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { siteStatus } from '../../failover/status.ts';
+import type { GroupStatus, SiteStatus, Unreadable } from '../../failover/status.ts';
+import { chooseSite, openCloud } from '../context.ts';
+import { outputOf, placesOf } from '../globals.ts';
+import { showDuration, table } from '../output.ts';
+
+export function addStatus(program: Command): void {
+  program
+    .command('status')
+    .option('--site <site>', 'TENANT/SITE (default: the only one kept here)')
+    .description('what the cloud knows of a site: heartbeat, groups, volumes, runs')
+    .action(async (_options: unknown, command: Command) => {
+      const places = placesOf(command);
+      const { site: named } = z.object({ site: z.string().optional() }).parse(command.opts());
+      const site = await chooseSite(places, named);
+      const { storage } = await openCloud(places);
+      const status = await siteStatus(storage.documents, site);
+      outputOf(command).result(status, () => describe(status));
+    });
+}
+
+function describe({ site, heartbeat, groups }: SiteStatus): string {
+  const heard = heartbeat === null ? 'never heard of' : `last heard of ${showDuration(heartbeat.ageMs)} ago`;
+  return [`${site}: ${heard}`, ...groups.map(describeGroup)].join('\n\n');
+}
+
+function describeGroup(group: GroupStatus | Unreadable): string {
+  if (isUnreadable(group)) return `${group.document}: ${group.unreadable}`;
+  const volumes = group.volumes.map((volume) =>
+    isUnreadable(volume)
+      ? [volume.document, '', '', '', '', volume.unreadable]
+      : [
+          volume.volume,
+          volume.tipNumber,
+          volume.appliedNumber,
+          volume.points,
+          volume.lagMs === null ? '' : showDuration(volume.lagMs),
+          volume.trouble ?? '',
+        ],
+  );
+  const runs = group.runs.map((run) =>
+    isUnreadable(run)
+      ? [run.document, '', '', '', run.unreadable]
+      : [run.run, run.state, run.step, run.actor, run.failure?.message ?? ''],
+  );
+  return [
+    `${group.group}: term ${group.term} ${group.phase}, held by the ${group.holder}`,
+    table(volumes, ['volume', 'acknowledged', 'applied', 'points', 'age', 'trouble']),
+    ...(runs.length > 0 ? [table(runs, ['run', 'state', 'step', 'by', 'failure'])] : []),
+  ].join('\n');
+}
+
+function isUnreadable(part: object): part is Unreadable {
+  return 'unreadable' in part;
+}

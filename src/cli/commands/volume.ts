@@ -1,0 +1,164 @@
+/** `leeward volume add|list`: makes a volume known to the cloud and to the site kept here. */
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { registerVolume } from '../../app/register.ts';
+import type { RecoveryTarget } from '../../app/register.ts';
+import { currentGeneration, volumeKind } from '../../documents/volume.ts';
+import { STRICT_LEASE_CONSENT, SINGLE_WITNESS_CONSENT } from '../../documents/plan.ts';
+import { USUAL_ASSUMPTIONS } from '../../health/margin.ts';
+import { LeewardError, describeError, isLeewardError } from '../../kernel/errors.ts';
+import { parseVolume, volumeId } from '../../kernel/ids.ts';
+import { documents as names } from '../../kernel/names.ts';
+import { PAGE_BYTES, roundUp } from '../../kernel/units.ts';
+import { newSiteAccess, serializeSiteAccess, withVolume } from '../../site/access.ts';
+import type { SiteAccess } from '../../site/access.ts';
+import { makeFolder } from '../../system/durable-file.ts';
+import { writePrivateFile } from '../../system/private-file.ts';
+import { openVolumeSource } from '../../system/volume-source.ts';
+import { accessFile, openCloud, readAccess } from '../context.ts';
+import type { Cloud } from '../context.ts';
+import { outputOf, placesOf } from '../globals.ts';
+import type { Places } from '../globals.ts';
+import { showBytes, table } from '../output.ts';
+import { seconds } from '../arguments.ts';
+
+const addSchema = z.object({
+  source: z.string(),
+  automatic: z.boolean().default(false),
+  lease: z.number(),
+  silence: z.number(),
+  image: z.string().optional(),
+  subnet: z.string().optional(),
+  location: z.string().optional(),
+  size: z.string(),
+  probePort: z.coerce.number().int().min(1).max(65535),
+  probePath: z.string(),
+});
+
+export function addVolume(program: Command): void {
+  const volume = program.command('volume').description('register and list volumes');
+  volume
+    .command('add')
+    .argument('<volume>', 'TENANT/SITE/GROUP/VOLUME')
+    .requiredOption('--source <path>', 'block device or image file to replicate')
+    .option(
+      '--automatic',
+      `let the group fail over by itself. Consents: "${SINGLE_WITNESS_CONSENT}", "${STRICT_LEASE_CONSENT}"`,
+      false,
+    )
+    .option('--lease <seconds>', "length of the group's lease", seconds, 60)
+    .option('--silence <seconds>', 'how long the site must be silent before it counts as down', seconds, 120)
+    .option('--image <id>', "resource id of the solution stack's image (default: the local stack's)")
+    .option('--subnet <id>', "resource id of the recovered machine's subnet (default: the local stack's)")
+    .option('--location <region>', "region to recover in (default: the local stack's)")
+    .option('--size <size>', 'size of the recovered machine', 'Standard_D2s_v5')
+    .option('--probe-port <port>', 'port that answers when the machine is healthy', '8080')
+    .option('--probe-path <path>', 'path that answers 200 when the machine is healthy', '/health')
+    .description('register a volume with the cloud and with the site kept here; its group and plan are made if missing')
+    .action(add);
+  volume.command('list').description("list the registered volumes, the cloud's side").action(list);
+}
+
+async function add(name: string, _options: unknown, command: Command): Promise<void> {
+  const output = outputOf(command);
+  const places = placesOf(command);
+  const options = addSchema.parse(command.opts());
+  const ref = parseVolume(name);
+  const source = resolve(options.source);
+  const volumeBytes = await sourceBytes(source);
+  const cloud = await openCloud(places);
+  const { key, plan, isNew } = await registerVolume(cloud.storage, {
+    volume: ref,
+    volumeBytes,
+    leaseMs: options.lease * 1000,
+    assumptions: USUAL_ASSUMPTIONS,
+    silenceMs: options.silence * 1000,
+    automatic: options.automatic,
+    target: targetOf(options, cloud),
+  });
+  const functionsUrl = cloud.settings.LEEWARD_PUBLIC_URL;
+  const access = (await accessOrNone(places, ref)) ?? newSiteAccess({ key, functionsUrl });
+  await makeFolder(places.site(ref));
+  await writePrivateFile(accessFile(places, ref), serializeSiteAccess(withVolume(access, volumeId(ref), source)));
+  if (options.automatic && plan.mode !== 'automatic') {
+    output.say(`the group's plan was there before and stays in ${plan.mode} mode`);
+  }
+  output.result({ volume: name, volumeBytes, isNew, mode: plan.mode }, () =>
+    [
+      `${name}: ${showBytes(volumeBytes)}, ${isNew ? 'registered' : 'was registered before'}; its group's plan is in ${plan.mode} mode`,
+      `next: leeward replicate ${name}`,
+    ].join('\n'),
+  );
+}
+
+async function list(_options: unknown, command: Command): Promise<void> {
+  const { storage } = await openCloud(placesOf(command));
+  const volumes: {
+    volume: string;
+    volumeBytes: number;
+    tip: number;
+    applied: number;
+    points: number;
+    trouble: string;
+  }[] = [];
+  for await (const { name } of storage.documents.list(names.allVolumes)) {
+    try {
+      const { value } = await storage.documents.need(volumeKind, name);
+      const { volumeBytes, tip, applied, snapshots } = currentGeneration(value);
+      const trouble = value.trouble?.message ?? '';
+      volumes.push({
+        volume: value.volume,
+        volumeBytes,
+        tip: tip.number,
+        applied: applied.number,
+        points: snapshots.length,
+        trouble,
+      });
+    } catch (error) {
+      outputOf(command).say(describeError(error));
+    }
+  }
+  outputOf(command).result(volumes, () =>
+    table(
+      volumes.map(({ volume, volumeBytes, tip, applied, points, trouble }) => [
+        volume,
+        showBytes(volumeBytes),
+        tip,
+        applied,
+        points,
+        trouble,
+      ]),
+      ['volume', 'size', 'acknowledged', 'applied', 'points', 'trouble'],
+    ),
+  );
+}
+
+/** Size of the source, in whole pages as the replica has it. */
+async function sourceBytes(path: string): Promise<number> {
+  const source = await openVolumeSource(path);
+  try {
+    return roundUp(await source.sizeBytes(), PAGE_BYTES);
+  } finally {
+    await source.close();
+  }
+}
+
+function targetOf(options: z.infer<typeof addSchema>, { local }: Cloud): RecoveryTarget {
+  const image = options.image ?? local?.imageId;
+  const subnet = options.subnet ?? local?.subnetId;
+  const location = options.location ?? local?.location;
+  if (image === undefined || subnet === undefined || location === undefined) {
+    throw new LeewardError('USAGE', 'say where to recover: --image, --subnet and --location');
+  }
+  return { image, subnet, location, size: options.size, probe: { port: options.probePort, path: options.probePath } };
+}
+
+async function accessOrNone(places: Places, site: { tenant: string; site: string }): Promise<SiteAccess | undefined> {
+  try {
+    return await readAccess(places, site);
+  } catch (error) {
+    if (isLeewardError(error, 'NOT_FOUND')) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,90 @@
+/** Where a command gets the cloud's side from: the environment of an operator, or the local stack that is up. */
+import { readFile, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { hasSettings, readSettings } from '../app/settings.ts';
+import type { Settings } from '../app/settings.ts';
+import { openStorage } from '../app/storage.ts';
+import type { Storage } from '../app/storage.ts';
+import { LeewardError } from '../kernel/errors.ts';
+import { parseSite } from '../kernel/ids.ts';
+import type { SiteRef } from '../kernel/ids.ts';
+import { parseSiteAccess } from '../site/access.ts';
+import type { SiteAccess } from '../site/access.ts';
+import { isMissing } from '../system/durable-file.ts';
+import { readPrivateFile } from '../system/private-file.ts';
+import { statusOfStack } from '../local/stack/stack.ts';
+import type { StackFacts } from '../local/stack/stack.ts';
+import type { Places } from './globals.ts';
+
+export interface Cloud {
+  readonly settings: Settings;
+  readonly storage: Storage;
+  /** The local stack, where that is what is used. */
+  readonly local: StackFacts | undefined;
+}
+
+/**
+ * The cloud's side: the settings of the environment if they are there, else those of the local stack. Errors: USAGE,
+ * NOT_FOUND when neither is there.
+ */
+export async function openCloud(places: Places): Promise<Cloud> {
+  if (hasSettings()) {
+    const settings = readSettings();
+    return { settings, storage: openStorage(settings), local: undefined };
+  }
+  const local = await localFacts(places);
+  const values = z
+    .looseObject({ Values: z.record(z.string(), z.string()) })
+    .parse(JSON.parse(await readFile(local.settingsFile, 'utf8')));
+  const settings = readSettings(values.Values);
+  return { settings, storage: openStorage(settings), local };
+}
+
+/** The facts of the local stack. Errors: NOT_FOUND when it is not up. */
+export async function localFacts(places: Places): Promise<StackFacts> {
+  const status = await statusOfStack(places.stack);
+  if (!status) {
+    throw new LeewardError(
+      'NOT_FOUND',
+      'no local stack is up and no settings are in the environment: run `leeward local up`, or set what docs/settings.md lists',
+    );
+  }
+  return status.facts;
+}
+
+/** Path of a site's access file. */
+export function accessFile(places: Places, site: SiteRef): string {
+  return join(places.site(site), 'access.json');
+}
+
+/** A site's access. Errors: NOT_FOUND, USAGE when others may read the file. */
+export async function readAccess(places: Places, site: SiteRef): Promise<SiteAccess> {
+  return parseSiteAccess(await readPrivateFile(accessFile(places, site)));
+}
+
+/** The site that a command means: the named one, or the only one kept here. Errors: USAGE. */
+export async function chooseSite(places: Places, named: string | undefined): Promise<SiteRef> {
+  if (named !== undefined) return parseSite(named);
+  const sites: SiteRef[] = [];
+  for (const tenant of await namesIn(places.sites)) {
+    for (const site of await namesIn(join(places.sites, tenant))) sites.push({ tenant, site });
+  }
+  const [only, ...others] = sites;
+  if (only && others.length === 0) return only;
+  throw new LeewardError(
+    'USAGE',
+    only
+      ? 'several sites are kept here: name one with --site TENANT/SITE'
+      : 'no site is kept here: `leeward volume add` makes one',
+  );
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+}

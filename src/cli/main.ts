@@ -1,0 +1,39 @@
+#!/usr/bin/env node
+/**
+ * `leeward`, the command (docs/cli.md).
+ *
+ * Invariants: stdout is data, stderr is talk; exit codes are fixed; an error is told in one line that says what, where
+ * and what to do.
+ */
+import { Command, CommanderError } from 'commander';
+import { describeError } from '../kernel/errors.ts';
+import { addDemo } from './commands/demo.ts';
+import { addFailover } from './commands/failover.ts';
+import { addHeartbeat } from './commands/heartbeat.ts';
+import { addInspect } from './commands/inspect.ts';
+import { addLocal } from './commands/local.ts';
+import { addReplicate } from './commands/replicate.ts';
+import { addStatus } from './commands/status.ts';
+import { addVolume } from './commands/volume.ts';
+import { EXIT, exitCodeOf } from './exit-codes.ts';
+import { addGlobals } from './globals.ts';
+
+const program = new Command('leeward')
+  .description('Disaster recovery to Azure without a server waiting there.')
+  .showHelpAfterError('(leeward --help lists the commands)')
+  .exitOverride();
+addGlobals(program);
+for (const add of [addLocal, addVolume, addReplicate, addHeartbeat, addStatus, addFailover, addInspect, addDemo]) {
+  add(program);
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  } else {
+    process.stderr.write(`leeward: ${describeError(error)}\n`);
+    process.exitCode = exitCodeOf(error);
+  }
+}
