@@ -1,7 +1,7 @@
 /** A volume at the site as a port: a block device or an image file that can be read while it is used. */
 
 export interface VolumeSource {
-  /** Size in bytes at this moment. Errors: SOURCE_CHANGED when the source is gone. */
+  /** Size in bytes at this moment, whole pages of 512. Errors: SOURCE_CHANGED when the source is gone. */
   sizeBytes(): Promise<number>;
 
   /**

@@ -1,16 +1,17 @@
 /**
  * A block device or an image file as a volume, opened read-only.
  *
- * Invariants: fewer bytes than asked for are an error, never zeros; a path that names something else by now is gone. A
- * block device is read past the page cache (O_DIRECT): a mounted file system writes its data around the device's own
- * cache, which would go on showing what it once read.
+ * Invariants: fewer bytes than asked for are an error, never zeros; a path that names something else by now is gone. Only
+ * the last page of an image file that ends within it is filled up with zeros, as every machine would read it. A block
+ * device is read past the page cache (O_DIRECT): a mounted file system writes its data around the device's own cache,
+ * which would go on showing what it once read.
  */
 import { constants } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
 import { open, readFile, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { LeewardError } from '../kernel/errors.ts';
-import { KIB, MIB } from '../kernel/units.ts';
+import { KIB, MIB, PAGE_BYTES, roundUp } from '../kernel/units.ts';
 import type { VolumeSource } from '../ports/volume-source.ts';
 
 /** What direct reads are aligned to: the largest logical block of disks in use. Source: open(2), "O_DIRECT". */
@@ -59,11 +60,11 @@ class FileSource implements VolumeSource {
     if (now.ino !== this.#opened.ino || now.dev !== this.#opened.dev) {
       throw new LeewardError('SOURCE_CHANGED', `volume ${this.#path} was replaced by another file`);
     }
-    return Number(now.size);
+    return roundUp(Number(now.size), PAGE_BYTES);
   }
 
   async read(offset: number, into: Uint8Array): Promise<void> {
-    await readAll(this.#handle, this.#path, { offset, into });
+    await readAll(this.#handle, this.#path, { offset, into, endsWithinPage: true });
   }
 
   async close(): Promise<void> {
@@ -130,11 +131,14 @@ class DeviceSource implements VolumeSource {
   }
 }
 
-/** Reads until at least `needed` bytes of `into` are filled (all of it unless said otherwise), or throws. */
+/**
+ * Reads until at least `needed` bytes of `into` are filled (all of it unless said otherwise), or throws. Where the file may
+ * end within a page, what is left of that page, and no more, reads as zeros.
+ */
 async function readAll(
   handle: FileHandle,
   path: string,
-  at: { offset: number; into: Uint8Array; needed?: number },
+  at: { offset: number; into: Uint8Array; needed?: number; endsWithinPage?: boolean },
 ): Promise<void> {
   const needed = at.needed ?? at.into.length;
   for (let done = 0; done < needed;) {
@@ -146,7 +150,12 @@ async function readAll(
         });
       });
     if (bytesRead === 0) {
-      throw new LeewardError('SOURCE_CHANGED', `volume ${path} ended at byte ${at.offset + done}: did it shrink?`);
+      const end = at.offset + done;
+      if (at.endsWithinPage === true && roundUp(end, PAGE_BYTES) >= at.offset + needed) {
+        at.into.fill(0, done);
+        return;
+      }
+      throw new LeewardError('SOURCE_CHANGED', `volume ${path} ended at byte ${end}: did it shrink?`);
     }
     done += bytesRead;
   }
