@@ -9,7 +9,7 @@ import { Documents } from '../documents/store.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { LeewardError } from '../kernel/errors.ts';
 import { CONTAINERS } from '../kernel/names.ts';
-import type { AccessIssuer } from '../ports/access.ts';
+import type { AccessIssuer, ReadAccess } from '../ports/access.ts';
 import type { EntryStore } from '../ports/entries.ts';
 import type { Queues } from '../ports/queue.ts';
 import type { ReplicaStore } from '../ports/replica-store.ts';
@@ -21,7 +21,7 @@ export interface Storage {
   readonly replicas: ReplicaStore;
   readonly entries: EntryStore;
   readonly queues: Queues;
-  readonly access: AccessIssuer;
+  readonly access: AccessIssuer & ReadAccess;
   readonly clock: Clock;
   /** Name of the account that holds the control store. */
   readonly account: string;

@@ -1,11 +1,16 @@
 /**
- * Short-lived access for sites as SAS URLs: by user delegation where the account is reached by identity, by the account's
+ * Short-lived access as SAS URLs: by user delegation where the account is reached by identity, by the account's
  * key where that is what there is (Azurite).
  *
  * Invariant: a site can add messages to two queues and create blobs in its own journal container, and nothing else: not
- * read, not list, not overwrite.
+ * read, not list, not overwrite. Who reads a replica can read that one blob, and nothing else.
  */
-import { ContainerSASPermissions, SASProtocol, generateBlobSASQueryParameters } from '@azure/storage-blob';
+import {
+  BlobSASPermissions,
+  ContainerSASPermissions,
+  SASProtocol,
+  generateBlobSASQueryParameters,
+} from '@azure/storage-blob';
 import type { UserDelegationKey } from '@azure/storage-blob';
 import {
   QueueSASPermissions,
@@ -13,8 +18,8 @@ import {
   generateQueueSASQueryParameters,
 } from '@azure/storage-queue';
 import type { Clock } from '../kernel/clock.ts';
-import type { ContainerPlace } from '../kernel/places.ts';
-import type { AccessIssuer } from '../ports/access.ts';
+import type { BlobPlace, ContainerPlace } from '../kernel/places.ts';
+import type { AccessIssuer, ReadAccess } from '../ports/access.ts';
 import type { StorageAccount, StorageAccounts } from './clients.ts';
 import { calling } from './errors.ts';
 
@@ -33,7 +38,7 @@ interface DelegationKeys {
   readonly expiresAtMs: number;
 }
 
-export class SasAccess implements AccessIssuer {
+export class SasAccess implements AccessIssuer, ReadAccess {
   readonly #accounts: StorageAccounts;
   readonly #clock: Clock;
   readonly #keys = new Map<string, DelegationKeys>();
@@ -65,6 +70,22 @@ export class SasAccess implements AccessIssuer {
     const values = {
       containerName: place.container,
       permissions: ContainerSASPermissions.parse('c'),
+      expiresOn: new Date(expiresAtMs),
+      protocol: isSecure(client.url) ? SASProtocol.Https : SASProtocol.HttpsAndHttp,
+    };
+    const sas = account.sharedKey
+      ? generateBlobSASQueryParameters(values, account.sharedKey)
+      : generateBlobSASQueryParameters(values, (await this.#delegation(account, expiresAtMs)).blob, account.name);
+    return `${client.url}?${sas.toString()}`;
+  }
+
+  async readUrl(place: BlobPlace, expiresAtMs: number): Promise<string> {
+    const account = this.#accounts.named(place.account);
+    const client = account.blobs.getContainerClient(place.container).getBlobClient(place.blob);
+    const values = {
+      containerName: place.container,
+      blobName: place.blob,
+      permissions: BlobSASPermissions.parse('r'),
       expiresOn: new Date(expiresAtMs),
       protocol: isSecure(client.url) ? SASProtocol.Https : SASProtocol.HttpsAndHttp,
     };
