@@ -17,12 +17,9 @@ export interface MarginAssumptions {
 export const USUAL_ASSUMPTIONS: MarginAssumptions = { driftPpm: 1000, pauseMs: 5000, killMs: 2000 };
 
 /**
- * The storage service tells times in whole seconds, cut off: the last grant may be this much later than it says. Source:
- * RFC 9110, section 5.6.7, the form of Last-Modified and Date.
+ * The margin in milliseconds, for leases of `leaseMs`. That the storage service cuts its times to whole seconds is not part
+ * of it: whoever compares two of them adds that second (`failover/steps/wait.ts`).
  */
-const SERVICE_TIME_MS = 1000;
-
-/** The margin in milliseconds, for leases of `leaseMs`. */
 export function marginMs(leaseMs: number, of: MarginAssumptions = USUAL_ASSUMPTIONS): number {
-  return Math.ceil((leaseMs * of.driftPpm) / 1_000_000) + of.pauseMs + of.killMs + SERVICE_TIME_MS;
+  return Math.ceil((leaseMs * of.driftPpm) / 1_000_000) + of.pauseMs + of.killMs;
 }
