@@ -17,6 +17,7 @@ import { receiveOrder } from '../../src/failover/orders.ts';
 import type { OrderPorts } from '../../src/failover/orders.ts';
 import type { GroupVolumes } from '../../src/failover/ports.ts';
 import { startRun } from '../../src/failover/start.ts';
+import type { StartOrder } from '../../src/failover/start.ts';
 import { resumeRuns } from '../../src/failover/tickets.ts';
 import { receiveHeartbeat } from '../../src/health/heartbeat.ts';
 import type { HeartbeatPorts } from '../../src/health/heartbeat.ts';
@@ -98,6 +99,8 @@ export interface World {
   signed(kind: MessageKind, payload: unknown, signer?: { signer: string; name: string }): SignedMessage;
   heartbeat(): Promise<unknown>;
   renew(): Promise<Awaited<ReturnType<typeof renewLeases>>>;
+  /** Starts a run, in a process of its own. Undefined when it died. */
+  start(order: StartOrder): Promise<RunDocument | undefined>;
   /** One tick of the monitor, in a process of its own. Undefined when it died. */
   tick(): Promise<TickReport | undefined>;
   /** Works on what the failover queue shows. A message whose process died is lost. */
@@ -160,6 +163,7 @@ export async function createWorld(of: { plan?: Partial<Plan> } = {}): Promise<Wo
     keySecret: KEY_SECRET,
   };
   let counter = 0;
+  let tickMs = clock.wallMs() + MONITOR_EVERY_MS;
 
   const world: World = {
     clock,
@@ -204,6 +208,7 @@ export async function createWorld(of: { plan?: Partial<Plan> } = {}): Promise<Wo
       const request = { groups: [{ group: GROUP, nonce: '0'.repeat(32) }] };
       return await renewLeases({ documents, keySecret: KEY_SECRET }, world.signed('lease', request));
     },
+    start: (order) => asProcess(() => startRun(ports, order)),
     tick: () => asProcess(() => tick(world.monitor)),
     async work() {
       for (const message of await queues.take(QUEUES.failover, { countMax: 1, hiddenMs: 600_000 })) {
@@ -214,7 +219,6 @@ export async function createWorld(of: { plan?: Partial<Plan> } = {}): Promise<Wo
     },
     async live(ms, { monitor = true } = {}) {
       const endMs = clock.wallMs() + ms;
-      let tickMs = clock.wallMs() + MONITOR_EVERY_MS;
       while (clock.wallMs() < endMs) {
         const visibleMs = queues.nextVisibleMs(QUEUES.failover) ?? Infinity;
         if (visibleMs <= clock.wallMs()) {

@@ -1,0 +1,133 @@
+/** The monitor: when it decides, when it does not, and that it decides once. */
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { decisionKind } from '../../src/documents/monitor.ts';
+import type { DecisionDocument } from '../../src/documents/monitor.ts';
+import { heartbeatKind, siteKind } from '../../src/documents/site.ts';
+import { CANARY_SITE } from '../../src/health/canary.ts';
+import { decideSilence, silenceHistorySchema } from '../../src/health/silence.ts';
+import { parseGroup } from '../../src/kernel/ids.ts';
+import { documents as names } from '../../src/kernel/names.ts';
+import { GROUP, MONITOR_EVERY_MS, SILENCE_MS, createWorld } from '../failover/world.ts';
+import type { World } from '../failover/world.ts';
+
+const LONG_MS = SILENCE_MS + 4 * MONITOR_EVERY_MS;
+const decisionsOf = async (world: World) => {
+  const decisions: DecisionDocument[] = [];
+  for await (const { name } of world.documents.list('decisions/')) {
+    decisions.push((await world.documents.need(decisionKind, name)).value);
+  }
+  return decisions;
+};
+/** A site that was heard, and a monitor that was there. */
+const heardWorld = async (of: Parameters<typeof createWorld>[0] = {}) => {
+  const world = await createWorld(of);
+  await world.tick();
+  await world.renew();
+  await world.heartbeat();
+  return world;
+};
+
+suite('the monitor', () => {
+  test('fails a silent group over, once, with a decision that can be replayed', async () => {
+    const world = await heardWorld();
+    await world.live(LONG_MS + 120_000);
+    const [decision, ...others] = await decisionsOf(world);
+    assert.deepEqual(others, []);
+    assert.ok(decision);
+    const replayed = decideSilence(silenceHistorySchema.parse(decision.history));
+    assert.deepEqual(replayed, { verdict: decision.verdict, reason: decision.reason });
+    assert.equal(decision.verdict, 'fail-over');
+    assert.partialDeepStrictEqual(await world.runs(), [
+      { state: 'done', actor: { kind: 'function', name: 'monitor', decision: decision.decision } },
+    ]);
+    assert.equal((await world.runs()).length, 1);
+  });
+
+  test('leaves a site alone that is heard, by heartbeats or by renewals only', async () => {
+    for (const sign of ['heartbeat', 'renew'] as const) {
+      const world = await heardWorld();
+      for (let passedMs = 0; passedMs < 3 * LONG_MS; passedMs += 15_000) {
+        await world[sign]();
+        await world.live(15_000);
+      }
+      assert.deepEqual(await decisionsOf(world), [], sign);
+    }
+  });
+
+  test('does not decide while the canary does not get through, nor soon after', async () => {
+    for (const route of ['down', 'other'] as const) {
+      const world = await heardWorld();
+      world.route = route;
+      await world.live(LONG_MS);
+      assert.match((await world.tick())?.canary ?? '', /no answer|something else answered/);
+      assert.deepEqual(await decisionsOf(world), []);
+      world.route = 'up';
+      await world.live(SILENCE_MS - MONITOR_EVERY_MS);
+      assert.deepEqual(await decisionsOf(world), []);
+      await world.live(LONG_MS);
+      assert.equal((await decisionsOf(world)).length, 1);
+    }
+  });
+
+  test('does not decide on what it slept through', async () => {
+    const world = await heardWorld();
+    await world.live(LONG_MS, { monitor: false });
+    const report = await world.tick();
+    assert.match(report?.groups[0]?.reason ?? '', /awake for 0 s only/);
+    assert.deepEqual(await decisionsOf(world), []);
+  });
+
+  test('has nothing to decide for a site that never spoke', async () => {
+    const world = await createWorld();
+    await world.live(LONG_MS);
+    assert.match((await world.tick())?.groups[0]?.reason ?? '', /no heartbeat ever came/);
+    assert.deepEqual(await decisionsOf(world), []);
+  });
+
+  test('only reports for a plan that says so, once for each silence', async () => {
+    const world = await heardWorld({ plan: { mode: 'report', consents: [] } });
+    await world.live(2 * LONG_MS);
+    assert.partialDeepStrictEqual(await decisionsOf(world), [{ verdict: 'report' }]);
+    await world.heartbeat();
+    await world.live(2 * LONG_MS);
+    assert.equal((await decisionsOf(world)).length, 2);
+    assert.deepEqual(await world.runs(), []);
+  });
+
+  test('tells of a run that failed, and does not start it again', async () => {
+    const world = await heardWorld();
+    world.cloud.images.clear();
+    await world.live(2 * LONG_MS + 60_000);
+    assert.match((await world.tick())?.groups[0]?.reason ?? '', /failed before its close/);
+    assert.equal((await world.runs()).length, 1);
+    assert.equal((await decisionsOf(world)).length, 1);
+  });
+
+  test('looks at the other groups when one is in trouble', async () => {
+    const world = await heardWorld();
+    await world.state.create(names.group({ ...parseGroup(GROUP), group: 'broken' }), 'not JSON');
+    const report = await world.tick();
+    assert.match(report?.troubles[0] ?? '', /broken\.json.*not JSON/);
+    assert.equal(report?.groups[0]?.group, GROUP);
+  });
+
+  test('sends its canary as a site that it makes itself, and always above the last', async () => {
+    const world = await createWorld();
+    for (let ticks = 0; ticks < 3; ticks += 1) assert.equal((await world.tick())?.canary, undefined);
+    const { value } = await world.documents.need(siteKind, names.site(CANARY_SITE));
+    assert.equal(value.site, 'leeward/canary');
+    const { value: last } = await world.documents.need(heartbeatKind, names.heartbeat(CANARY_SITE));
+    assert.equal(last.heartbeat.counter, world.clock.wallMs() + 2);
+  });
+
+  test('does not send a canary with a key that a person revoked', async () => {
+    const world = await createWorld();
+    await world.tick();
+    await world.documents.update(siteKind, names.site(CANARY_SITE), (found) => ({
+      ...found,
+      keys: found.keys.map((key) => ({ ...key, state: 'revoked' as const })),
+    }));
+    assert.match((await world.tick())?.canary ?? '', /revoked/);
+  });
+});
