@@ -46,7 +46,7 @@ export interface ReplicatorOptions {
 
 /** What an interval did, and why not all of it could be sent so far: it is kept and will be. */
 export interface ReplicationReport extends IntervalReport {
-  readonly unsent: unknown;
+  readonly unsent: LeewardError | undefined;
 }
 
 /** How a replicator stands. */
@@ -159,7 +159,7 @@ export class Replicator implements AgentPart {
     if (this.#running) throw new LeewardError('REFUSED', `${this.volume}: an interval is under way`);
     this.#running = true;
     try {
-      let unsent: unknown;
+      let unsent: LeewardError | undefined;
       const options = {
         ...this.#options,
         volume: this.volume,
@@ -177,9 +177,13 @@ export class Replicator implements AgentPart {
     }
   }
 
-  /** Sends whatever is due. Nothing while the cloud does not take it. Errors: those of {@link DeltaSender}.sendDue. */
+  /**
+   * Sends whatever is due, after asking the cloud if it has said nothing yet. Nothing while the cloud does not take it.
+   * Errors: those of {@link SiteAgent}.heartbeat and {@link DeltaSender}.sendDue.
+   */
   async sendDue(): Promise<void> {
     const turn = this.#sending.then(async () => {
+      if (this.#answer === undefined && !this.#pause) await this.#options.agent.heartbeat();
       if (this.#stop ?? this.#pause) return;
       if (this.#answer) await this.#sender.sendDue(this.#log, this.#answer);
     });
@@ -212,12 +216,13 @@ export class Replicator implements AgentPart {
 
   /** The state to make deltas in: the stored one, so that an outage stops nothing, or what the cloud says. */
   async #ready(): Promise<ReplicationState> {
-    if (this.#log.state === undefined) await this.#options.agent.heartbeat();
+    const failure = this.#answer ? undefined : await failureOf(this.#options.agent.heartbeat());
     await this.#log.recover();
     this.#mayWrite();
     const state = this.#log.state;
-    if (state === undefined) throw new LeewardError('UNAVAILABLE', `${this.volume}: the cloud has not answered yet`);
-    return state;
+    if (state) return state;
+    const why = `${this.volume}: the cloud has not said yet which generation to make`;
+    throw new LeewardError('UNAVAILABLE', why, { cause: failure });
   }
 
   /** Waits while the outbox is full, asking the cloud what it has acknowledged by now: an outage only makes it longer. */
@@ -264,10 +269,16 @@ export class Replicator implements AgentPart {
   }
 }
 
-/** What a promise was rejected with; undefined if it was not. */
-async function failureOf(work: Promise<unknown>): Promise<unknown> {
-  return await work.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
+/**
+ * The {@link LeewardError} that a talk with the cloud ended in, undefined if it went well: an outage is no reason to stop.
+ * Any other fault is this site's own, such as a full disk, and is thrown.
+ */
+async function failureOf(talk: Promise<unknown>): Promise<LeewardError | undefined> {
+  try {
+    await talk;
+    return undefined;
+  } catch (error) {
+    if (!isLeewardError(error)) throw error;
+    return error;
+  }
 }

@@ -1,0 +1,75 @@
+/** A site with one volume in memory, for tests of the replicator: it can be stopped and started again over its stores. */
+import { LeewardError } from '../../src/kernel/errors.ts';
+import type { SiteStore } from '../../src/ports/site-store.ts';
+import type { VolumeSource } from '../../src/ports/volume-source.ts';
+import { SiteAgent } from '../../src/site/agent.ts';
+import { Replicator } from '../../src/site/replicator.ts';
+import type { ReplicatorOptions } from '../../src/site/replicator.ts';
+import type { MemoryCloud } from './memory-cloud.ts';
+import { MemorySiteStore } from './memory/site-store.ts';
+
+/** A volume whose bytes a test writes. */
+export class MemoryVolume implements VolumeSource {
+  bytes: Uint8Array;
+  isGone = false;
+  /** Called before each read. */
+  onRead: (offset: number) => void = () => undefined;
+
+  constructor(sizeBytes: number) {
+    this.bytes = new Uint8Array(sizeBytes);
+  }
+
+  async sizeBytes(): Promise<number> {
+    if (this.isGone) throw new LeewardError('SOURCE_CHANGED', 'the volume is gone');
+    return this.bytes.length;
+  }
+
+  async read(offset: number, into: Uint8Array): Promise<void> {
+    this.onRead(offset);
+    if (this.isGone || offset + into.length > this.bytes.length) {
+      throw new LeewardError('SOURCE_CHANGED', 'the volume is gone or shrank');
+    }
+    into.set(this.bytes.subarray(offset, offset + into.length));
+  }
+
+  async close(): Promise<void> {
+    // Nothing is open.
+  }
+}
+
+/** What a site keeps over a restart. */
+export class MemorySite {
+  readonly volume: MemoryVolume;
+  readonly store = new MemorySiteStore();
+  readonly agentStore = new MemorySiteStore();
+  readonly cloud: MemoryCloud;
+
+  constructor(cloud: MemoryCloud) {
+    this.cloud = cloud;
+    this.volume = new MemoryVolume(cloud.site.volumeBytes);
+  }
+
+  /** Starts it, over its store or a faulty wrapper of it. */
+  async start(
+    options: Partial<ReplicatorOptions> = {},
+    store: SiteStore = this.store,
+  ): Promise<{ agent: SiteAgent; replicator: Replicator }> {
+    const { clock } = this.cloud.storage;
+    const agent = new SiteAgent({
+      site: this.cloud.site.key.signer,
+      key: this.cloud.site.key,
+      clock,
+      link: this.cloud,
+      store: this.agentStore,
+    });
+    const replicator = await Replicator.open({
+      volume: this.cloud.site.id,
+      source: this.volume,
+      store,
+      agent,
+      clock,
+      ...options,
+    });
+    return { agent, replicator };
+  }
+}
