@@ -13,6 +13,7 @@ const BY_CODE: Readonly<Record<string, ErrorCode>> = {
   BlobAlreadyExists: 'CONFLICT',
   TargetConditionNotMet: 'CONFLICT',
   UnauthorizedBlobOverwrite: 'CONFLICT',
+  SnapshotOperationRateExceeded: 'UNAVAILABLE',
   SequenceNumberConditionNotMet: 'FENCED',
   BlobNotFound: 'NOT_FOUND',
   ContainerNotFound: 'NOT_FOUND',

@@ -78,9 +78,10 @@ export class PageBlobReplicas implements ReplicaStore {
       for await (const { name, snapshot, metadata } of container.listBlobsFlat(options)) {
         if (name !== place.blob || !snapshot) continue;
         const label = metadata?.[NUMBER_LABEL];
-        found.push({ snapshot, number: label === undefined ? undefined : Number(label) });
+        found.push({ snapshot, number: numberOf(label) });
       }
-      return found;
+      // A snapshot's name is its time. Azure lists them oldest first, Azurite newest first.
+      return found.sort((a, b) => (a.snapshot < b.snapshot ? -1 : 1));
     });
   }
 
@@ -98,7 +99,10 @@ export class PageBlobReplicas implements ReplicaStore {
     });
   }
 
-  /** Source: Azure Storage REST, "Copy Blob": within an account a snapshot is copied by its URL, credentials included. */
+  /**
+   * Source: Azure Storage REST, "Copy Blob": within an account a snapshot is copied by its URL, credentials included. A
+   * source that is gone matters only while there is no copy: the step may be repeated after retention has dropped it.
+   */
   async copySnapshot(from: BlobPlace & { snapshot: string }, to: BlobPlace): Promise<'copying' | 'done'> {
     const target = this.#client(to);
     try {
@@ -109,7 +113,8 @@ export class PageBlobReplicas implements ReplicaStore {
         }),
       );
     } catch (error) {
-      if (!isLeewardError(error, 'CONFLICT')) throw error;
+      const there = isLeewardError(error, 'CONFLICT') || (await this.properties(to)) !== undefined;
+      if (!there) throw error;
     }
     const { copyStatus } = await calling(`looking at the copy "${to.blob}"`, async () => target.getProperties());
     if (copyStatus === 'success') return 'done';
@@ -124,4 +129,9 @@ export class PageBlobReplicas implements ReplicaStore {
   #client(place: BlobPlace): PageBlobClient {
     return this.#accounts.named(place.account).blobs.getContainerClient(place.container).getPageBlobClient(place.blob);
   }
+}
+
+/** The number in a snapshot's label; undefined for a snapshot that is none of ours, which is left alone. */
+function numberOf(label: string | undefined): number | undefined {
+  return label !== undefined && /^\d{1,10}$/.test(label) ? Number(label) : undefined;
 }
