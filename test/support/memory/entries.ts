@@ -9,7 +9,7 @@ export class MemoryEntries implements EntryStore {
   async create(place: BlobPlace, bytes: Uint8Array): Promise<'created' | 'exists'> {
     const key = `${prefixOf(place)}${place.blob}`;
     if (this.#entries.has(key)) return 'exists';
-    this.#entries.set(key, bytes.slice());
+    this.#entries.set(key, new Uint8Array(bytes));
     return 'created';
   }
 
@@ -23,7 +23,8 @@ export class MemoryEntries implements EntryStore {
 
   async *list(place: ContainerPlace, prefix: string): AsyncIterable<ListedEntry> {
     const container = prefixOf(place);
-    const found = [...this.#entries].filter(([key]) => key.startsWith(container + prefix)).sort();
+    const found = [...this.#entries].filter(([key]) => key.startsWith(container + prefix));
+    found.sort(([a], [b]) => (a < b ? -1 : 1));
     for (const [key, bytes] of found) yield { name: key.slice(container.length), sizeBytes: bytes.length };
   }
 }

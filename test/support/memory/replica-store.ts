@@ -72,11 +72,10 @@ export class MemoryReplicaStore implements ReplicaStore {
   }
 
   async copySnapshot(from: BlobPlace & { snapshot: string }, to: BlobPlace): Promise<'copying' | 'done'> {
+    if (this.#blobs.has(key(to))) return 'done';
     const source = this.#need(from).snapshots.get(from.snapshot);
     if (!source) throw new LeewardError('NOT_FOUND', `"${from.blob}" has no snapshot "${from.snapshot}"`);
-    if (!this.#blobs.has(key(to))) {
-      this.#blobs.set(key(to), { bytes: source.bytes.slice(), sequenceNumber: 0, changes: 0, snapshots: new Map() });
-    }
+    this.#blobs.set(key(to), { bytes: source.bytes.slice(), sequenceNumber: 0, changes: 0, snapshots: new Map() });
     return 'done';
   }
 
