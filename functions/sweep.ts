@@ -5,7 +5,7 @@ import { QUEUES } from '../src/kernel/names.ts';
 
 export async function sweep(_timer: Timer, context: InvocationContext): Promise<void> {
   const report = await app().sweep.run([QUEUES.deltas, QUEUES.bulk]);
-  for (const { volume, reason } of report.failed) context.warn(`${volume}: ${reason}`);
+  for (const { what, reason } of report.failed) context.warn(`${what}: ${reason}`);
   const done = report.advanced.length + report.requeued + report.setAside;
   if (done > 0) {
     context.log(

@@ -51,7 +51,7 @@ export class Applier {
         ? this.#replicas.writePages(replica, { ...request, fence: at.fence })
         : this.#replicas.clearPages(replica, { ...request, fence: at.fence });
     if (at.generation.applied.number === 0) await send(footerRequest(at.volume, at.generation));
-    await inParallel(planRequests(delta.pieces()), send);
+    await inParallel(planRequests(delta.pieces(), delta.head.literalBytes), send);
   }
 
   /** Step 6, first half: the marker's snapshot. Errors: FENCED, CONFLICT when the blob would not stand still. */

@@ -14,6 +14,9 @@ import type { Claim, Generation, NamedSnapshot, VolumeDocument } from '../docume
 const DAMAGED = 'DELTA_INVALID';
 const FORKED = 'DELTA_FORKED';
 
+/** How many deltas a site is asked for at once: the lowest, since nothing goes on without them. Bounds the document. */
+const ASKED_MAX = 64;
+
 /** Where a delta stands relative to what the chain has. */
 export type Position =
   /** Its predecessor is the tip: it is what comes next. */
@@ -59,20 +62,38 @@ export function advanceTip(document: VolumeDocument, head: DeltaHead): VolumeDoc
   return withGeneration(document, { ...generation, tip: { number: head.number, digest: head.digest } });
 }
 
+/**
+ * Whether a delta that a site announced and that cannot be read is worth asking for: only what the chain does not have
+ * yet and may still take. The site deletes what was acknowledged; asking for that would stop it for good.
+ */
+export function isWanted(
+  document: VolumeDocument,
+  announced: { readonly generation: number; readonly term: number; readonly number: number },
+): boolean {
+  const { generation, tip, cut } = currentGeneration(document);
+  return (
+    announced.generation === generation &&
+    announced.term === document.term &&
+    cut === null &&
+    announced.number > tip.number
+  );
+}
+
 /** The site is asked to send `number` again in `form`, and the volume says why it cannot go on. */
 export function askFor(
   document: VolumeDocument,
   ask: { readonly number: number; readonly form: DeltaForm; readonly sinceMs: number },
 ): VolumeDocument {
   const { number, form, sinceMs } = ask;
-  const message = `delta ${number} is damaged in the journal; the site is asked for it as ${form}`;
+  const message = `delta ${number} is damaged or missing; the site is asked for it as ${form}`;
+  const resend = [
+    ...document.resend.filter((other) => other.number !== number),
+    { generation: document.current, number, form },
+  ];
   return {
     ...document,
-    resend: [
-      ...document.resend.filter((other) => other.number !== number),
-      { generation: document.current, number, form },
-    ],
-    trouble: { code: DAMAGED, message, sinceMs },
+    resend: resend.sort((a, b) => a.number - b.number).slice(0, ASKED_MAX),
+    trouble: document.trouble?.code === FORKED ? document.trouble : { code: DAMAGED, message, sinceMs },
   };
 }
 
@@ -89,10 +110,14 @@ export function noteFork(
   return { ...document, trouble: { code: FORKED, ...fork } };
 }
 
-/** The journal holds `number`, which is early: remembered, so that a sweep looks for it. */
-export function noteEarly(document: VolumeDocument, number: number): VolumeDocument {
+/**
+ * The journal holds `number`, which is early: remembered, so that a sweep looks for it. Undefined when the state says
+ * so already, or has come that far: a burst of early deltas must not fight over the document for nothing.
+ */
+export function noteEarly(document: VolumeDocument, number: number): VolumeDocument | undefined {
   const generation = currentGeneration(document);
-  return withGeneration(document, { ...generation, beyond: Math.max(generation.beyond, number) });
+  if (number <= Math.max(generation.beyond, generation.tip.number)) return undefined;
+  return withGeneration(document, { ...generation, beyond: number });
 }
 
 /** The next delta claimed. `claim.number` is `applied.number + 1`, and at most the tip. */
@@ -128,11 +153,13 @@ export function finishClaim(
     claim: null,
     snapshots: snapshots.slice(-done.snapshotsKept),
   });
+  const resend = document.resend.filter((ask) => ask.generation === generation.generation && ask.number > number);
+  const healed = document.trouble?.code === DAMAGED && resend.length === 0;
   return {
     ...changed,
     published: done.snapshot ? generation.generation : document.published,
-    resend: document.resend.filter((ask) => ask.generation !== generation.generation || ask.number > number),
-    trouble: document.trouble?.code === DAMAGED ? null : document.trouble,
+    resend,
+    trouble: healed ? null : document.trouble,
   };
 }
 

@@ -19,7 +19,7 @@ import type { DeltaForm } from '../kernel/names.ts';
 import type { EntryStore } from '../ports/entries.ts';
 import type { ReplicaStore } from '../ports/replica-store.ts';
 import { Applier } from './apply.ts';
-import { advanceTip, askFor, endTerm, finishClaim, positionOf, stillClaims, takeClaim } from './chain.ts';
+import { advanceTip, askFor, endTerm, finishClaim, noteFork, positionOf, stillClaims, takeClaim } from './chain.ts';
 import { Journal } from './journal.ts';
 import type { KeptDelta } from './journal.ts';
 import { KeyedLock } from './keyed-lock.ts';
@@ -48,7 +48,7 @@ export type Progress = 'caught-up' | 'more';
 const COURTESY_MS = 250;
 
 /** The state as somebody saw it, and how late it was then at the least, on the service's clock. */
-interface Seen {
+export interface Seen {
   readonly held: Held<VolumeDocument>;
   readonly nowMs: number;
 }
@@ -77,14 +77,14 @@ export class ReplicaEngine {
    * it. 'more' when the budget ran out first. Errors: UNAVAILABLE, VERSION_TOO_NEW, NOT_FOUND for an unknown volume;
    * DELTA_INVALID when the volume waits for a delta to be sent again, which its state says. What was done stands.
    */
-  async advance(volume: VolumeRef, offered?: { seen: Held<VolumeDocument>; kept: KeptDelta }): Promise<Progress> {
+  async advance(volume: VolumeRef, offered?: { seen: Seen; kept: KeptDelta }): Promise<Progress> {
     return this.#lock.run(volumeId(volume), async () => {
       const untilMs = this.#ports.clock.bootMs() + this.#options.budgetMs;
-      let seen: Seen | undefined = offered && { held: offered.seen, nowMs: offered.seen.lastModifiedMs };
+      let seen = offered?.seen;
       let offer = offered?.kept;
       do {
         try {
-          seen ??= await this.#look(volume);
+          seen ??= await this.look(volume);
           if (offer && isNext(seen.held.value, offer)) {
             seen = await this.#take(volume, seen, offer);
             continue;
@@ -129,21 +129,26 @@ export class ReplicaEngine {
   }
 
   /**
-   * Asks the site to send a delta again, in a form whose name is free, and marks the volume; the tip that moves past it
-   * ends both. Returns the form. Can be repeated.
+   * Asks the site to send a delta again, in a form whose name is free, and marks the volume, if the state still wants it;
+   * the delta that is applied ends both. Returns the form. Can be repeated.
    */
-  async askAgain(volume: VolumeRef, number: number): Promise<DeltaForm> {
+  async askAgain(
+    volume: VolumeRef,
+    number: number,
+    isWanted: (document: VolumeDocument) => boolean,
+  ): Promise<DeltaForm> {
     const name = names.volume(volume);
     const seen = await this.#ports.documents.need(volumeKind, name);
     const form = await this.journal(volume, seen.value).nextForm(number);
     await this.#ports.documents.update(volumeKind, name, (document, { lastModifiedMs }) => {
       const asked = document.resend.some((ask) => ask.number === number && ask.form === form);
-      return asked ? undefined : askFor(document, { number, form, sinceMs: lastModifiedMs });
+      return asked || !isWanted(document) ? undefined : askFor(document, { number, form, sinceMs: lastModifiedMs });
     });
     return form;
   }
 
-  async #look(volume: VolumeRef): Promise<Seen> {
+  /** The state now. Errors: NOT_FOUND for an unknown volume. */
+  async look(volume: VolumeRef): Promise<Seen> {
     const { held, serviceNowMs } = await this.#ports.documents.readWithTime(volumeKind, names.volume(volume));
     if (!held) throw new LeewardError('NOT_FOUND', `volume ${volumeId(volume)} is not registered`);
     return { held, nowMs: serviceNowMs };
@@ -170,8 +175,20 @@ export class ReplicaEngine {
       const kept = await this.#nextOnChain(volume, held);
       return this.#apply(await this.#write(held, takeClaim(held.value, this.#claimOf(kept, nowMs))), kept);
     }
-    const [after] = await this.journal(volume, held.value).afterTip();
-    return after ? this.#take(volume, { held, nowMs }, after) : 'nothing';
+    return this.#extend(volume, { held, nowMs });
+  }
+
+  /** Takes what waits in the journal and comes next. More than one such delta is a fork: one is taken, and it is told. */
+  async #extend(volume: VolumeRef, { held, nowMs }: Seen): Promise<Seen | 'nothing'> {
+    const waiting = await this.journal(volume, held.value).afterTip();
+    const [after, ...others] = waiting.filter((kept) => isNext(held.value, kept));
+    if (!after) return 'nothing';
+    const { digest, number } = after.delta.head;
+    const rival = others.find(({ delta }) => delta.head.digest !== digest)?.delta.head.digest;
+    if (rival === undefined) return this.#take(volume, { held, nowMs }, after);
+    const message = `delta ${number} of ${held.value.volume} was made twice: ${digest} is taken, ${rival} is not`;
+    const forked = noteFork(held.value, { message, sinceMs: nowMs });
+    return this.#take(volume, { held: { ...held, value: forked }, nowMs }, after);
   }
 
   /** Finishes a claim that its holder left. Its snapshot, if the holder got so far, is nobody's now. */
@@ -194,13 +211,17 @@ export class ReplicaEngine {
 
   /** The delta after `applied`, out of the journal; where no sound one is left, asks the site and says so. */
   async #nextOnChain(volume: VolumeRef, held: Held<VolumeDocument>): Promise<KeptDelta> {
-    const number = currentGeneration(held.value).applied.number + 1;
-    const kept = await this.journal(volume, held.value).onChain(number);
-    if (kept) return kept;
-    const form = await this.askAgain(volume, number);
+    const kept = await this.journal(volume, held.value).onChain(currentGeneration(held.value).applied.number + 1);
+    if ('entry' in kept) return kept;
+    const { missing } = kept;
+    const form = await this.askAgain(
+      volume,
+      missing,
+      (document) => currentGeneration(document).applied.number < missing,
+    );
     throw new LeewardError(
       'DELTA_INVALID',
-      `delta ${number} of ${held.value.volume}: no sound entry in the journal; the site is asked for it as ${form}`,
+      `delta ${missing} of ${held.value.volume}: no sound entry in the journal; the site is asked for it as ${form}`,
     );
   }
 

@@ -9,10 +9,11 @@ import { checkDelta } from '../delta/delta.ts';
 import type { Delta } from '../delta/delta.ts';
 import { volumeKind } from '../documents/volume.ts';
 import type { VolumeDocument } from '../documents/volume.ts';
-import type { Documents, Held } from '../documents/store.ts';
+import type { Documents } from '../documents/store.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { LeewardError, isLeewardError } from '../kernel/errors.ts';
-import { parseVolume, siteId } from '../kernel/ids.ts';
+import type { ErrorCode } from '../kernel/errors.ts';
+import { parseVolume, siteId, volumeId } from '../kernel/ids.ts';
 import type { VolumeRef } from '../kernel/ids.ts';
 import { documents as names } from '../kernel/names.ts';
 import type { EntryStore } from '../ports/entries.ts';
@@ -21,8 +22,8 @@ import { envelopeSchema } from '../protocol/envelope.ts';
 import type { Envelope } from '../protocol/envelope.ts';
 import { parseSigned, readPayload } from '../protocol/signed.ts';
 import { setAside } from './aside.ts';
-import { isAskedFor, noteEarly, noteFork, positionOf } from './chain.ts';
-import type { ReplicaEngine } from './engine.ts';
+import { isAskedFor, isWanted, noteEarly, noteFork, positionOf } from './chain.ts';
+import type { Progress, ReplicaEngine, Seen } from './engine.ts';
 import type { KeptDelta } from './journal.ts';
 import type { SiteKeys } from './site-keys.ts';
 
@@ -55,6 +56,17 @@ export interface IngestPorts {
 /** How long a message waits that only a newer program can read. */
 const TOO_NEW_DELAY_MS = 5 * 60_000;
 
+/** What is wrong with a message itself. Any other fault is storage's or ours, and the message is tried again. */
+const MESSAGE_FAULTS: readonly ErrorCode[] = [
+  'IDENTIFIER_INVALID',
+  'MESSAGE_INVALID',
+  'SIGNATURE_INVALID',
+  'DELTA_INVALID',
+  'DELTA_FORKED',
+  'REFUSED',
+  'NOT_FOUND',
+];
+
 export class Ingest {
   readonly #ports: IngestPorts;
 
@@ -64,8 +76,8 @@ export class Ingest {
 
   /**
    * Takes in one message as the host gave it: JSON as an object, anything else as text. `queue` is where it came from;
-   * undefined when a person typed it, and then nothing goes back to a queue. Errors: UNAVAILABLE and other passing
-   * faults, for which the message shall be tried again.
+   * undefined when a person typed it, and then nothing goes back to a queue. Errors: faults that are not the message's,
+   * for which it shall be tried again.
    */
   async receive(message: unknown, queue: string | undefined): Promise<IngestOutcome> {
     let site: string | undefined;
@@ -77,7 +89,7 @@ export class Ingest {
     } catch (error) {
       if (!(error instanceof LeewardError)) throw error;
       if (error.code === 'VERSION_TOO_NEW' && queue !== undefined) return this.#postpone(message, queue, error);
-      if (error.retryHelps) throw error;
+      if (!MESSAGE_FAULTS.includes(error.code)) throw error;
       return this.#refuse(message, site, error);
     }
   }
@@ -103,40 +115,48 @@ export class Ingest {
         `volume: ${envelope.volume} is not a volume of ${signer}, which signed`,
       );
     }
-    const held = await this.#ports.documents.need(volumeKind, names.volume(volume));
+    const seen = await this.#ports.engine.look(volume);
+    const { held } = seen;
     const sent = await this.#fetch(envelope, volume, held.value);
     const { head } = sent.delta;
     const outcome = { volume: envelope.volume, number: head.number };
     const position = positionOf(held.value, head);
     switch (position.at) {
       case 'refused':
-        return this.#refuseDelta(volume, held, position);
+        return this.#refuseDelta(volume, held.value, position);
       case 'passed':
-        return this.#repeated(volume, held, sent);
+        return this.#repeated(volume, held.value, sent);
       case 'early':
         await this.#keep(volume, held.value, sent);
         await this.#ports.documents.update(volumeKind, held.name, (document) => noteEarly(document, head.number));
-        await this.#ports.engine.advance(volume);
+        await this.#advance(volume);
         return { outcome: 'early', ...outcome };
       case 'next': {
         const kept = await this.#keep(volume, held.value, sent);
-        const progress = await this.#ports.engine.advance(volume, { seen: held, kept });
+        const progress = await this.#advance(volume, { seen, kept });
         return { outcome: progress === 'caught-up' ? 'applied' : 'durable', ...outcome };
       }
     }
   }
 
-  /** The delta that the envelope hands over, checked whole and held against what the envelope says. */
+  /** The delta that the envelope hands over, checked whole; what is damaged or missing is asked for again. */
   async #fetch(envelope: Envelope, volume: VolumeRef, document: VolumeDocument): Promise<Sent> {
-    if (envelope.entry !== undefined) {
-      try {
-        const kept = await this.#ports.engine.journal(volume, document).read(envelope.entry);
-        agree(envelope, kept.delta);
-        return kept;
-      } catch (error) {
-        if (isLeewardError(error, 'DELTA_INVALID')) await this.#ports.engine.askAgain(volume, envelope.number);
-        throw error;
+    try {
+      return await this.#read(envelope, volume, document);
+    } catch (error) {
+      if (isLeewardError(error, 'DELTA_INVALID', 'NOT_FOUND') && isWanted(document, envelope)) {
+        await this.#ports.engine.askAgain(volume, envelope.number, (now) => isWanted(now, envelope));
       }
+      throw error;
+    }
+  }
+
+  /** The delta that the envelope hands over, held against what the envelope says. */
+  async #read(envelope: Envelope, volume: VolumeRef, document: VolumeDocument): Promise<Sent> {
+    if (envelope.entry !== undefined) {
+      const kept = await this.#ports.engine.journal(volume, document).read(envelope.entry);
+      agree(envelope, kept.delta);
+      return kept;
     }
     const bytes = Buffer.from(envelope.inline ?? '', 'base64');
     const delta = checkDelta(bytes);
@@ -148,28 +168,42 @@ export class Ingest {
     return 'entry' in sent ? sent : this.#ports.engine.journal(volume, document).keep(sent.delta, sent.bytes);
   }
 
+  /**
+   * Does what the state allows. The delta of this message is durable by now: what keeps the volume from going on is not
+   * the message's fault, and must not put it aside. A delta that is waited for is told by the volume's state.
+   */
+  async #advance(volume: VolumeRef, offered?: { seen: Seen; kept: KeptDelta }): Promise<Progress> {
+    try {
+      return await this.#ports.engine.advance(volume, offered);
+    } catch (error) {
+      if (isLeewardError(error, 'DELTA_INVALID')) return 'more';
+      if (!isLeewardError(error, ...MESSAGE_FAULTS)) throw error;
+      throw new LeewardError('UNAVAILABLE', `volume ${volumeId(volume)} cannot go on`, { cause: error });
+    }
+  }
+
   /** A number that the chain has: either its own delta once more, or another writer's. */
-  async #repeated(volume: VolumeRef, held: Held<VolumeDocument>, sent: Sent): Promise<IngestOutcome> {
+  async #repeated(volume: VolumeRef, document: VolumeDocument, sent: Sent): Promise<IngestOutcome> {
     const { number, digest } = sent.delta.head;
-    const own = await this.#ports.engine.journal(volume, held.value).isOnChain({ number, digest });
+    const own = await this.#ports.engine.journal(volume, document).isOnChain({ number, digest });
     if (own === false) {
       const reason = `number: the chain has another delta ${number} than ${digest}`;
-      return this.#refuseDelta(volume, held, { fork: true, reason });
+      return this.#refuseDelta(volume, document, { fork: true, reason });
     }
-    if (isAskedFor(held.value, number)) await this.#keep(volume, held.value, sent);
-    await this.#ports.engine.advance(volume);
-    return { outcome: 'repeated', volume: held.value.volume, number };
+    if (isAskedFor(document, number)) await this.#keep(volume, document, sent);
+    await this.#advance(volume);
+    return { outcome: 'repeated', volume: document.volume, number };
   }
 
   async #refuseDelta(
     volume: VolumeRef,
-    held: Held<VolumeDocument>,
+    document: VolumeDocument,
     refused: { readonly fork: boolean; readonly reason: string },
   ): Promise<never> {
-    const message = `delta of ${held.value.volume} refused: ${refused.reason}`;
+    const message = `delta of ${document.volume} refused: ${refused.reason}`;
     if (refused.fork) {
-      await this.#ports.documents.update(volumeKind, names.volume(volume), (document, { lastModifiedMs }) =>
-        document.trouble?.message === message ? undefined : noteFork(document, { message, sinceMs: lastModifiedMs }),
+      await this.#ports.documents.update(volumeKind, names.volume(volume), (now, { lastModifiedMs }) =>
+        now.trouble?.message === message ? undefined : noteFork(now, { message, sinceMs: lastModifiedMs }),
       );
     }
     throw new LeewardError(refused.fork ? 'DELTA_FORKED' : 'REFUSED', message);
@@ -194,8 +228,9 @@ export class Ingest {
 /** A checked delta, either in the journal already or with its bytes. */
 type Sent = KeptDelta | { readonly delta: Delta; readonly bytes: Uint8Array };
 
-/** What was typed or sent: the host gives JSON parsed, so it is written anew. */
+/** What was typed or sent: the host gives JSON parsed, so it is written anew. Nothing typed is an empty text. */
 function textOf(message: unknown): string {
+  if (message === undefined) return '';
   return typeof message === 'string' ? message : JSON.stringify(message);
 }
 

@@ -87,31 +87,32 @@ export class Journal {
     }
   }
 
-  /** Whether `point` is the chain's own delta of that number; undefined when it is too far back to be told cheaply. */
+  /**
+   * Whether `point` is the chain's own delta of that number, at most the tip; undefined when it is too far back to be told
+   * cheaply, or what would tell it is gone.
+   */
   async isOnChain(point: ChainPoint): Promise<boolean | undefined> {
-    const { tip, applied, claim } = this.#generation;
-    const known = [tip, applied, claim].find((other) => other?.number === point.number);
-    if (known) return known.digest === point.digest;
-    const digests = new Set((await this.#find(point.number)).map(({ digest }) => digest));
-    if (!digests.has(point.digest)) return false;
-    if (digests.size === 1) return true;
-    const right = await this.#chainDigest(point.number, WALK_BACK_MAX);
-    return right === undefined ? undefined : right === point.digest;
+    const known = this.#known(point.number);
+    if (known !== undefined) return known === point.digest;
+    const isApplied = point.number <= this.#generation.applied.number;
+    const digests = await this.#digests(point.number);
+    if (digests.size === 1 && digests.has(point.digest)) return true;
+    if (isApplied && !digests.has(point.digest)) return digests.size === 0 ? undefined : false;
+    // What is not applied yet may have lost its entry: then a stranger's is there, and the right one is the resend.
+    const right = await this.#walkBack(point.number, isApplied ? WALK_BACK_MAX : Infinity);
+    return typeof right === 'string' ? right === point.digest : undefined;
   }
 
   /**
-   * The chain's delta of `number`, between `applied` and the tip. Damaged entries are passed by. Undefined when none is
-   * sound: then it has to be sent again, in the form that {@link nextForm} gives.
+   * The chain's delta of `number`, above `applied` and at most the tip. Damaged entries are passed by, and another
+   * writer's entry of that number is never taken for it. `missing` is the number of a delta without which it cannot be
+   * had: that has to be sent again, in the form that {@link nextForm} gives.
    */
-  async onChain(number: number): Promise<KeptDelta | undefined> {
-    const { tip, applied } = this.#generation;
-    const digest = number === tip.number ? tip.digest : undefined;
-    const sound = await this.#sound(number, (head) =>
-      digest === undefined ? head.predecessor === applied.digest : head.digest === digest,
-    );
-    if (new Set(sound.map(({ delta }) => delta.head.digest)).size <= 1) return sound[0];
-    const right = await this.#chainDigest(number, Infinity);
-    return sound.find(({ delta }) => delta.head.digest === right);
+  async onChain(number: number): Promise<KeptDelta | { readonly missing: number }> {
+    const right = await this.#digestOf(number);
+    if (typeof right !== 'string') return right;
+    const [kept] = await this.#sound(number, (head) => head.digest === right);
+    return kept ?? { missing: number };
   }
 
   /** Sound deltas that could come after the tip. */
@@ -149,14 +150,36 @@ export class Journal {
     return found;
   }
 
-  /** Follows predecessors from the tip back to `number`. Undefined beyond `stepsMax`, or where an entry is gone. */
-  async #chainDigest(number: number, stepsMax: number): Promise<string | undefined> {
+  /** The chain's digest of `number` where the state itself has it. */
+  #known(number: number): string | undefined {
+    const { tip, applied, claim } = this.#generation;
+    return [tip, applied, claim].find((other) => other?.number === number)?.digest;
+  }
+
+  /**
+   * The chain's digest of `number`. An entry that is alone with its digest, sound or not, is the chain's, because what the
+   * tip covers was durable before; among several the predecessors tell, not the order of arrival.
+   */
+  async #digestOf(number: number): Promise<string | { readonly missing: number }> {
+    const known = this.#known(number);
+    if (known !== undefined) return known;
+    const [only, ...others] = await this.#digests(number);
+    if (only === undefined) return { missing: number };
+    return others.length === 0 ? only : this.#walkBack(number, Infinity);
+  }
+
+  async #digests(number: number): Promise<Set<string>> {
+    return new Set((await this.#find(number)).map(({ digest }) => digest));
+  }
+
+  /** Follows predecessors from the tip back to `number`; the number at which that ended beyond `stepsMax` or at a gap. */
+  async #walkBack(number: number, stepsMax: number): Promise<string | { readonly missing: number }> {
     let { number: at, digest } = this.#generation.tip;
-    if (at - number > stepsMax) return undefined;
+    if (at - number > stepsMax) return { missing: at };
     while (at > number) {
       const wanted = digest;
       const [kept] = await this.#sound(at, (head) => head.digest === wanted);
-      if (!kept) return undefined;
+      if (!kept) return { missing: at };
       at -= 1;
       digest = kept.delta.head.predecessor;
     }

@@ -12,9 +12,12 @@ export type PageRequest =
   | { readonly kind: 'write'; readonly offset: number; readonly bytes: Uint8Array }
   | { readonly kind: 'clear'; readonly offset: number; readonly lengthBytes: number };
 
-/** The requests for `pieces`, which ascend and do not overlap. Pieces' bytes are copied before the next is taken. */
-export function* planRequests(pieces: Iterable<DeltaPiece>): Generator<PageRequest> {
-  const gathered = new Uint8Array(WRITE_BYTES_MAX);
+/**
+ * The requests for `pieces`, which ascend and do not overlap. Pieces' bytes are copied before the next is taken.
+ * `literalBytes` is the sum of theirs: a small delta needs no room for the largest write.
+ */
+export function* planRequests(pieces: Iterable<DeltaPiece>, literalBytes: number): Generator<PageRequest> {
+  const gathered = new Uint8Array(Math.min(WRITE_BYTES_MAX, literalBytes));
   let start = 0;
   let filled = 0;
   const flush = (): PageRequest => {

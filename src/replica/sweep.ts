@@ -26,7 +26,8 @@ const RETRY_DELAY_MS = 30_000;
 
 export interface SweepReport {
   readonly advanced: readonly string[];
-  readonly failed: readonly { readonly volume: string; readonly reason: string }[];
+  /** Volumes that could not go on, and poison queues with a message that could not be judged: it stays there. */
+  readonly failed: readonly { readonly what: string; readonly reason: string }[];
   readonly requeued: number;
   readonly setAside: number;
 }
@@ -54,16 +55,20 @@ export class Sweep {
         hiddenMs: POISON_HIDDEN_MS,
       });
       for (const message of poison) {
-        if (await this.#revive(queue, message)) requeued += 1;
-        else setAside += 1;
+        try {
+          if (await this.#revive(queue, message)) requeued += 1;
+          else setAside += 1;
+        } catch (error) {
+          failed.push({ what: poisonQueue(queue), reason: describeError(error) });
+        }
       }
     }
     return { advanced, failed, requeued, setAside };
   }
 
-  async #volumes(): Promise<Pick<SweepReport, 'advanced' | 'failed'>> {
+  async #volumes(): Promise<{ advanced: string[]; failed: { what: string; reason: string }[] }> {
     const advanced: string[] = [];
-    const failed: { volume: string; reason: string }[] = [];
+    const failed: { what: string; reason: string }[] = [];
     const work = this.#withWork();
     const worker = async (): Promise<void> => {
       for (let next = await work.next(); next.done !== true; next = await work.next()) {
@@ -72,7 +77,7 @@ export class Sweep {
           await this.#ports.engine.advance(parseVolume(volume));
           advanced.push(volume);
         } catch (error) {
-          failed.push({ volume, reason: describeError(error) });
+          failed.push({ what: volume, reason: describeError(error) });
         }
       }
     };
