@@ -1,0 +1,88 @@
+/** Two writers make a fork: it is detected and reported until a person has looked; the chain's own deltas alone are applied. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { replicaProblem } from '../support/replica-check.ts';
+import { failsWith } from '../support/fails-with.ts';
+import type { SiteFixture } from '../support/site-fixture.ts';
+import type { MemoryStorage } from '../support/data-path.ts';
+import { deliver, reasonOf, start } from './start.ts';
+
+async function forked(storage: MemoryStorage, site: SiteFixture, applied: number): Promise<void> {
+  const { trouble } = await storage.volume(site);
+  assert.equal(trouble?.code, 'DELTA_FORKED');
+  assert.equal((await storage.generation(site)).applied.number, applied);
+  assert.equal(await replicaProblem(storage.replicas, site, { number: applied }), undefined);
+}
+
+test('at the tip: a successor of another predecessor', async () => {
+  const { storage, site, worker } = await start();
+  for (let count = 0; count < 3; count += 1) await worker.receive(site.inline(site.next()));
+  const fork = site.forkAt(2);
+  fork.next({ marker: 'other' });
+  const reason = await reasonOf(storage, await worker.receive(fork.inline(fork.next())));
+  assert.match(reason, /predecessor: the chain's delta 3 is [0-9a-f]{64}, the delta names [0-9a-f]{64}/);
+  await forked(storage, site, 3);
+});
+
+test('below the tip: another delta of a number that the chain has, inline or in the journal', async () => {
+  for (const below of [1, 2, 3]) {
+    const { storage, site, worker } = await start();
+    for (let count = 0; count < 3; count += 1) await worker.receive(site.inline(site.next()));
+    const fork = site.forkAt(below - 1);
+    const delta = fork.next({ marker: 'other' });
+    assert.match(await reasonOf(storage, await worker.receive(fork.inline(delta))), /the chain has another delta/);
+    await forked(storage, site, 3);
+    const message = await fork.put(storage.entries, delta);
+    assert.match(await reasonOf(storage, await worker.receive(message)), /the chain has another delta/);
+    await forked(storage, site, 3);
+    assert.equal((await deliver(worker, site.inline(site.next()))).outcome, 'applied');
+    await forked(storage, site, 4);
+  }
+});
+
+test('both early: one of them is taken, and the fork is reported all the same', async () => {
+  const { storage, site, worker } = await start();
+  const first = site.next();
+  const fork = site.forkAt(1);
+  const [mine, theirs] = [site.next(), fork.next({ marker: 'other' })];
+  await worker.receive(site.inline(mine));
+  await worker.receive(fork.inline(theirs));
+  await worker.receive(site.inline(first));
+  const { tip } = await storage.generation(site);
+  await forked(storage, tip.digest === mine.digest ? site : fork, 2);
+});
+
+test('stays reported while deltas are damaged, asked for and healed', async () => {
+  const { storage, site, worker } = await start();
+  await worker.receive(site.inline(site.next()));
+  const fork = site.forkAt(0);
+  await worker.receive(fork.inline(fork.next({ marker: 'other' })));
+  const delta = site.next();
+  await worker.receive(site.naming(delta));
+  await forked(storage, site, 1);
+  assert.equal((await storage.volume(site)).resend.length, 1);
+  await worker.receive(await site.put(storage.entries, delta, 'literal-1'));
+  await forked(storage, site, 2);
+});
+
+test('an entry that nobody announced is held against the state like any other', async () => {
+  for (const head of [{ term: 2 }, { volumeBytes: 2 * 1024 * 1024 }]) {
+    const { storage, site, worker } = await start();
+    await worker.receive(site.inline(site.next()));
+    const other = site.forkAt(1);
+    await other.put(storage.entries, other.next({ head }));
+    // Number 3 is early, so the journal is searched for 2.
+    const sound = [site.next(), site.next()] as const;
+    await worker.receive(site.inline(sound[1]));
+    assert.equal((await storage.generation(site)).tip.number, 1);
+    await worker.receive(site.inline(sound[0]));
+    assert.equal((await storage.generation(site)).applied.number, 3);
+    assert.equal(await replicaProblem(storage.replicas, site, { number: 3 }), undefined);
+  }
+});
+
+test('the end of a term is for that term only', async () => {
+  const { site, worker } = await start();
+  await assert.rejects(worker.engine.endTerm(site.ref, 2), failsWith('REFUSED'));
+  await assert.rejects(worker.engine.drain(site.ref), failsWith('REFUSED'));
+});

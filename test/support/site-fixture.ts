@@ -1,0 +1,226 @@
+/**
+ * A site with one registered volume, for tests of the data path: it makes real deltas in a chain, signs real envelopes,
+ * and keeps a model of what the volume's bytes were after each delta.
+ *
+ * Invariant: the model is computed from the extents alone, never from anything that the code under test wrote.
+ */
+import assert from 'node:assert/strict';
+import { siteKind } from '../../src/documents/site.ts';
+import type { Documents } from '../../src/documents/store.ts';
+import { CHAIN_START, volumeKind } from '../../src/documents/volume.ts';
+import type { ChainPoint, Generation, VolumeDocument } from '../../src/documents/volume.ts';
+import type { DeltaPiece } from '../../src/delta/delta.ts';
+import type { DeltaStart } from '../../src/delta/write.ts';
+import { encodeDelta } from '../../src/delta/write.ts';
+import { siteId, volumeId } from '../../src/kernel/ids.ts';
+import type { VolumeRef } from '../../src/kernel/ids.ts';
+import { documents as names, journalContainer, journalEntry, replicaBlob } from '../../src/kernel/names.ts';
+import type { DeltaForm } from '../../src/kernel/names.ts';
+import type { BlobPlace, ContainerPlace } from '../../src/kernel/places.ts';
+import { KIB, PAGE_BYTES } from '../../src/kernel/units.ts';
+import { CURRENT_VERSION } from '../../src/kernel/versions.ts';
+import type { EntryStore } from '../../src/ports/entries.ts';
+import { deriveKey, sign } from '../../src/protocol/signed.ts';
+import type { SignedMessage, SigningKey } from '../../src/protocol/signed.ts';
+
+/** The deployment's secret in tests. */
+export const KEY_SECRET = Buffer.alloc(32, 7);
+
+/** The one storage account of memory tests. */
+export const ACCOUNT = 'memory';
+
+const CREATED_AT_MS = 1_700_000_000_000;
+
+export interface SiteOptions {
+  readonly volume?: VolumeRef;
+  readonly volumeBytes?: number;
+  readonly account?: string;
+}
+
+/** What a delta is to change. Left out: one page that no other delta writes the same way. */
+export interface DeltaWish {
+  readonly extents?: readonly DeltaPiece[];
+  /** Name of a marker. */
+  readonly marker?: string;
+  /** Overrides of the head, to make what a sound site would not. */
+  readonly head?: Partial<DeltaStart>;
+}
+
+/** A delta as its site has it in its outbox. */
+export interface SiteDelta {
+  readonly generation: number;
+  readonly term: number;
+  readonly number: number;
+  readonly digest: string;
+  readonly bytes: Uint8Array;
+  readonly marker: string | undefined;
+}
+
+interface ModelState extends ChainPoint {
+  readonly bytes: Uint8Array;
+}
+
+export class SiteFixture {
+  readonly ref: VolumeRef;
+  readonly volumeBytes: number;
+  readonly replica: BlobPlace;
+  readonly journal: ContainerPlace;
+  readonly key: SigningKey;
+  term = 1;
+  generation = 1;
+  /** The model: what the volume was after each delta, from 0. */
+  readonly #states: ModelState[];
+
+  constructor(options: SiteOptions = {}, states?: readonly ModelState[]) {
+    const { volume = { tenant: 'acme', site: 'berlin', group: 'erp', volume: 'data' }, account = ACCOUNT } = options;
+    this.ref = volume;
+    this.volumeBytes = options.volumeBytes ?? 64 * KIB;
+    this.replica = { account, container: 'replicas', blob: replicaBlob(volume, 1) };
+    this.journal = { account, container: journalContainer(volume) };
+    this.key = deriveKey(KEY_SECRET, { signer: siteId(volume), name: 'k1' });
+    this.#states = states ? [...states] : [{ ...CHAIN_START, bytes: new Uint8Array(this.volumeBytes) }];
+  }
+
+  /** Makes the site's and the volume's document; a second volume of a site finds the site's there. */
+  async register(documents: Documents): Promise<this> {
+    const site = { version: CURRENT_VERSION, site: siteId(this.ref), account: this.replica.account };
+    const keys = [{ name: this.key.name, state: 'active' as const }];
+    if (!(await documents.read(siteKind, names.site(this.ref)))) {
+      await documents.create(siteKind, names.site(this.ref), { ...site, keys });
+    }
+    await documents.create(volumeKind, names.volume(this.ref), this.#volumeDocument());
+    return this;
+  }
+
+  get id(): string {
+    return volumeId(this.ref);
+  }
+
+  get documentName(): string {
+    return names.volume(this.ref);
+  }
+
+  /** Newest delta's number. */
+  get last(): number {
+    return this.#states.length - 1;
+  }
+
+  /** What the volume was after delta `number`. */
+  bytesAt(number: number): Uint8Array {
+    const state = this.#states[number];
+    assert(state, `the model has no delta ${number}`);
+    return state.bytes;
+  }
+
+  digestAt(number: number): string {
+    const state = this.#states[number];
+    assert(state, `the model has no delta ${number}`);
+    return state.digest;
+  }
+
+  /** A second writer that shares the chain up to `number` and knows nothing of what came after. */
+  forkAt(number: number): SiteFixture {
+    const options = { volume: this.ref, volumeBytes: this.volumeBytes, account: this.replica.account };
+    const fork = new SiteFixture(options, this.#states.slice(0, number + 1));
+    fork.term = this.term;
+    return fork;
+  }
+
+  /** Makes the next delta of the chain, and moves the model on by it. */
+  next(wish: DeltaWish = {}): SiteDelta {
+    const before = this.#states.at(-1);
+    assert(before);
+    const number = before.number + 1;
+    const extents = wish.extents ?? [this.#page(number, wish.marker)];
+    const delta = this.#encode({ number, predecessor: before.digest, extents, wish });
+    const bytes = before.bytes.slice();
+    for (const piece of extents) {
+      if ('bytes' in piece) bytes.set(piece.bytes, piece.offset);
+      else bytes.fill(0, piece.offset, piece.offset + piece.zerosBytes);
+    }
+    this.#states.push({ number, digest: delta.digest, bytes });
+    return delta;
+  }
+
+  /** What the site signs about a delta, without saying where it is. */
+  claims(delta: SiteDelta): Record<string, unknown> {
+    const { generation, term, number, digest, bytes } = delta;
+    return { volume: this.id, generation, term, number, digest, sizeBytes: bytes.length };
+  }
+
+  /** The message that carries a delta. `changed` overrides fields of its envelope. */
+  inline(delta: SiteDelta, changed: Record<string, unknown> = {}): SignedMessage {
+    const inline = Buffer.from(delta.bytes).toString('base64');
+    return sign(this.key, 'delta', { ...this.claims(delta), inline, ...changed });
+  }
+
+  entryName(delta: SiteDelta, form: DeltaForm = 'literal-0'): string {
+    return journalEntry(this.ref, { ...delta, form });
+  }
+
+  entryPlace(delta: SiteDelta, form: DeltaForm = 'literal-0'): BlobPlace {
+    return { ...this.journal, blob: this.entryName(delta, form) };
+  }
+
+  /** The message that names a delta's journal entry, whether it is there or not. */
+  naming(delta: SiteDelta, form: DeltaForm = 'literal-0'): SignedMessage {
+    return sign(this.key, 'delta', { ...this.claims(delta), entry: this.entryName(delta, form) });
+  }
+
+  /** Puts the delta into the journal and returns the message that names it. */
+  async put(entries: EntryStore, delta: SiteDelta, form: DeltaForm = 'literal-0'): Promise<SignedMessage> {
+    await entries.create(this.entryPlace(delta, form), delta.bytes);
+    return this.naming(delta, form);
+  }
+
+  #encode(of: { number: number; predecessor: string; extents: readonly DeltaPiece[]; wish: DeltaWish }): SiteDelta {
+    const { number, predecessor, extents, wish } = of;
+    const timeMs = CREATED_AT_MS + number * 1000;
+    const start: DeltaStart = {
+      volume: this.id,
+      generation: this.generation,
+      term: this.term,
+      number,
+      volumeBytes: this.volumeBytes,
+      predecessor,
+      sourceTimeMs: timeMs,
+      ...wish.head,
+    };
+    const marker = wish.marker === undefined ? undefined : { name: wish.marker, consistency: 'crash' as const, timeMs };
+    const { bytes, digest } = encodeDelta({ ...start, marker, extents }, { zstdLevel: 0 });
+    return { generation: start.generation, term: start.term, number: start.number, digest, bytes, marker: wish.marker };
+  }
+
+  #page(number: number, marker = ''): DeltaPiece {
+    const pages = this.volumeBytes / PAGE_BYTES;
+    const bytes = Buffer.alloc(PAGE_BYTES, `delta ${number} ${marker} of ${this.id}; `);
+    return { offset: (number % pages) * PAGE_BYTES, bytes };
+  }
+
+  #volumeDocument(): VolumeDocument {
+    const generation: Generation = {
+      generation: 1,
+      replica: { ...this.replica },
+      journal: { ...this.journal },
+      volumeBytes: this.volumeBytes,
+      createdAtMs: CREATED_AT_MS,
+      epoch: 1,
+      applied: { ...CHAIN_START, sourceTimeMs: 0 },
+      claim: null,
+      tip: CHAIN_START,
+      snapshots: [],
+      cut: null,
+      beyond: 0,
+    };
+    return {
+      version: CURRENT_VERSION,
+      volume: this.id,
+      term: 1,
+      current: 1,
+      published: null,
+      generations: { '1': generation },
+      resend: [],
+      trouble: null,
+    };
+  }
+}
