@@ -50,7 +50,7 @@ export interface CloudLinkOptions {
   /** Address of the function app, without /api. */
   readonly functionsUrl: string;
   /** Sent as x-functions-key where a gateway in front of the functions asks for one. */
-  readonly functionsKey?: string;
+  readonly functionsKey?: string | undefined;
   /** Of one heartbeat, lease request or message. */
   readonly requestTimeoutMs?: number;
 }
@@ -88,9 +88,8 @@ export class HttpCloudLink implements CloudLink {
       bodyBytesMax: 4 * KIB,
       what,
     });
-    // 409 BlobAlreadyExists, and 412 for the same condition: names say what is in an entry, so it is this one.
-    const code = storageCode(answer);
-    if (answer.status === 412 || (answer.status === 409 && code === 'BlobAlreadyExists')) return;
+    // Names say what is in an entry, so one that is there already is this one.
+    if (isThereAlready(containerUrl, answer)) return;
     if (answer.status !== 201) throw storageRefusal(what, answer);
   }
 
@@ -172,6 +171,26 @@ function functionRefusal(what: string, status: number, data: unknown): LeewardEr
     );
   }
   return new LeewardError('UNAVAILABLE', `${what}: status ${status}`);
+}
+
+/**
+ * Whether storage refused an entry because it exists. By a SAS that may create and not overwrite, that is a matter of
+ * permission: Azure says UnauthorizedBlobOverwrite, Azurite AuthorizationPermissionMismatch, which can mean nothing else
+ * where creating is permitted. Should it ever mean something else, the entry is missing, the delta is not acknowledged,
+ * and it is sent again. Source: Azure Storage REST, "Blob service error codes"; "Create a service SAS", permissions.
+ */
+function isThereAlready(containerUrl: string, answer: PlainAnswer): boolean {
+  const mayCreate = new URL(containerUrl).searchParams.get('sp')?.includes('c') ?? false;
+  switch (storageCode(answer)) {
+    case 'BlobAlreadyExists':
+    case 'ConditionNotMet':
+    case 'UnauthorizedBlobOverwrite':
+      return true;
+    case 'AuthorizationPermissionMismatch':
+      return mayCreate;
+    default:
+      return false;
+  }
 }
 
 function storageCode(answer: PlainAnswer): string {
