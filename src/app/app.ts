@@ -2,7 +2,6 @@
  * The function app put together, once for each process and only when the first call needs it: registering the
  * functions stays fast, and a wrong setting is told by the call that met it.
  */
-import { siteStatus } from '../failover/status.ts';
 import type { SiteStatus } from '../failover/status.ts';
 import { receiveHeartbeat } from '../health/heartbeat.ts';
 import { renewLeases } from '../health/lease.ts';
@@ -15,6 +14,7 @@ import { openDataPath } from './data-path.ts';
 import type { DataPath } from './data-path.ts';
 import { readSettings } from './settings.ts';
 import type { Settings } from './settings.ts';
+import { knownSiteStatus } from './status.ts';
 import { openStorage } from './storage.ts';
 import type { Storage } from './storage.ts';
 
@@ -28,6 +28,7 @@ export interface App extends Pick<DataPath, 'ingest' | 'sweep'> {
   lease(data: unknown): Promise<LeaseAnswer>;
   /** One tick of the monitor. */
   monitor(): Promise<TickReport>;
+  /** What is known of a site. */
   status(site: SiteRef): Promise<SiteStatus>;
 }
 
@@ -52,6 +53,6 @@ function openApp(settings: Settings): App {
     heartbeat: async (data, tell) => receiveHeartbeat({ ...storage, ...answer, tell }, data),
     lease: async (data) => renewLeases(storage, data),
     monitor: async () => monitorTick(settings, storage),
-    status: async (site) => siteStatus(storage.documents, site),
+    status: async (site) => knownSiteStatus(storage.documents, site),
   };
 }

@@ -13,6 +13,7 @@ import { HttpCloudLink } from '../system/cloud-link.ts';
 import { SystemClock } from '../system/clock.ts';
 import { openSiteStore } from '../system/site-store.ts';
 import { openVolumeSource } from '../system/volume-source.ts';
+import { LazySource } from './lazy-source.ts';
 
 export interface OpenSite {
   readonly agent: SiteAgent;
@@ -38,7 +39,10 @@ export interface SiteOptions {
 /** How long the cloud may acknowledge nothing before what waits is sent again, in milliseconds. */
 const RESEND_AFTER_MS = 20_000;
 
-/** Opens the site. Errors: NOT_FOUND or SOURCE_CHANGED when a volume's source is gone; DOCUMENT_INVALID. */
+/**
+ * Opens the site. A volume whose source is gone is told by its intervals, not here. Errors: CONFLICT when another process
+ * has the folder open; DOCUMENT_INVALID, VERSION_TOO_NEW.
+ */
 export async function openSite(options: SiteOptions): Promise<OpenSite> {
   const { access, folder } = options;
   const clock = new SystemClock();
@@ -64,7 +68,7 @@ export async function openSite(options: SiteOptions): Promise<OpenSite> {
     for (const { volume, source: path } of access.volumes) {
       if (options.volumes && !options.volumes.includes(volume)) continue;
       const ref = parseVolume(volume);
-      const source = await openVolumeSource(path);
+      const source = new LazySource(async () => openVolumeSource(path));
       closing.push(async () => source.close());
       const store = await openSiteStore(join(folder, 'volumes', ref.group, ref.volume));
       closing.push(async () => store.close());

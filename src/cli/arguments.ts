@@ -1,9 +1,82 @@
-/** How values on the command line are read; what is wrong is told by commander with the option's name. */
+/**
+ * How values on the command line are read. What is wrong is told by commander, with the option's name, before the command
+ * does anything.
+ */
+import { statSync } from 'node:fs';
 import { InvalidArgumentError } from 'commander';
+
+/** Longest time that an option takes: a day. Node's timers end soon after three weeks. */
+const SECONDS_MAX = 86_400;
 
 /** A number of seconds above zero, fractions allowed. */
 export function seconds(text: string): number {
-  const value = Number(text);
-  if (!/^\d+(\.\d+)?$/.test(text) || value <= 0) throw new InvalidArgumentError('Give a number of seconds above zero.');
+  return number(text, { above: 0, words: 'above zero' });
+}
+
+/** A number of seconds from 1 on: what a lease or a silence is at least. */
+export function wholeSeconds(text: string): number {
+  const value = number(text, { above: 0.999, words: 'from 1' });
+  if (!Number.isInteger(value)) throw new InvalidArgumentError('Give whole seconds.');
   return value;
+}
+
+function number(text: string, of: { above: number; words: string }): number {
+  const value = Number(text);
+  if (!/^\d+(\.\d+)?$/.test(text) || value <= of.above || value > SECONDS_MAX) {
+    throw new InvalidArgumentError(`Give a number of seconds ${of.words} up to ${SECONDS_MAX}.`);
+  }
+  return value;
+}
+
+/** A TCP port. */
+export function port(text: string): number {
+  const value = Number(text);
+  if (!/^\d{1,5}$/.test(text) || value < 1 || value > 65_535) {
+    throw new InvalidArgumentError('Give a port from 1 to 65535.');
+  }
+  return value;
+}
+
+/** The path of a URL. */
+export function urlPath(text: string): string {
+  if (!/^\/[!-~]*$/.test(text)) throw new InvalidArgumentError('Give a path that begins with /.');
+  return text;
+}
+
+/** The id of a resource in Azure. */
+export function resourceId(text: string): string {
+  if (!/^\/subscriptions\/[^/\s]+\/\S+$/i.test(text)) {
+    throw new InvalidArgumentError('Give a resource id: /subscriptions/…');
+  }
+  return text;
+}
+
+/** An address of a function app, without a slash at its end. */
+export function httpUrl(text: string): string {
+  if (!URL.canParse(text) || !/^https?:/i.test(text)) {
+    throw new InvalidArgumentError('Give an address that begins with http:// or https://.');
+  }
+  return text.replace(/\/+$/, '');
+}
+
+/** A folder, or the name of one that is to be made. */
+export function folder(text: string): string {
+  if (statSync(text, { throwIfNoEntry: false })?.isDirectory() === false) {
+    throw new InvalidArgumentError('Give a folder.');
+  }
+  return text;
+}
+
+/** The name of an operator, as the failover function takes it. */
+export function operator(text: string): string {
+  if (!/^[a-z0-9][a-z0-9-]{0,63}$/.test(text)) {
+    throw new InvalidArgumentError('Give 1 to 64 lower-case letters, digits and hyphens.');
+  }
+  return text;
+}
+
+/** Why something is ordered: as much as an order holds. */
+export function reasonText(text: string): string {
+  if (text.length > 500) throw new InvalidArgumentError('Give at most 500 characters.');
+  return text;
 }

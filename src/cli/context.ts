@@ -34,11 +34,20 @@ export async function openCloud(places: Places): Promise<Cloud> {
     return { settings, storage: openStorage(settings), local: undefined };
   }
   const local = await localFacts(places);
+  const settings = await settingsOf(local);
+  return { settings, storage: openStorage(settings), local };
+}
+
+/** The storage of a local stack. */
+export async function storageOfStack(local: StackFacts): Promise<Storage> {
+  return openStorage(await settingsOf(local));
+}
+
+async function settingsOf(local: StackFacts): Promise<Settings> {
   const values = z
     .looseObject({ Values: z.record(z.string(), z.string()) })
     .parse(JSON.parse(await readFile(local.settingsFile, 'utf8')));
-  const settings = readSettings(values.Values);
-  return { settings, storage: openStorage(settings), local };
+  return readSettings(values.Values);
 }
 
 /** The facts of the local stack. Errors: NOT_FOUND when it is not up. */
@@ -82,7 +91,8 @@ export async function chooseSite(places: Places, named: string | undefined): Pro
 
 async function namesIn(folder: string): Promise<string[]> {
   try {
-    return await readdir(folder);
+    const found = await readdir(folder, { withFileTypes: true });
+    return found.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   } catch (error) {
     if (isMissing(error)) return [];
     throw error;

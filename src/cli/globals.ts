@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import type { SiteRef } from '../kernel/ids.ts';
+import { folder } from './arguments.ts';
 import { createOutput } from './output.ts';
 import type { Output } from './output.ts';
 
@@ -11,7 +12,7 @@ const globalsSchema = z.object({ json: z.boolean().default(false), state: z.stri
 export function addGlobals(program: Command): void {
   program
     .option('--json', 'print the result as one JSON document on stdout', false)
-    .option('--state <folder>', 'folder of the local stack and of the sites kept here', '.leeward');
+    .option('--state <folder>', 'folder of the local stack and of the sites kept here', folder, '.leeward');
 }
 
 /** The output that the command was asked for. */
@@ -21,6 +22,8 @@ export function outputOf(command: Command): Output {
 
 /** Where things are kept on this machine. */
 export interface Places {
+  /** What all of it lies in. */
+  readonly state: string;
   /** The local stack. */
   readonly stack: string;
   /** A site's access file, counters, indexes and outboxes. */
@@ -32,5 +35,5 @@ export interface Places {
 export function placesOf(command: Command): Places {
   const state = resolve(globalsSchema.parse(command.optsWithGlobals()).state);
   const sites = join(state, 'sites');
-  return { stack: join(state, 'local'), sites, site: (site) => join(sites, site.tenant, site.site) };
+  return { state, stack: join(state, 'local'), sites, site: (site) => join(sites, site.tenant, site.site) };
 }

@@ -20,11 +20,24 @@ import { addGlobals } from './globals.ts';
 
 const program = new Command('leeward')
   .description('Disaster recovery to Azure without a server waiting there.')
-  .showHelpAfterError('(leeward --help lists the commands)')
+  .configureOutput({
+    outputError: (text, write) => {
+      write(wrongUsage(text));
+    },
+  })
   .exitOverride();
 addGlobals(program);
 for (const add of [addLocal, addVolume, addReplicate, addHeartbeat, addStatus, addFailover, addInspect, addDemo]) {
   add(program);
+}
+
+/** What commander has to say about the command line, in one line like any other error. */
+function wrongUsage(text: string): string {
+  const said = text
+    .trim()
+    .replace(/^error: /, '')
+    .replaceAll(/\s*\n\s*/g, ' ');
+  return `leeward: ${said} (--help lists what there is)\n`;
 }
 
 try {

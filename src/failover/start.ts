@@ -8,6 +8,7 @@
  */
 import type { Actor } from '../documents/actor.ts';
 import { groupKind } from '../documents/group.ts';
+import type { GroupDocument } from '../documents/group.ts';
 import { planKind } from '../documents/plan.ts';
 import type { Plan } from '../documents/plan.ts';
 import { runKind } from '../documents/run.ts';
@@ -15,7 +16,7 @@ import type { RunDocument } from '../documents/run.ts';
 import type { Documents, Held } from '../documents/store.ts';
 import { volumeKind } from '../documents/volume.ts';
 import { LeewardError, isLeewardError } from '../kernel/errors.ts';
-import { groupId, parseVolume } from '../kernel/ids.ts';
+import { groupId, parseGroup, parseVolume } from '../kernel/ids.ts';
 import type { GroupRef } from '../kernel/ids.ts';
 import { documents as names } from '../kernel/names.ts';
 import { CURRENT_VERSION } from '../kernel/versions.ts';
@@ -47,19 +48,7 @@ export async function startRun(ports: StartPorts, order: StartOrder): Promise<Ru
   const before = await documents.read(runKind, name);
   // With its first ticket worked on it is a run like any other: the monitor's to resume, and never to be bound anew.
   if (before && (before.value.state !== 'running' || before.value.ticket > 0)) return before.value;
-  if (!before) {
-    if (held.value.run !== null && held.value.run !== run) {
-      throw new LeewardError('REFUSED', `${groupId(group)}: run ${held.value.run} moves it already`);
-    }
-    if (held.value.phase !== 'open' || held.value.holder !== 'site') {
-      throw new LeewardError(
-        'REFUSED',
-        `${groupId(group)}: term ${held.value.term} is ${held.value.phase}, holder ${held.value.holder}: only an open term of the site can be failed over`,
-      );
-    }
-    const plan = await documents.need(planKind, names.plan(group));
-    await checkPoints(documents, group, plan.value);
-  }
+  if (!before) await checkMayStart(documents, held.value, run);
   const started = before ?? (await createRun(ports, name, { order, run }));
   try {
     await bindRun(documents, group, run);
@@ -69,6 +58,24 @@ export async function startRun(ports: StartPorts, order: StartOrder): Promise<Ru
   }
   await sendTicket(ports, started.value);
   return started.value;
+}
+
+/**
+ * Whether a run may start as things stand: for {@link startRun}, and for whoever orders one and wants to know at once.
+ * Errors: NOT_FOUND (no plan), REFUSED.
+ */
+export async function checkMayStart(documents: Documents, document: GroupDocument, run?: string): Promise<void> {
+  const { group: id, run: bound, term, phase, holder } = document;
+  if (bound !== null && bound !== run) throw new LeewardError('REFUSED', `${id}: run ${bound} moves it already`);
+  if (phase !== 'open' || holder !== 'site') {
+    throw new LeewardError(
+      'REFUSED',
+      `${id}: term ${term} is ${phase}, holder ${holder}: only an open term of the site can be failed over`,
+    );
+  }
+  const group = parseGroup(id);
+  const plan = await documents.need(planKind, names.plan(group));
+  await checkPoints(documents, group, plan.value);
 }
 
 async function createRun(

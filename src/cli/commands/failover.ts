@@ -9,6 +9,10 @@ import type { RunDocument } from '../../documents/run.ts';
 import { groupId, parseGroup } from '../../kernel/ids.ts';
 import { QUEUES, documents as names } from '../../kernel/names.ts';
 import { deriveKey, sign } from '../../protocol/signed.ts';
+import { runName } from '../../failover/names.ts';
+import { checkMayStart } from '../../failover/start.ts';
+import type { Order } from '../../protocol/order.ts';
+import { operator, reasonText } from '../arguments.ts';
 import { openCloud } from '../context.ts';
 import { outputOf, placesOf } from '../globals.ts';
 import { showDuration, table } from '../output.ts';
@@ -21,8 +25,8 @@ export function addFailover(program: Command): void {
   failover
     .command('start')
     .argument('<group>', 'TENANT/SITE/GROUP')
-    .option('--reason <words>', 'why, for the record', 'ordered on the command line')
-    .option('--as <operator>', 'name of the operator, for the record', operatorName())
+    .option('--reason <words>', 'why, for the record', reasonText, 'ordered on the command line')
+    .option('--as <operator>', 'name of the operator, for the record', operator, operatorName())
     .description('fail a group over: close its leases, wait them out, end the term, start its machines in the cloud')
     .action(start);
   failover
@@ -36,12 +40,17 @@ async function start(name: string, _options: unknown, command: Command): Promise
   const group = parseGroup(name);
   const { reason, as } = z.object({ reason: z.string(), as: z.string() }).parse(command.opts());
   const { storage } = await openCloud(placesOf(command));
-  await storage.documents.need(groupKind, names.group(group));
+  const { value: document } = await storage.documents.need(groupKind, names.group(group));
+  await checkMayStart(storage.documents, document);
   const key = deriveKey(storage.keySecret, { signer: `operator/${as}`, name: OPERATOR_KEY });
-  const order = { start: { group: groupId(group), kind: 'unplanned', reason } };
-  await storage.queues.send(QUEUES.failover, JSON.stringify(sign(key, 'order', order)));
-  outputOf(command).result({ group: groupId(group), ordered: true, by: key.signer }, () =>
-    [`ordered by ${key.signer}`, `next: leeward failover status ${groupId(group)}`].join('\n'),
+  const kind = 'unplanned';
+  // The moment is signed too: an order that is given again after a run that failed is a new one.
+  const order: Order = { start: { group: groupId(group), kind, reason, orderedAtMs: storage.clock.wallMs() } };
+  const message = sign(key, 'order', order);
+  const run = runName({ term: document.term, kind, order: message.mac });
+  await storage.queues.send(QUEUES.failover, JSON.stringify(message));
+  outputOf(command).result({ group: groupId(group), ordered: true, by: key.signer, run }, () =>
+    [`run ${run} ordered by ${key.signer}`, `next: leeward failover status ${groupId(group)}`].join('\n'),
   );
 }
 
@@ -81,6 +90,7 @@ function operatorName(): string {
     userInfo()
       .username.toLowerCase()
       .replaceAll(/[^a-z0-9-]/g, '-')
-      .replace(/^-+/, '') || 'unknown'
+      .replace(/^-+/, '')
+      .slice(0, 64) || 'unknown'
   );
 }

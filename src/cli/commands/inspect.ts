@@ -49,15 +49,17 @@ function report(command: Command, file: string, told: { valid: boolean; problems
 }
 
 async function sizeOf(file: string): Promise<number> {
-  try {
-    return (await stat(file)).size;
-  } catch (error) {
+  const found = await stat(file).catch((error: unknown) => {
     throw new LeewardError('NOT_FOUND', `there is no file ${file}`, { cause: error });
-  }
+  });
+  if (found.isFile()) return found.size;
+  throw new LeewardError('USAGE', `${file} is not a file: give one that was copied or downloaded`);
 }
 
 async function readRange(file: string, offset: number, lengthBytes: number): Promise<Uint8Array> {
-  const handle = await open(file);
+  const handle = await open(file).catch((error: unknown) => {
+    throw new LeewardError('USAGE', `${file} cannot be opened for reading`, { cause: error });
+  });
   try {
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(lengthBytes), 0, lengthBytes, offset);
     return buffer.subarray(0, bytesRead);

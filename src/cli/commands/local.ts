@@ -2,8 +2,10 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { z } from 'zod';
+import { LeewardError } from '../../kernel/errors.ts';
 import { downStack, statusOfStack, upStack } from '../../local/stack/stack.ts';
 import type { StackFacts } from '../../local/stack/stack.ts';
+import { folder, httpUrl } from '../arguments.ts';
 import { outputOf, placesOf } from '../globals.ts';
 import { table } from '../output.ts';
 
@@ -12,7 +14,7 @@ const PROJECT = join(import.meta.dirname, '../../..');
 
 const upSchema = z.object({
   withoutHost: z.boolean().default(false),
-  functions: z.url().optional(),
+  functions: z.string().optional(),
   app: z.string().optional(),
 });
 
@@ -23,11 +25,14 @@ export function addLocal(program: Command): void {
   local
     .command('up')
     .option('--without-host', "start everything but the functions host, and write local.settings.json for Azure's own")
-    .option('--functions <url>', 'with --without-host: where that host answers')
-    .option('--app <folder>', 'folder of the function app to run (default: this project, from source)')
+    .option('--functions <url>', 'with --without-host: where that host answers', httpUrl)
+    .option('--app <folder>', 'folder of the function app to run (default: this project, from source)', folder)
     .description('start what does not run yet; repeat it as you like')
     .action(async (_options: unknown, command: Command) => {
       const options = upSchema.parse(command.opts());
+      if (options.functions !== undefined && !options.withoutHost) {
+        throw new LeewardError('USAGE', '--functions says where another host answers: give --without-host with it');
+      }
       const facts = await upStack({
         stateDir: placesOf(command).stack,
         appDir: options.app ?? PROJECT,

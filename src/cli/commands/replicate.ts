@@ -2,12 +2,12 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { openSite } from '../../app/site.ts';
-import { LeewardError, describeError } from '../../kernel/errors.ts';
+import { LeewardError, describeError, isLeewardError } from '../../kernel/errors.ts';
 import { parseVolume, volumeId } from '../../kernel/ids.ts';
 import type { Replicator } from '../../site/replicator.ts';
 import { seconds } from '../arguments.ts';
 import { chooseSite, readAccess } from '../context.ts';
-import { EXIT } from '../exit-codes.ts';
+import { exitCodeOf } from '../exit-codes.ts';
 import { outputOf, placesOf } from '../globals.ts';
 import { showBytes, table } from '../output.ts';
 import type { Output } from '../output.ts';
@@ -47,8 +47,8 @@ async function replicate(given: string[], _options: unknown, command: Command): 
   process.once('SIGTERM', stop).once('SIGINT', stop);
   try {
     if (options.every === undefined) {
-      const failed = await interval(open.replicators, output, options.wait * 1000, stopping.signal);
-      if (failed) process.exitCode = EXIT.failed;
+      const failure = await interval(open.replicators, output, options.wait * 1000, stopping.signal);
+      if (failure !== undefined) process.exitCode = exitCodeOf(failure);
     }
     while (options.every !== undefined && !stopping.signal.aborted) {
       const beganMs = open.clock.bootMs();
@@ -62,28 +62,41 @@ async function replicate(given: string[], _options: unknown, command: Command): 
   }
 }
 
-/** One interval of every volume, side by side. True when one of them failed, which was told. */
+/** One interval of every volume, side by side. What failed first, which was told; undefined when nothing did. */
 async function interval(
   replicators: readonly Replicator[],
   output: Output,
   waitMs: number,
   signal: AbortSignal,
-): Promise<boolean> {
-  const results = await Promise.all(
+): Promise<LeewardError | undefined> {
+  let failure: LeewardError | undefined;
+  const failed = ({ volume }: Replicator, error: unknown): void => {
+    if (!isLeewardError(error)) throw error;
+    if (signal.aborted) return;
+    const told = describeError(error);
+    output.say(told.includes(volume) ? told : `${volume}: ${told}`);
+    failure ??= error;
+  };
+  await Promise.all(
     replicators.map(async (replicator) => {
+      let made: string | undefined;
       try {
         const { numbers } = await replicator.replicateOnce({ consistency: 'crash', signal });
-        await replicator.waitUntilAcknowledged(waitMs, signal);
-        const made = numbers.length === 0 ? 'no change' : `deltas ${numbers.join(', ')} acknowledged`;
-        output.say(`${replicator.volume}: ${made}`);
-        return true;
+        made = numbers.length === 0 ? 'no change' : `deltas ${numbers.join(', ')} acknowledged`;
       } catch (error) {
-        if (!signal.aborted) output.say(`${replicator.volume}: ${describeError(error)}`);
-        return signal.aborted;
+        failed(replicator, error);
+        // What was stored before a volume vanished is the newest that there is: it is sent all the same.
+        if (!isLeewardError(error, 'SOURCE_CHANGED')) return;
+      }
+      try {
+        await replicator.waitUntilAcknowledged(waitMs, signal);
+        if (made !== undefined) output.say(`${replicator.volume}: ${made}`);
+      } catch (error) {
+        failed(replicator, error);
       }
     }),
   );
-  return results.includes(false);
+  return failure;
 }
 
 function report(replicators: readonly Replicator[], output: Output): void {

@@ -4,7 +4,7 @@
  */
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { siteStatus } from '../../failover/status.ts';
+import { knownSiteStatus } from '../../app/status.ts';
 import type { GroupStatus, SiteStatus, Unreadable } from '../../failover/status.ts';
 import { chooseSite, openCloud } from '../context.ts';
 import { outputOf, placesOf } from '../globals.ts';
@@ -20,7 +20,7 @@ export function addStatus(program: Command): void {
       const { site: named } = z.object({ site: z.string().optional() }).parse(command.opts());
       const site = await chooseSite(places, named);
       const { storage } = await openCloud(places);
-      const status = await siteStatus(storage.documents, site);
+      const status = await knownSiteStatus(storage.documents, site);
       outputOf(command).result(status, () => describe(status));
     });
 }

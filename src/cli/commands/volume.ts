@@ -16,12 +16,13 @@ import type { SiteAccess } from '../../site/access.ts';
 import { makeFolder } from '../../system/durable-file.ts';
 import { writePrivateFile } from '../../system/private-file.ts';
 import { openVolumeSource } from '../../system/volume-source.ts';
+import { VHD_DATA_BYTES_MAX } from '../../vhd/footer.ts';
 import { accessFile, openCloud, readAccess } from '../context.ts';
 import type { Cloud } from '../context.ts';
 import { outputOf, placesOf } from '../globals.ts';
 import type { Places } from '../globals.ts';
 import { showBytes, table } from '../output.ts';
-import { seconds } from '../arguments.ts';
+import { port, resourceId, urlPath, wholeSeconds } from '../arguments.ts';
 
 const addSchema = z.object({
   source: z.string(),
@@ -32,7 +33,7 @@ const addSchema = z.object({
   subnet: z.string().optional(),
   location: z.string().optional(),
   size: z.string(),
-  probePort: z.coerce.number().int().min(1).max(65535),
+  probePort: z.number(),
   probePath: z.string(),
 });
 
@@ -47,14 +48,14 @@ export function addVolume(program: Command): void {
       `let the group fail over by itself. Consents: "${SINGLE_WITNESS_CONSENT}", "${STRICT_LEASE_CONSENT}"`,
       false,
     )
-    .option('--lease <seconds>', "length of the group's lease", seconds, 60)
-    .option('--silence <seconds>', 'how long the site must be silent before it counts as down', seconds, 120)
-    .option('--image <id>', "resource id of the solution stack's image (default: the local stack's)")
-    .option('--subnet <id>', "resource id of the recovered machine's subnet (default: the local stack's)")
+    .option('--lease <seconds>', "length of the group's lease", wholeSeconds, 60)
+    .option('--silence <seconds>', 'how long the site must be silent before it counts as down', wholeSeconds, 120)
+    .option('--image <id>', "resource id of the solution stack's image (default: the local stack's)", resourceId)
+    .option('--subnet <id>', "resource id of the recovered machine's subnet (default: the local stack's)", resourceId)
     .option('--location <region>', "region to recover in (default: the local stack's)")
     .option('--size <size>', 'size of the recovered machine', 'Standard_D2s_v5')
-    .option('--probe-port <port>', 'port that answers when the machine is healthy', '8080')
-    .option('--probe-path <path>', 'path that answers 200 when the machine is healthy', '/health')
+    .option('--probe-port <port>', 'port that answers when the machine is healthy', port, 8080)
+    .option('--probe-path <path>', 'path that answers 200 when the machine is healthy', urlPath, '/health')
     .description('register a volume with the cloud and with the site kept here; its group and plan are made if missing')
     .action(add);
   volume.command('list').description("list the registered volumes, the cloud's side").action(list);
@@ -134,11 +135,16 @@ async function list(_options: unknown, command: Command): Promise<void> {
   );
 }
 
-/** Size of the source, in whole pages as the replica has it. */
+/** Size of the source, in whole pages as the replica has it. Errors: USAGE when no replica can hold it. */
 async function sourceBytes(path: string): Promise<number> {
   const source = await openVolumeSource(path);
   try {
-    return roundUp(await source.sizeBytes(), PAGE_BYTES);
+    const sizeBytes = roundUp(await source.sizeBytes(), PAGE_BYTES);
+    if (sizeBytes <= VHD_DATA_BYTES_MAX) return sizeBytes;
+    throw new LeewardError(
+      'USAGE',
+      `volume ${path} has ${sizeBytes} bytes; a replica holds at most ${VHD_DATA_BYTES_MAX}`,
+    );
   } finally {
     await source.close();
   }
