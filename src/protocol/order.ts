@@ -12,12 +12,9 @@ export const orderSchema = z
       group: groupIdSchema,
       kind: z.enum(['unplanned']).meta({ description: 'Drills and planned runs come later.' }),
       reason: z.string().max(500).optional(),
-      orderedAtMs: z
-        .int()
-        .optional()
-        .meta({
-          description: 'When it was given, which makes it another order than an earlier one with the same words.',
-        }),
+      orderedAtMs: z.int().optional().meta({
+        description: 'When it was given, which makes it another order than an earlier one with the same words.',
+      }),
     }),
   })
   .meta({ id: 'Order' });
