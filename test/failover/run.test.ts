@@ -161,6 +161,9 @@ suite('a run', () => {
     const world = await createWorld();
     world.cloud.failNext('disk', { code: 'BadRequest', message: 'no', capacity: false });
     await startRun(world.ports, order());
+    while (((await stepOf(world, 'disk'))?.attempts ?? 0) < 2) await world.live(500);
+    assert.partialDeepStrictEqual(await onlyRun(world), { state: 'running', step: 'disk', failure: null });
+    assert.match((await stepOf(world, 'disk'))?.detail ?? '', /BadRequest/);
     await world.live(120_000);
     assert.equal((await onlyRun(world)).state, 'done');
     assert.equal((await stepOf(world, 'disk'))?.attempts, 2);

@@ -41,6 +41,10 @@ suite('starting a run', () => {
     const world = await createWorld();
     const first = await startRun(world.ports, order('a'));
     assert.equal((await startRun(world.ports, order('a'))).run, first.run);
+    while ((await world.runs())[0]?.step !== 'wait') await world.live(100);
+    const underWay = tickets(world);
+    assert.partialDeepStrictEqual(await startRun(world.ports, order('a')), { run: first.run, state: 'running' });
+    assert.equal(tickets(world), underWay);
     await world.live(120_000);
     const sent = tickets(world);
     assert.partialDeepStrictEqual(await startRun(world.ports, order('a')), { run: first.run, state: 'done' });
