@@ -12,12 +12,13 @@ import { journalEntry } from '../kernel/names.ts';
 import type { DeltaForm } from '../kernel/names.ts';
 import type { VolumeRef } from '../kernel/ids.ts';
 import { INLINE_BYTES_MAX } from '../protocol/envelope.ts';
+import type { Envelope } from '../protocol/envelope.ts';
 import type { VolumeAnswer } from '../protocol/heartbeat.ts';
 import type { SiteAgent } from './agent.ts';
 import type { VolumeLog } from './volume-log.ts';
 
-/** Form of an entry that was not asked for again. */
-const FIRST_FORM: DeltaForm = 'literal-0';
+/** Form of an entry that was not asked for again: docs/names.md. */
+const FIRST_FORM: DeltaForm = 'literal-1';
 const FORM_PATTERN = /^literal-\d{1,4}$/;
 
 export interface DeltaSenderOptions {
@@ -30,7 +31,7 @@ export interface DeltaSenderOptions {
 
 export class DeltaSender {
   readonly #options: DeltaSenderOptions;
-  /** When a delta was last sent, on boot time, by number and form. */
+  /** When a delta was last sent, on boot time, by number; and by number and form, where it was asked for. */
   readonly #sentBootMs = new Map<string, number>();
   /** Entries that are in the journal already. */
   readonly #entries = new Set<string>();
@@ -58,55 +59,77 @@ export class DeltaSender {
   }
 
   /**
-   * Sends what was asked for again, then what waits and was not sent, or was sent too long ago. Stops at the first error.
-   * Errors: those of the agent; REFUSED when the cloud asks for what is not here any more.
+   * Sends what was asked for again, then what waits and was not sent, or was sent too long ago. Stops at the first error of
+   * the agent's. Errors: those; REFUSED when the cloud asks for what is not here any more, after all else was sent.
    */
   async sendDue(log: VolumeLog, answer: VolumeAnswer): Promise<void> {
+    let refusal: LeewardError | undefined;
     for (const { number, form } of answer.resend) {
       if (!isForm(form)) {
-        throw new LeewardError(
-          'REFUSED',
-          `${answer.volume}: delta ${number} is wanted as "${form}": update Leeward here`,
-        );
+        refusal ??= refused(answer.volume, `delta ${number} is wanted as "${form}": update Leeward here`);
+      } else if (this.#isDue(`${number} ${form}`)) {
+        const encoded = await log.read(number);
+        if (encoded) await this.#sendEntry(encoded, { form, queue: answer.queue });
+        else {
+          const why = `delta ${number} is wanted again and not here any more: the volume needs a new generation`;
+          refusal ??= refused(answer.volume, why);
+        }
       }
-      if (this.#isDue(number, form)) await this.#send(log, answer, { number, form });
     }
     for (const { number } of log.waiting) {
-      if (this.#isDue(number, FIRST_FORM)) await this.#send(log, answer, { number, form: FIRST_FORM });
+      if (!this.#isDue(String(number))) continue;
+      const encoded = await log.read(number);
+      // Acknowledged since the list was made.
+      if (encoded) await this.#sendFirst(encoded, answer.queue);
     }
+    if (refusal) throw refusal;
   }
 
-  #isDue(number: number, form: DeltaForm): boolean {
-    const sentBootMs = this.#sentBootMs.get(`${number} ${form}`);
+  #isDue(key: string): boolean {
+    const sentBootMs = this.#sentBootMs.get(key);
     if (sentBootMs === undefined) return true;
     const { clock, resendAfterMs } = this.#options;
     return clock.bootMs() - Math.max(sentBootMs, this.#progressBootMs) >= resendAfterMs;
   }
 
-  async #send(log: VolumeLog, answer: VolumeAnswer, what: { number: number; form: DeltaForm }): Promise<void> {
-    const { agent, clock, volume } = this.#options;
-    const encoded = await log.read(what.number);
-    if (encoded === undefined) {
-      if (what.form === FIRST_FORM) return; // Acknowledged since the list was made.
-      throw new LeewardError(
-        'REFUSED',
-        `${answer.volume}: delta ${what.number} is wanted again and not here any more: the volume needs a new generation`,
-      );
-    }
-    const { head } = openDelta(encoded);
-    const { generation, term, number, digest } = head;
-    const claims = { volume: head.volume, generation, term, number, digest, sizeBytes: encoded.length };
-    if (what.form === FIRST_FORM && encoded.length <= INLINE_BYTES_MAX) {
-      await agent.sendDelta(answer.queue, { ...claims, inline: Buffer.from(encoded).toString('base64') });
+  /** Inline if it fits, else by the journal, where its entry is put once. */
+  async #sendFirst(encoded: Uint8Array, queue: VolumeAnswer['queue']): Promise<void> {
+    const claims = claimsOf(encoded);
+    if (encoded.length <= INLINE_BYTES_MAX) {
+      const inline = Buffer.from(encoded).toString('base64');
+      await this.#options.agent.sendDelta(queue, { ...claims, inline });
     } else {
-      const entry = journalEntry(volume, { generation, number, digest, form: what.form });
-      if (!this.#entries.has(entry)) await agent.putEntry(entry, encoded);
+      const entry = journalEntry(this.#options.volume, { ...claims, form: FIRST_FORM });
+      if (!this.#entries.has(entry)) await this.#options.agent.putEntry(entry, encoded);
       this.#entries.add(entry);
-      await agent.sendDelta(answer.queue, { ...claims, entry });
+      await this.#options.agent.sendDelta(queue, { ...claims, entry });
     }
-    this.#sentBytes += encoded.length;
-    this.#sentBootMs.set(`${what.number} ${what.form}`, clock.bootMs());
+    this.#note(String(claims.number), encoded);
   }
+
+  /** By the journal in any case, and put again in any case: the cloud asks because it has no sound entry of this form. */
+  async #sendEntry(encoded: Uint8Array, how: { form: DeltaForm; queue: VolumeAnswer['queue'] }): Promise<void> {
+    const claims = claimsOf(encoded);
+    const entry = journalEntry(this.#options.volume, { ...claims, form: how.form });
+    await this.#options.agent.putEntry(entry, encoded);
+    await this.#options.agent.sendDelta(how.queue, { ...claims, entry });
+    this.#note(`${claims.number} ${how.form}`, encoded);
+  }
+
+  #note(key: string, encoded: Uint8Array): void {
+    this.#sentBytes += encoded.length;
+    this.#sentBootMs.set(key, this.#options.clock.bootMs());
+  }
+}
+
+/** What the envelope says of the delta. */
+function claimsOf(encoded: Uint8Array): Envelope {
+  const { volume, generation, term, number, digest } = openDelta(encoded).head;
+  return { volume, generation, term, number, digest, sizeBytes: encoded.length };
+}
+
+function refused(volume: string, why: string): LeewardError {
+  return new LeewardError('REFUSED', `${volume}: ${why}`);
 }
 
 function isForm(form: string): form is DeltaForm {

@@ -2,7 +2,7 @@
  * What a replicator remembers of its volume from one start to the next.
  *
  * Invariants: `last` is durable in the outbox, or acknowledged, before it is written here, and the index is in step with
- * it; `acknowledged.number` ≤ `last.number`; a program that is too old to rewrite the state refuses.
+ * it; `releasedNumber` ≤ `acknowledged.number` ≤ `last.number`; a program that is too old to rewrite the state refuses.
  */
 import { z } from 'zod';
 import { LeewardError } from '../kernel/errors.ts';
@@ -32,6 +32,8 @@ const replicationStateSchema = z
     /** The newest delta that carries a marker, 0 for none: the first copy is done once there is one. */
     markedNumber: number,
     acknowledged: chainPointSchema,
+    /** Up to here the outbox has forgotten: acknowledged, and applied to the replica. */
+    releasedNumber: number,
     /** 'to-clear': outbox and index still hold what an earlier generation left. */
     index: z.enum(['in-step', 'to-clear']),
     /** Size that the generation was begun with; null before its first delta. */
@@ -40,6 +42,10 @@ const replicationStateSchema = z
   .refine((state) => state.acknowledged.number <= state.last.number && state.markedNumber <= state.last.number, {
     message: 'is behind what was acknowledged or marked',
     path: ['last'],
+  })
+  .refine((state) => state.releasedNumber <= state.acknowledged.number, {
+    message: 'is beyond what was acknowledged',
+    path: ['releasedNumber'],
   });
 export type ReplicationState = z.infer<typeof replicationStateSchema>;
 
@@ -51,6 +57,7 @@ export function freshState(of: { volume: string; generation: number; term: numbe
     last: CHAIN_START,
     markedNumber: 0,
     acknowledged: CHAIN_START,
+    releasedNumber: 0,
     index: 'to-clear',
     volumeBytes: null,
   };

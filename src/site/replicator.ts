@@ -36,7 +36,7 @@ export interface ReplicatorOptions {
   readonly clock: Clock;
   /** How long nothing at all may be acknowledged before what waits is sent again. Default: five minutes. */
   readonly resendAfterMs?: number;
-  /** Most bytes of deltas that wait for acknowledgement; a single delta may always wait. Default: 4 GiB. */
+  /** Most bytes of deltas that are kept until the cloud needs them no more; a single one is always kept. Default: 4 GiB. */
   readonly outboxBytesMax?: number;
   /** Literal bytes at which a delta counts as full. Default: all that the format allows. */
   readonly deltaLiteralBytesMax?: number;
@@ -225,13 +225,13 @@ export class Replicator implements AgentPart {
     throw new LeewardError('UNAVAILABLE', why, { cause: failure });
   }
 
-  /** Waits while the outbox is full, asking the cloud what it has acknowledged by now: an outage only makes it longer. */
+  /** Waits while the outbox is full, asking the cloud what it needs no more: an outage only makes it longer. */
   async #makeRoom(sizeBytes: number, signal: AbortSignal | undefined): Promise<void> {
     const { agent, clock, outboxBytesMax, pollMs } = this.#options;
     const isFull = (): boolean => {
       signal?.throwIfAborted();
       this.#mayWrite();
-      return this.#log.waiting.length > 0 && this.#log.waitingBytes + sizeBytes > outboxBytesMax;
+      return this.#log.storedBytes > 0 && this.#log.storedBytes + sizeBytes > outboxBytesMax;
     };
     while (isFull()) {
       await failureOf(agent.round());
@@ -260,7 +260,7 @@ export class Replicator implements AgentPart {
       );
     }
     const before = this.#log.state?.acknowledged.number;
-    await this.#log.acknowledge(answer.acknowledged);
+    await this.#log.acknowledge(answer.acknowledged, answer.appliedNumber);
     if (this.#log.state?.acknowledged.number !== before) this.#sender.noteProgress();
     if (!answer.writable) {
       throw new LeewardError('REFUSED', `${this.volume}: term ${answer.term} has ended for this site: on standby`);

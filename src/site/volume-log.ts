@@ -3,8 +3,8 @@
  *
  * Invariants, at a crash between any two durable operations: a delta is durable in the outbox before the index or the
  * state knows it; what the outbox holds beyond the state is adopted at the next start, by replaying it into the index;
- * a delta leaves the outbox only after the state says that it was acknowledged, with its own digest. A change that
- * failed, by whatever fault, is followed by the same recovery before the next one.
+ * a delta leaves the outbox only after the state says that it was acknowledged, with its own digest, and is in the
+ * replica: until then the cloud may find its entry damaged and ask for it again. A change that failed, by whatever fault, is followed by the same recovery before the next one.
  */
 import { openDelta } from '../delta/delta.ts';
 import { parseHead } from '../delta/head.ts';
@@ -15,8 +15,8 @@ import { bringInStep } from './block-index.ts';
 import { freshState, parseState, serializeState } from './replication-state.ts';
 import type { ChainPoint, ReplicationState } from './replication-state.ts';
 
-/** A delta that waits in the outbox. */
-export interface WaitingDelta {
+/** A delta in the outbox. */
+export interface StoredDelta {
   readonly number: number;
   readonly sizeBytes: number;
 }
@@ -25,7 +25,7 @@ export class VolumeLog {
   readonly #volume: string;
   readonly #store: SiteStore;
   #state: ReplicationState | undefined;
-  #waiting: readonly WaitingDelta[] = [];
+  #stored: readonly StoredDelta[] = [];
   /** False before the first recovery, while a change is under way, and after one that failed. */
   #sound = false;
   #turn: Promise<unknown> = Promise.resolve();
@@ -46,12 +46,19 @@ export class VolumeLog {
   }
 
   /** What was stored and not acknowledged, ascending. */
-  get waiting(): readonly WaitingDelta[] {
-    return this.#waiting;
+  get waiting(): readonly StoredDelta[] {
+    const acknowledged = this.#state?.acknowledged.number ?? 0;
+    return this.#stored.filter((delta) => delta.number > acknowledged);
   }
 
+  /** Bytes of all that is {@link waiting}. */
   get waitingBytes(): number {
-    return this.#waiting.reduce((sum, delta) => sum + delta.sizeBytes, 0);
+    return this.waiting.reduce((sum, delta) => sum + delta.sizeBytes, 0);
+  }
+
+  /** Bytes of all that the outbox holds: what waits, and what is acknowledged and not applied yet. */
+  get storedBytes(): number {
+    return this.#stored.reduce((sum, delta) => sum + delta.sizeBytes, 0);
   }
 
   /** Begins a generation: numbers from 1, an empty index, nothing left of an earlier one. */
@@ -93,10 +100,11 @@ export class VolumeLog {
   }
 
   /**
-   * The cloud's word that everything up to `point` is durable there; the outbox forgets it. Errors: DELTA_FORKED when
+   * The cloud's word that everything up to `point` is durable there, and in the replica up to `appliedNumber`; what is both
+   * the outbox forgets. Errors: DELTA_FORKED when
    * another delta of that number was acknowledged than the one made here; REFUSED when less than before is acknowledged.
    */
-  async acknowledge(point: ChainPoint): Promise<void> {
+  async acknowledge(point: ChainPoint, appliedNumber: number): Promise<void> {
     await this.#exclusive(async () => {
       const state = this.#need();
       if (point.number < state.acknowledged.number) {
@@ -114,9 +122,10 @@ export class VolumeLog {
             : `${this.#volume}: the cloud acknowledges another delta ${point.number} than the one made here: another writer`,
         );
       }
-      if (point.number === state.acknowledged.number) return;
-      await this.#write({ ...state, acknowledged: point });
-      await this.#forgetAcknowledged();
+      const releasedNumber = Math.max(state.releasedNumber, Math.min(point.number, appliedNumber));
+      if (point.number === state.acknowledged.number && releasedNumber === state.releasedNumber) return;
+      await this.#write({ ...state, acknowledged: point, releasedNumber });
+      await this.#forgetReleased();
     });
   }
 
@@ -147,12 +156,12 @@ export class VolumeLog {
   async #recoverNow(): Promise<void> {
     const text = await this.#store.readState();
     this.#state = text === undefined ? undefined : parseState(text, this.#volume);
-    this.#waiting = [];
+    this.#stored = [];
     if (this.#state === undefined) return;
     if (this.#state.index === 'to-clear') await this.#clear();
-    this.#waiting = await this.#store.listDeltas();
-    await this.#forgetAcknowledged();
-    for (const { number } of this.#waiting) {
+    this.#stored = await this.#store.listDeltas();
+    await this.#forgetReleased();
+    for (const { number } of this.#stored) {
       if (number <= this.#state.last.number) continue;
       const encoded = await this.#store.readDelta(number);
       const head = encoded === undefined ? undefined : parseHead(encoded);
@@ -175,10 +184,10 @@ export class VolumeLog {
       volumeBytes: head.volumeBytes,
       ...(head.marker === undefined ? {} : { markedNumber: head.number }),
     });
-    this.#waiting = [
-      ...this.#waiting.filter((delta) => delta.number < head.number),
+    this.#stored = [
+      ...this.#stored.filter((delta) => delta.number < head.number),
       { number: head.number, sizeBytes: encoded.length },
-      ...this.#waiting.filter((delta) => delta.number > head.number),
+      ...this.#stored.filter((delta) => delta.number > head.number),
     ];
   }
 
@@ -187,14 +196,14 @@ export class VolumeLog {
     await this.#store.clearIndex();
     await this.#store.syncIndex();
     await this.#write({ ...this.#need(), index: 'in-step' });
-    this.#waiting = [];
+    this.#stored = [];
   }
 
-  async #forgetAcknowledged(): Promise<void> {
-    const upTo = this.#need().acknowledged.number;
-    const gone = this.#waiting.filter((delta) => delta.number <= upTo);
+  async #forgetReleased(): Promise<void> {
+    const upTo = this.#need().releasedNumber;
+    const gone = this.#stored.filter((delta) => delta.number <= upTo);
     for (const { number } of gone) await this.#store.removeDelta(number);
-    this.#waiting = this.#waiting.filter((delta) => delta.number > upTo);
+    this.#stored = this.#stored.filter((delta) => delta.number > upTo);
   }
 
   async #write(state: ReplicationState): Promise<void> {

@@ -268,13 +268,60 @@ test('a delta that the cloud asks for again goes into an entry of the form that 
   assert.equal(asked.length, 1);
   assert.match(asked[0]?.entry ?? '', /^erp\/data\/00000001\/0000000001-[0-9a-f]{64}-literal-3\.delta$/);
 
-  // One that was acknowledged and is gone cannot be sent again, and says so.
+  // Put again even where this form was the first one, and the name is taken here.
+  await cloud.storage.documents.update(volumeKind, name, (document) => ({
+    ...document,
+    resend: [{ generation: 1, number: 1, form: 'literal-1' }],
+  }));
+  await agent.round();
+  assert.deepEqual(
+    cloud.entries.map((entry) => entry.slice(-15)),
+    ['literal-3.delta', 'literal-1.delta'],
+  );
+
+  // One that is in the replica and gone here cannot be sent again: it says so, and holds up nothing else.
   await settle(cloud, () => agent.round());
   await cloud.storage.documents.update(volumeKind, name, (document) => ({
     ...document,
     resend: [{ generation: 1, number: 1, form: 'literal-4' }],
   }));
-  await assert.rejects(agent.round(), { code: 'REFUSED', message: /delta 1 .* new generation/ });
+  await agent.heartbeat();
+  site.volume.bytes[0] = 2;
+  const { unsent } = await replicator.replicateOnce(CRASH);
+  assert.equal(unsent?.code, 'REFUSED');
+  assert.match(unsent.message, /delta 1 .* new generation/);
+  assert.equal(envelopes(cloud).at(-1)?.number, 2);
+});
+
+test('what is acknowledged is kept until it is applied, so that a lost journal entry can be asked for', async () => {
+  const { cloud, site } = await siteWith(MIB);
+  const { agent, replicator } = await site.start();
+  site.volume.bytes[0] = 1;
+  await replicator.replicateOnce(CRASH);
+  const head = envelopes(cloud)[0];
+  // The tip has moved on; the worker died before it applied anything.
+  await cloud.storage.documents.update(volumeKind, cloud.site.documentName, (document) => {
+    const generation = currentGeneration(document);
+    const tip = { number: 1, digest: head?.digest ?? '' };
+    return { ...document, generations: { '1': { ...generation, tip } } };
+  });
+  await agent.round();
+  const { acknowledgedNumber, waitingBytes } = replicator.status();
+  assert.deepEqual({ acknowledgedNumber, waitingBytes }, { acknowledgedNumber: 1, waitingBytes: 0 });
+  assert.equal((await site.store.listDeltas()).length, 1);
+
+  // After a restart as well.
+  const again = await site.start();
+  await cloud.storage.documents.update(volumeKind, cloud.site.documentName, (document) => ({
+    ...document,
+    resend: [{ generation: 1, number: 1, form: 'literal-1' }],
+  }));
+  await again.agent.round();
+  assert.equal(cloud.entries.length, 1);
+  await cloud.work();
+  assertSameBytes(await cloud.replica(), site.volume.bytes);
+  await again.agent.round();
+  assert.deepEqual(await site.store.listDeltas(), []);
 });
 
 test('a full outbox makes the scan wait for acknowledgements', async () => {
