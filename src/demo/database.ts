@@ -1,0 +1,28 @@
+/** The demo application's database, as its writer and its examiners see it. */
+import { DatabaseSync } from 'node:sqlite';
+import { z } from 'zod';
+
+/** Its file in the application's folder; SQLite keeps the write-ahead log beside it. */
+export const DATABASE = 'shop.db';
+export const DATABASE_FILES = [DATABASE, `${DATABASE}-wal`] as const;
+
+const countSchema = z.object({ count: z.int(), newest: z.int().nullable() });
+const checkSchema = z.array(z.object({ integrity_check: z.string() }));
+
+/** Rows of the database. Rows are numbered from 1 on without a gap; -1 where one is missing. */
+export function countRows(database: DatabaseSync): number {
+  const found = database.prepare('SELECT count(*) AS count, max(number) AS newest FROM entries').get();
+  const { count, newest } = countSchema.parse(found);
+  return count === (newest ?? 0) ? count : -1;
+}
+
+/** Opens a database with its write-ahead log, as after a crash: what SQLite says of it, and its rows. */
+export function examine(file: string): { readonly integrity: string; readonly rows: number } {
+  const database = new DatabaseSync(file);
+  try {
+    const lines = checkSchema.parse(database.prepare('PRAGMA integrity_check').all());
+    return { integrity: lines.map((line) => line.integrity_check).join('; '), rows: countRows(database) };
+  } finally {
+    database.close();
+  }
+}

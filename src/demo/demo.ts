@@ -1,0 +1,143 @@
+/**
+ * The demo: the project's main job from end to end on this machine, with nothing simulated that need not be.
+ *
+ * Invariants: it reports as proved only what it has looked at itself; it leaves nothing behind that it has started, but
+ * what `keep` asks for and, after a failure, the folder with the logs; a volume of the user's own is only ever read.
+ */
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type { Storage } from '../app/storage.ts';
+import { LeewardError, describeError } from '../kernel/errors.ts';
+import type { VolumeRef } from '../kernel/ids.ts';
+import { downStack } from '../local/stack/stack.ts';
+import type { StackFacts } from '../local/stack/stack.ts';
+import { SystemClock } from '../system/clock.ts';
+import { CleanUp } from './clean-up.ts';
+import { failAndRecover } from './fail.ts';
+import { Progress } from './progress.ts';
+import { protect } from './protect.ts';
+import { prove } from './prove.ts';
+import { replicate } from './replicate.ts';
+import type { DemoReport } from './report.ts';
+import { showBytes } from './show.ts';
+import type { Stage } from './stage.ts';
+import { startOwnStack, useStack } from './stack.ts';
+import { ownVolume, userVolume } from './volume.ts';
+
+export interface DemoOptions {
+  /** The project's own folder: its functions are run, its files are what the volume is made of. */
+  readonly project: string;
+  /** Folder in which the demo makes its own; `cache` and `kernel` in it are shared. */
+  readonly stateFolder: string;
+  /** A block device or image file to protect; an ext4 file system with an application by default. */
+  readonly volume: string | undefined;
+  /** Functions that run elsewhere, with the stack that is up in a folder; a stack of the demo's own by default. */
+  readonly functions: { readonly url: string; readonly key: string; readonly stackFolder: string } | undefined;
+  /** Whether the demo may mount its own volume. */
+  readonly mayMount: boolean;
+  /** Leave the stack up, and the demo's folder where it is. */
+  readonly keep: boolean;
+  openStorage(facts: StackFacts): Promise<Storage>;
+  /** Takes lines for people. */
+  readonly say: (line: string) => void;
+  /** Aborted when the user has had enough: the demo then cleans up and throws the signal's reason. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs it. Errors: USAGE for what was given wrong; otherwise those of the part that failed, with the act and the folder of
+ * the logs, which then stays.
+ */
+export async function runDemo(options: DemoOptions): Promise<DemoReport> {
+  const { keep, say, signal, stateFolder } = options;
+  const clock = new SystemClock();
+  const progress = new Progress(clock, say);
+  const cleanUp = new CleanUp();
+  await mkdir(stateFolder, { recursive: true });
+  const folder = await mkdtemp(join(stateFolder, 'demo-'));
+  let report: DemoReport | undefined;
+  try {
+    report = await perform(options, { clock, progress, cleanUp, folder });
+    return report;
+  } catch (error) {
+    if (signal.aborted) throw error;
+    const code = error instanceof LeewardError ? error.code : 'PLATFORM_FAILED';
+    throw new LeewardError(code, `the demo failed in ${progress.act}: ${describeError(error)}; logs: ${folder}`);
+  } finally {
+    if (report === undefined) say('\ncleaning up');
+    await cleanUp.run(say);
+    // The volume's copies are large, and no log.
+    const staysWhole = keep && report !== undefined;
+    if (!staysWhole && (report?.proved === true || signal.aborted)) await rm(folder, { recursive: true, force: true });
+  }
+}
+
+type Means = Pick<Stage, 'clock' | 'progress' | 'cleanUp' | 'folder'>;
+
+async function perform(options: DemoOptions, means: Means): Promise<DemoReport> {
+  const { functions, keep, project, signal } = options;
+  const { cleanUp, folder, progress } = means;
+  const name = basename(folder);
+  const ref: VolumeRef = {
+    tenant: 'demo',
+    site: siteName(name, functions !== undefined),
+    group: 'shop',
+    volume: 'disk',
+  };
+
+  progress.begin(functions ? 'The cloud that is up already' : 'The cloud, on this machine');
+  const facts = await openStack(options, means, ref);
+  signal.throwIfAborted();
+  const functionsUrl = functions?.url ?? facts.functionsUrl;
+  if (functionsUrl !== facts.functionsUrl) {
+    progress.line(`the stack was told that the functions answer at ${facts.functionsUrl}; the monitor looks there`);
+  }
+  const storage = await options.openStorage(facts);
+
+  progress.begin('A volume');
+  const volume = options.volume === undefined ? await ownVolume({ project, folder }) : await userVolume(options.volume);
+  progress.line(`${volume.path}: ${showBytes(volume.sizeBytes)}, ${volume.content}`);
+  const stage: Stage = { name, ...means, signal, facts, functionsUrl, storage, ref, volume };
+
+  progress.begin('It is protected');
+  const protectedSite = await protect(stage, options.mayMount);
+  progress.begin('It is replicated');
+  const replicated = await replicate(stage, protectedSite.site);
+  progress.begin('The site falls silent');
+  const failedOver = await failAndRecover(stage, protectedSite);
+  progress.begin('The proofs');
+  const shown = await prove(stage, { replicated, failedOver });
+  if (keep && !functions) cleanUp.keep(STACK);
+  return {
+    ...shown,
+    stack: { state: functions ? options.stateFolder : folder, functionsUrl, kept: keep || functions !== undefined },
+  };
+}
+
+/** Name of the work that ends the stack. */
+const STACK = 'ending the stack';
+
+async function openStack(
+  { functions, project, stateFolder }: DemoOptions,
+  { cleanUp, folder, progress }: Means,
+  ref: VolumeRef,
+): Promise<StackFacts> {
+  if (functions) {
+    const facts = await useStack(functions.stackFolder, { ...functions, site: ref });
+    progress.line(`functions answer at ${functions.url}; ${describeMachinery(facts)}`);
+    return facts;
+  }
+  cleanUp.add(STACK, () => downStack(join(folder, 'local')));
+  const facts = await startOwnStack({ stateFolder, demoFolder: folder, project });
+  progress.line(`storage (Azurite), Azure Resource Manager and functions are up; ${describeMachinery(facts)}`);
+  return facts;
+}
+
+function describeMachinery({ machinery }: StackFacts): string {
+  return machinery.kind === 'qemu' ? 'machines boot in QEMU' : `machines are only simulated: ${machinery.reason}`;
+}
+
+/** In a stack that others use too, each run is a site of its own. */
+function siteName(demo: string, shared: boolean): string {
+  return shared ? `site-${Buffer.from(demo.slice(-6)).toString('hex')}` : 'site';
+}

@@ -1,0 +1,63 @@
+/** The cloud of a demo: a local stack of its own, or one that is up already with functions that run elsewhere. */
+import { mkdir, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { LeewardError, describeError } from '../kernel/errors.ts';
+import { siteId } from '../kernel/ids.ts';
+import type { SiteRef } from '../kernel/ids.ts';
+import { statusOfStack, upStack } from '../local/stack/stack.ts';
+import type { StackFacts } from '../local/stack/stack.ts';
+import { download } from '../system/download.ts';
+
+const CHECK_MS = 15_000;
+
+/**
+ * Starts a stack of the demo's own in `demoFolder`/local, where `leeward --state` finds it. Cache and kernel are those of
+ * the folder above, so that several demos share them.
+ */
+export async function startOwnStack(of: {
+  stateFolder: string;
+  demoFolder: string;
+  project: string;
+}): Promise<StackFacts> {
+  for (const shared of ['cache', 'kernel']) {
+    if (shared === 'cache') await mkdir(join(of.stateFolder, shared), { recursive: true });
+    await symlink(join(of.stateFolder, shared), join(of.demoFolder, shared));
+  }
+  return await upStack({ stateDir: join(of.demoFolder, 'local'), appDir: of.project });
+}
+
+/**
+ * The stack that is up in `stackFolder`, after a look whether functions answer at `url` with `key`. Errors: NOT_FOUND
+ * without a stack, USAGE for a wrong key or address, UNAVAILABLE when nobody answers.
+ */
+export async function useStack(
+  stackFolder: string,
+  functions: { url: string; key: string; site: SiteRef },
+): Promise<StackFacts> {
+  const status = await statusOfStack(stackFolder);
+  const down = status?.parts.find(({ part, state }) => part !== 'host' && state !== 'running');
+  if (!status || down) {
+    throw new LeewardError(
+      'NOT_FOUND',
+      `${down ? `${down.part} of the local stack in ${stackFolder} does not run` : `no local stack is in ${stackFolder}`}: run \`leeward local up --without-host\` first`,
+    );
+  }
+  const url = `${functions.url.replace(/\/$/, '')}/api/status/${siteId(functions.site)}`;
+  try {
+    const headers = { 'x-functions-key': functions.key };
+    await download({
+      url,
+      timeoutMs: CHECK_MS,
+      bytesMax: 1024 * 1024,
+      headers,
+      what: `the functions at ${functions.url}`,
+    });
+  } catch (error) {
+    if (error instanceof LeewardError && error.code === 'UNAVAILABLE') throw error;
+    throw new LeewardError(
+      'USAGE',
+      `${describeError(error)}: --functions needs the address of the function app, without /api, and --key a key of it`,
+    );
+  }
+  return status.facts;
+}
