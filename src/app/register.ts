@@ -55,6 +55,9 @@ export interface Registered {
   readonly isNew: boolean;
 }
 
+/** Tenants that no site may be in: the canary's, and the one that operators' keys are named in. */
+const RESERVED_TENANTS = ['leeward', 'operator'];
+
 /** Name of a site's first key. */
 const FIRST_KEY = 'k1';
 
@@ -62,12 +65,15 @@ const FIRST_KEY = 'k1';
 const HEALTH_MS = 10 * 60_000;
 
 /**
- * Registers a volume, with its site, group and plan where they are missing. Can be repeated. Errors: ALREADY_EXISTS when
+ * Registers a volume, with its site, group and plan where they are missing. Can be repeated. Errors: USAGE for a reserved tenant, ALREADY_EXISTS when
  * the volume is registered with another size, REFUSED when its group is not the site's to write.
  */
 export async function registerVolume(storage: Storage, registration: Registration): Promise<Registered> {
   const { volume } = registration;
   const { documents } = storage;
+  if (RESERVED_TENANTS.includes(volume.tenant)) {
+    throw new LeewardError('USAGE', `tenant "${volume.tenant}" is Leeward's own: choose another`);
+  }
   const { value: site } = await ensure(documents, siteKind, names.site(volume), () => ({
     version: CURRENT_VERSION,
     site: siteId(volume),

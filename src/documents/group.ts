@@ -27,6 +27,8 @@ export const groupSchema = z
     renewals: z.int().min(0),
     /** The run that moves the group, if any. */
     run: z.string().nullable(),
+    /** The last run that was undone: it is never bound to the group again. */
+    freed: z.string().optional(),
     closing: z
       .looseObject({
         run: z.string(),

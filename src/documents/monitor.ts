@@ -20,6 +20,26 @@ export const monitorSchema = z.looseObject({
 export type MonitorDocument = z.infer<typeof monitorSchema>;
 export const monitorKind: DocumentKind<MonitorDocument> = { what: 'monitor', schema: monitorSchema };
 
+/** Everything that a decision on silence is a function of. All times are the service's. */
+export const silenceHistorySchema = z.looseObject({
+  nowMs: z.int(),
+  lastHeartbeatMs: z.int().nullable(),
+  silenceMs: z.int(),
+  awakeSinceMs: z.int(),
+  canarySinceMs: z.int(),
+  term: z.int(),
+  phase: z.string(),
+  mode: z.string(),
+  holder: z.enum(['site', 'cloud']),
+  /** The run that moves the group already, if any. */
+  run: z.string().nullable(),
+  /** Renewals of the group's lease in this term: how a later reader sees whether there was one since. */
+  renewals: z.int().min(0),
+  /** Not before the last renewal; null while there was none in this term. */
+  lastRenewalMs: z.int().nullable(),
+});
+export type SilenceHistory = z.infer<typeof silenceHistorySchema>;
+
 export const decisionSchema = z.looseObject({
   version: versionSchema,
   decision: z.string(),
@@ -27,17 +47,7 @@ export const decisionSchema = z.looseObject({
   actor: actorSchema,
   verdict: z.enum(['fail-over', 'report']),
   reason: z.string(),
-  /** Everything that the decision was a function of. */
-  history: z.looseObject({
-    nowMs: z.int(),
-    lastHeartbeatMs: z.int().nullable(),
-    silenceMs: z.int(),
-    awakeSinceMs: z.int(),
-    canarySinceMs: z.int(),
-    term: z.int(),
-    phase: z.string(),
-    mode: z.string(),
-  }),
+  history: silenceHistorySchema,
 });
 export type DecisionDocument = z.infer<typeof decisionSchema>;
 export const decisionKind: DocumentKind<DecisionDocument> = { what: 'decision', schema: decisionSchema };

@@ -20,7 +20,7 @@ export async function bindRun(documents: Documents, group: GroupRef, run: string
   };
   await documents.update(groupKind, names.group(group), (found) => {
     if (found.run === run) return undefined;
-    if (found['freed'] === run) return refuse(`run ${run} was undone`);
+    if (found.freed === run) return refuse(`run ${run} was undone`);
     if (found.run !== null) return refuse(`run ${found.run} moves it already`);
     if (found.phase !== 'open') return refuse(`term ${found.term} is ${found.phase}, so there is nothing to fail over`);
     if (found.holder !== 'site') return refuse(`the cloud has term ${found.term} already`);

@@ -82,20 +82,25 @@ function openSignedOrder(keySecret: Uint8Array, data: unknown): Opened {
     throw new LeewardError('SIGNATURE_INVALID', `an order is signed by operator/NAME, not by "${message.signer}"`);
   }
   verifySigned(message, deriveKey(keySecret, { signer: message.signer, name: message.key }));
+  const order = readPayload(message, orderSchema);
+  if (order.start.term === undefined) {
+    throw new LeewardError('MESSAGE_INVALID', 'order: start.term: a signed order names the term that it is for');
+  }
   return {
-    order: readPayload(message, orderSchema),
+    order,
     actor: { kind: 'key', signer: message.signer, key: message.key },
     identity: message.mac,
   };
 }
 
 async function start(ports: OrderPorts, { order, actor, identity }: Opened): Promise<OrderOutcome> {
-  const { kind, reason } = order.start;
+  const { kind, reason, term } = order.start;
   const group = parseGroup(order.start.group);
   const run = await startRun(ports, {
     group,
     kind,
     actor,
+    term,
     reason: reason ?? 'no reason was given',
     order: identity ?? (await momentOf(ports, order)),
   });

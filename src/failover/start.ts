@@ -30,6 +30,8 @@ export interface StartOrder {
   readonly kind: 'unplanned';
   readonly actor: Actor;
   readonly reason: string;
+  /** The term that it is for; undefined for the present one. */
+  readonly term?: number | undefined;
   /** What makes the order this one, such as its signature or its decision: the same order meets the same run. */
   readonly order: string;
 }
@@ -42,6 +44,12 @@ export async function startRun(ports: StartPorts, order: StartOrder): Promise<Ru
   const { documents } = ports;
   const { group } = order;
   const held = await documents.need(groupKind, names.group(group));
+  if (order.term !== undefined && order.term !== held.value.term) {
+    throw new LeewardError(
+      'REFUSED',
+      `${groupId(group)} is at term ${held.value.term}: an order for term ${order.term} counts no more`,
+    );
+  }
   const run = runName({ term: held.value.term, kind: order.kind, order: order.order });
   const name = names.run(group, run);
 

@@ -9,7 +9,7 @@
 import type { Actor } from '../documents/actor.ts';
 import { groupKind } from '../documents/group.ts';
 import { decisionKind } from '../documents/monitor.ts';
-import type { DecisionDocument, MonitorDocument } from '../documents/monitor.ts';
+import type { DecisionDocument, MonitorDocument, SilenceHistory } from '../documents/monitor.ts';
 import { planKind } from '../documents/plan.ts';
 import { heartbeatKind } from '../documents/site.ts';
 import { describeError, isLeewardError } from '../kernel/errors.ts';
@@ -21,7 +21,7 @@ import { inBatches } from './batches.ts';
 import { sendCanary } from './canary.ts';
 import type { CanaryPorts } from './canary.ts';
 import { decideSilence } from './silence.ts';
-import type { SilenceHistory, Verdict } from './silence.ts';
+import type { Verdict } from './silence.ts';
 import { keepWatch } from './watch.ts';
 
 /** What the monitor asks of the failover, as a port: `src/failover` implements it, and the app puts them together. */

@@ -7,20 +7,7 @@
  * agent beside living guards is no silence. What never spoke cannot fall silent. Only a plan in automatic mode, whose
  * schema holds its consents, fails over; anything else is a report.
  */
-import { z } from 'zod';
-import { decisionSchema } from '../documents/monitor.ts';
-
-/** Everything that a decision on silence is a function of. All times are the service's. */
-export const silenceHistorySchema = decisionSchema.shape.history.extend({
-  /** Renewals of the group's lease in this term: how a later reader sees whether there was one since. */
-  renewals: z.int().min(0),
-  /** Not before the last renewal; null while there was none in this term. */
-  lastRenewalMs: z.int().nullable(),
-  holder: z.enum(['site', 'cloud']),
-  /** The run that moves the group already, if any. */
-  run: z.string().nullable(),
-});
-export type SilenceHistory = z.infer<typeof silenceHistorySchema>;
+import type { SilenceHistory } from '../documents/monitor.ts';
 
 export interface Verdict {
   readonly verdict: 'none' | 'report' | 'fail-over';

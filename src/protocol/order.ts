@@ -12,6 +12,10 @@ export const orderSchema = z
       group: groupIdSchema,
       kind: z.enum(['unplanned']).meta({ description: 'Drills and planned runs come later.' }),
       reason: z.string().max(500).optional(),
+      term: z.int().min(1).optional().meta({
+        description:
+          'Term of the group that the order is for. A signed order names it, so that it is worthless in any other.',
+      }),
       orderedAtMs: z.int().optional().meta({
         description: 'When it was given, which makes it another order than an earlier one with the same words.',
       }),

@@ -8,7 +8,7 @@ import type { World } from './world.ts';
 const QUEUED = { byHand: false };
 const BY_HAND = { byHand: true };
 const ALICE = { signer: 'operator/alice', name: 'k1' };
-const start = { start: { group: GROUP, kind: 'unplanned', reason: 'the site burns' } };
+const start = { start: { group: GROUP, kind: 'unplanned', reason: 'the site burns', term: 1 } };
 const nothingHappened = async (world: World) => {
   assert.deepEqual(await world.runs(), []);
   assert.equal((await world.group()).run, null);
@@ -25,6 +25,16 @@ suite('an order', () => {
     ]);
     assert.equal((await world.runs()).length, 1);
     assert.equal(first.kind, 'started');
+  });
+
+  test('for another term, or for none, changes nothing: an old order cannot be played back', async () => {
+    const world = await createWorld();
+    const ofNoTerm = { ...start.start, term: undefined };
+    const later = world.signed('order', { start: { ...start.start, term: 2 } }, ALICE);
+    await assert.rejects(receiveOrder(world.ports, later, QUEUED), { code: 'REFUSED', message: /term 1/ });
+    const none = world.signed('order', { start: ofNoTerm }, ALICE);
+    await assert.rejects(receiveOrder(world.ports, none, QUEUED), { code: 'MESSAGE_INVALID', message: /start\.term/ });
+    await nothingHappened(world);
   });
 
   test('typed by hand starts a run, as text or object, and says that nobody knows by whom', async () => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { decideSilence } from '../../src/health/silence.ts';
-import type { SilenceHistory } from '../../src/health/silence.ts';
+import type { SilenceHistory } from '../../src/documents/monitor.ts';
 import { NOT_THROUGH } from '../../src/health/watch.ts';
 
 /** A site that was silent for just long enough, while everything watched. */

@@ -44,10 +44,11 @@ async function start(name: string, _options: unknown, command: Command): Promise
   await checkMayStart(storage.documents, document);
   const key = deriveKey(storage.keySecret, { signer: `operator/${as}`, name: OPERATOR_KEY });
   const kind = 'unplanned';
+  const { term } = document;
   // The moment is signed too: an order that is given again after a run that failed is a new one.
-  const order: Order = { start: { group: groupId(group), kind, reason, orderedAtMs: storage.clock.wallMs() } };
+  const order: Order = { start: { group: groupId(group), kind, reason, term, orderedAtMs: storage.clock.wallMs() } };
   const message = sign(key, 'order', order);
-  const run = runName({ term: document.term, kind, order: message.mac });
+  const run = runName({ term, kind, order: message.mac });
   await storage.queues.send(QUEUES.failover, JSON.stringify(message));
   outputOf(command).result({ group: groupId(group), ordered: true, by: key.signer, run }, () =>
     [`run ${run} ordered by ${key.signer}`, `next: leeward failover status ${groupId(group)}`].join('\n'),

@@ -5,26 +5,18 @@
  * Invariant: a run that silence started does not close a site that was heard again: a heartbeat or a renewal since the
  * decision refuses it, and the run is undone. A renewal competes with the close for the same document.
  */
-import type { DocumentKind, Documents } from '../../documents/store.ts';
+import type { Documents } from '../../documents/store.ts';
 import { groupKind } from '../../documents/group.ts';
 import type { GroupDocument } from '../../documents/group.ts';
-import { decisionSchema } from '../../documents/monitor.ts';
+import { decisionKind } from '../../documents/monitor.ts';
+import type { SilenceHistory } from '../../documents/monitor.ts';
 import type { RunDocument } from '../../documents/run.ts';
 import { heartbeatKind } from '../../documents/site.ts';
-import { silenceHistorySchema } from '../../health/silence.ts';
-import type { SilenceHistory } from '../../health/silence.ts';
 import { LeewardError } from '../../kernel/errors.ts';
 import { groupId } from '../../kernel/ids.ts';
 import type { GroupRef } from '../../kernel/ids.ts';
 import { documents as names } from '../../kernel/names.ts';
-import type { z } from 'zod';
 import type { Step } from '../ports.ts';
-
-const silenceDecisionSchema = decisionSchema.extend({ history: silenceHistorySchema });
-const silenceDecisionKind: DocumentKind<z.infer<typeof silenceDecisionSchema>> = {
-  what: 'decision',
-  schema: silenceDecisionSchema,
-};
 
 export const close: Step = async ({ ports, group, run }) => {
   const { documents } = ports;
@@ -64,7 +56,7 @@ async function historyOf(
   { actor }: RunDocument,
 ): Promise<SilenceHistory | undefined> {
   if (actor.kind !== 'function') return undefined;
-  return (await documents.need(silenceDecisionKind, names.decision(group, actor.decision))).value.history;
+  return (await documents.need(decisionKind, names.decision(group, actor.decision))).value.history;
 }
 
 async function checkStillSilent(documents: Documents, group: GroupRef, history: SilenceHistory): Promise<void> {
