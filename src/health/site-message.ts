@@ -7,12 +7,11 @@
 import type { z } from 'zod';
 import { siteKind } from '../documents/site.ts';
 import type { SiteDocument } from '../documents/site.ts';
+import { checkActive, verifySite } from '../documents/site-signature.ts';
 import type { Documents } from '../documents/store.ts';
-import { LeewardError } from '../kernel/errors.ts';
-import { parseSite } from '../kernel/ids.ts';
 import type { SiteRef } from '../kernel/ids.ts';
 import { documents as names } from '../kernel/names.ts';
-import { deriveKey, parseSigned, readPayload, verifySigned } from '../protocol/signed.ts';
+import { parseSigned, readPayload } from '../protocol/signed.ts';
 
 export interface OpenedMessage<T> {
   readonly site: SiteRef;
@@ -32,12 +31,9 @@ export async function openSiteMessage<T>(
   as: { kind: 'heartbeat' | 'lease'; schema: z.ZodType<T> },
 ): Promise<OpenedMessage<T>> {
   const message = parseSigned(data, as.kind);
-  const site = parseSite(message.signer);
-  verifySigned(message, deriveKey(ports.keySecret, { signer: message.signer, name: message.key }));
+  const site = verifySite(message, ports.keySecret);
   const payload = readPayload(message, as.schema);
   const { value: document } = await ports.documents.need(siteKind, names.site(site));
-  if (!document.keys.some((key) => key.name === message.key && key.state === 'active')) {
-    throw new LeewardError('SIGNATURE_INVALID', `key "${message.key}" of ${message.signer} is not active`);
-  }
+  checkActive(document, message);
   return { site, key: message.key, document, payload };
 }

@@ -8,12 +8,11 @@
 import type { Documents } from '../documents/store.ts';
 import { siteKind } from '../documents/site.ts';
 import type { SiteDocument } from '../documents/site.ts';
+import { checkActive, verifySite } from '../documents/site-signature.ts';
 import type { Clock } from '../kernel/clock.ts';
-import { LeewardError } from '../kernel/errors.ts';
-import { parseSite, siteId } from '../kernel/ids.ts';
+import { siteId } from '../kernel/ids.ts';
 import type { SiteRef } from '../kernel/ids.ts';
 import { documents as names } from '../kernel/names.ts';
-import { deriveKey, verifySigned } from '../protocol/signed.ts';
 import type { SignedMessage } from '../protocol/signed.ts';
 
 /** How long a site's document is believed without reading it again. */
@@ -34,12 +33,8 @@ export class SiteKeys {
    * no site; NOT_FOUND for a site that is not registered.
    */
   async signerOf(message: SignedMessage): Promise<SiteRef> {
-    verifySigned(message, deriveKey(this.#secret, { signer: message.signer, name: message.key }));
-    const ref = parseSite(message.signer);
-    const { keys } = await this.#site(ref);
-    if (!keys.some(({ name, state }) => name === message.key && state === 'active')) {
-      throw new LeewardError('SIGNATURE_INVALID', `key "${message.key}" of ${message.signer} is not an active key`);
-    }
+    const ref = verifySite(message, this.#secret);
+    checkActive(await this.#site(ref), message);
     return ref;
   }
 
