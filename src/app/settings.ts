@@ -81,10 +81,10 @@ export function readSettings(environment: Readonly<Record<string, string | undef
   const parsed = settingsSchema.safeParse(environment);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
-  throw new LeewardError(
-    'USAGE',
-    `setting ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'wrong'}; docs/settings.md describes it`,
-  );
+  const name = issue?.path.join('.') ?? '';
+  const isMissing = issue?.code === 'invalid_type' && environment[name] === undefined;
+  const what = isMissing ? 'is not set' : (issue?.message ?? 'wrong');
+  throw new LeewardError('USAGE', `setting ${name}: ${what}; docs/settings.md describes it`);
 }
 
 /** Whether this process was given settings at all: the command uses the local stack where it was not. */

@@ -70,7 +70,10 @@ export function isLeewardError(error: unknown, ...codes: ErrorCode[]): error is 
   return error instanceof LeewardError && (codes.length === 0 || codes.includes(error.code));
 }
 
-/** The whole cause chain of `error` on one line, outermost first, for logs and for stderr. */
+/**
+ * The whole cause chain of `error` on one line, outermost first, for logs and for stderr. A cause that says only what was
+ * said already is left out.
+ */
 export function describeError(error: unknown): string {
   const parts: string[] = [];
   for (let at: unknown = error; at !== undefined && at !== null && parts.length < 8;) {
@@ -78,7 +81,7 @@ export function describeError(error: unknown): string {
       parts.push(typeof at === 'string' ? at : JSON.stringify(at));
       break;
     }
-    parts.push(at.message);
+    if (parts.at(-1) !== at.message) parts.push(at.message);
     at = at.cause;
   }
   return parts.join(': ').replaceAll(/\s*\n\s*/g, ' ');

@@ -1,0 +1,133 @@
+/** The command given nonsense, with no stack anywhere: it says in one line what it expects, and has done nothing. */
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { GIB } from '../../src/kernel/units.ts';
+import { assertNoCredential } from '../support/credentials.ts';
+import { Leeward, assertRefused } from '../support/command.ts';
+
+const VOLUME = 'acme/paris/shop/data';
+const ADD = ['volume', 'add', VOLUME, '--source', 'disk.img'];
+const SECRET = 'bm90IDMyIGJ5dGVzIGxvbmc=';
+
+/** What is typed, the exit code, and the words that help. */
+const NONSENSE: readonly (readonly [string, readonly string[], number, RegExp])[] = [
+  ['an unknown command', ['replicat'], 2, /unknown command 'replicat' \(Did you mean replicate\?\)/],
+  ['an unknown option', ['status', '--loud'], 2, /unknown option '--loud'/],
+  ['an unknown option before the command', ['--loud', 'status'], 2, /unknown option '--loud'/],
+  ['an option without its value', ['status', '--site'], 2, /'--site <site>' argument missing/],
+  ['a state folder that is a file', ['--state', 'disk.img', 'status'], 2, /--state <folder>.*Give a folder/],
+  ['local: unknown command', ['local', 'upp'], 2, /unknown command 'upp'/],
+  ['local up: one argument too many', ['local', 'up', 'now'], 2, /too many arguments/],
+  ['local up: a host that is none', ['local', 'up', '--without-host', '--functions', 'x'], 2, /begins with http:\/\//],
+  ['local up: two hosts', ['local', 'up', '--functions', 'http://127.0.0.1:1'], 2, /give --without-host/],
+  ['local up: an app that is a file', ['local', 'up', '--app', 'disk.img'], 2, /--app <folder>.*Give a folder/],
+  ['volume add: nothing', ['volume', 'add'], 2, /--source <path>/],
+  ['volume add: no volume', ['volume', 'add', '--source', 'disk.img'], 2, /missing required argument 'volume'/],
+  ['volume add: no volume id', ['volume', 'add', 'data', '--source', 'disk.img'], 2, /tenant\/site\/group\/volume/],
+  ['volume add: capitals', ['volume', 'add', 'Acme/a/b/c', '--source', 'disk.img'], 2, /tenant "Acme": .*lower-case/],
+  ['volume add: a path', ['volume', 'add', '../a/b/c', '--source', 'disk.img'], 2, /tenant "\.\."/],
+  ['volume add: no such source', ['volume', 'add', VOLUME, '--source', 'none'], 2, /none cannot be opened for reading/],
+  ['volume add: a folder', ['volume', 'add', VOLUME, '--source', 'folder'], 2, /neither a file nor a block device/],
+  ['volume add: a device of bytes', ['volume', 'add', VOLUME, '--source', '/dev/zero'], 2, /nor a block device/],
+  ['volume add: too large a disk', ['volume', 'add', VOLUME, '--source', 'huge.img'], 2, /a replica holds at most/],
+  ['volume add: a lease in words', [...ADD, '--lease', 'long'], 2, /'long' is invalid.*number of seconds/],
+  ['volume add: a lease of half a second', [...ADD, '--lease', '0.5'], 2, /number of seconds from 1/],
+  ['volume add: a silence below zero', [...ADD, '--silence', '-1'], 2, /number of seconds from 1/],
+  ['volume add: a port that is none', [...ADD, '--probe-port', '70000'], 2, /port from 1 to 65535/],
+  ['volume add: a path that is none', [...ADD, '--probe-path', 'health'], 2, /path that begins with \//],
+  ['volume add: an image by its name', [...ADD, '--image', 'debian'], 2, /resource id/],
+  ['volume add: no stack', ADD, 3, /no local stack is up.*leeward local up/],
+  ['volume list: no stack', ['volume', 'list'], 3, /no local stack is up/],
+  ['replicate: no site', ['replicate'], 2, /no site is kept here: `leeward volume add`/],
+  ['replicate: no volume id', ['replicate', 'acme/paris'], 2, /"acme\/paris" is not of the form/],
+  ['replicate: a site that is not kept here', ['replicate', VOLUME], 3, /no file \S*access\.json/],
+  ['replicate: no time', ['replicate', '--every', '0'], 2, /seconds above zero/],
+  ['replicate: a time in words', ['replicate', '--wait', '5s'], 2, /'5s' is invalid/],
+  ['replicate: a time beyond all timers', ['replicate', '--every', '1e9'], 2, /up to 86400/],
+  ['heartbeat: no site', ['heartbeat'], 2, /no site is kept here/],
+  ['heartbeat: a site that is none', ['heartbeat', '--site', 'paris'], 2, /"paris" is not of the form tenant\/site/],
+  ['status: no stack', ['status', '--site', 'acme/paris'], 3, /no local stack is up/],
+  ['failover start: no group', ['failover', 'start'], 2, /missing required argument 'group'/],
+  ['failover start: no group id', ['failover', 'start', 'shop'], 2, /"shop" is not of the form tenant\/site\/group/],
+  ['failover start: no stack', ['failover', 'start', 'acme/paris/shop'], 3, /no local stack is up/],
+  ['failover start: no operator', ['failover', 'start', 'a/b/c', '--as', 'Alice B'], 2, /lower-case letters, digits/],
+  ['failover start: a long story', ['failover', 'start', 'a/b/c', '--reason', 'x'.repeat(501)], 2, /500 characters/],
+  ['failover status: no group id', ['failover', 'status', 'a/b/c/d'], 2, /is not of the form/],
+  ['inspect: an unknown kind', ['inspect', 'vmdk', 'disk.img'], 2, /unknown command 'vmdk'/],
+  ['inspect delta: no file', ['inspect', 'delta'], 2, /missing required argument 'file'/],
+  ['inspect delta: no such file', ['inspect', 'delta', 'none'], 3, /there is no file none/],
+  ['inspect delta: a folder', ['inspect', 'delta', 'folder'], 2, /folder is not a file/],
+  ['inspect delta: a disk', ['inspect', 'delta', 'huge.img'], 2, /a delta has at most/],
+  ['inspect vhd: a folder', ['inspect', 'vhd', 'folder'], 2, /folder is not a file/],
+  ['inspect vhd: two files', ['inspect', 'vhd', 'disk.img', 'disk.img'], 2, /too many arguments/],
+];
+
+describe('leeward without a stack', { concurrency: 3 }, () => {
+  let folder = '';
+  let leeward: Leeward;
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'leeward-cli-'));
+    leeward = new Leeward(folder);
+    await mkdir(join(folder, 'folder'));
+    await writeFile(join(folder, 'disk.img'), Buffer.alloc(4096, 1));
+    await writeFile(join(folder, 'huge.img'), '');
+    await truncate(join(folder, 'huge.img'), 8192 * GIB);
+  });
+
+  after(async () => {
+    assertNoCredential(leeward.said, 'the command', [SECRET]);
+    assert.deepEqual((await readdir(folder)).sort(), ['disk.img', 'folder', 'huge.img'], 'nothing was made');
+    await rm(folder, { recursive: true });
+  });
+
+  for (const [what, args, code, form] of NONSENSE) {
+    test(what, async () => {
+      assertRefused(await leeward.run(...args), code, form);
+    });
+  }
+
+  for (const group of [[], ['local'], ['volume'], ['failover'], ['inspect']]) {
+    test(`${group.join(' ')}: which command`, async () => {
+      const { code, stdout, stderr } = await leeward.run(...group);
+      assert.deepEqual({ code, stdout }, { code: 2, stdout: '' });
+      assert.match(stderr, /^Usage: leeward .*\[command\]\n/);
+    });
+  }
+
+  test('help is no mistake', async () => {
+    const { code, stdout, stderr } = await leeward.run('replicate', '--help');
+    assert.deepEqual({ code, stderr }, { code: 0, stderr: '' });
+    assert.match(stdout, /^Usage: leeward replicate .*--every <seconds>/s);
+  });
+
+  test('what is there of a stack that is not there: nothing, as JSON too', async () => {
+    assert.equal(await leeward.json(['local', 'status']), null);
+    assert.deepEqual(await leeward.json(['local', 'down', '--wipe']), {});
+    assert.match((await leeward.run('local', 'status')).stdout, /there is no local stack here: `leeward local up`/);
+  });
+
+  test('settings that are wrong are named, and not quoted', async () => {
+    const wrong = leeward.with({ LEEWARD_KEY_SECRET: SECRET });
+    assertRefused(await wrong.run('volume', 'list'), 2, /setting LEEWARD_KEY_SECRET: must be at least 32 bytes/);
+    const partial = leeward.with({ LEEWARD_KEY_SECRET: Buffer.alloc(32, 1).toString('base64') });
+    assertRefused(
+      await partial.run('status', '--site', 'a/b'),
+      2,
+      /setting LEEWARD_PUBLIC_URL: is not set; docs\/settings\.md/,
+    );
+  });
+
+  test('what is no delta and no VHD is told as such, on stdout: the file was looked at', async () => {
+    for (const kind of ['delta', 'vhd']) {
+      const { code, stdout, stderr } = await leeward.run('inspect', kind, 'disk.img');
+      assert.deepEqual({ code, stderr }, { code: 1, stderr: '' });
+      assert.match(stdout, /^disk\.img: not valid\n {2}\S/);
+      const told = await leeward.json(['inspect', kind, 'disk.img'], 1);
+      assert.partialDeepStrictEqual(told, { valid: false });
+    }
+  });
+});
