@@ -38,7 +38,7 @@ const MAY_IMPORT = {
   health: ['kernel', 'protocol', 'ports', 'documents'],
   failover: ['kernel', 'protocol', 'ports', 'documents', 'replica', 'health'],
   azure: ['kernel', 'delta', 'vhd', 'protocol', 'ports'],
-  system: ['kernel', 'ports'],
+  system: ['kernel', 'protocol', 'ports'],
   app: [
     'kernel',
     'delta',

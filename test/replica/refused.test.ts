@@ -102,7 +102,7 @@ describe('messages that nobody may send', () => {
     const keys = [{ name: 'k1', state: 'revoked' as const }];
     await storage.documents.replace(siteKind, held, { ...held.value, keys });
     storage.clock.advance(60_000);
-    assert.match(await reasonOf(storage, await worker.receive(site.inline(site.next()))), /not an active key/);
+    assert.match(await reasonOf(storage, await worker.receive(site.inline(site.next()))), /is not active/);
   });
 
   test('a volume that is not registered', async () => {
