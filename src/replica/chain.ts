@@ -56,10 +56,14 @@ export function positionOf(document: VolumeDocument, head: DeltaHead): Position 
   return { at: 'next' };
 }
 
-/** The tip moved on to `head`, which is durable in the journal and {@link positionOf} called 'next'. */
+/**
+ * The tip moved on to `head`, which is durable in the journal and {@link positionOf} called 'next'. With that it is
+ * acknowledged: in the same change it is not asked for any more.
+ */
 export function advanceTip(document: VolumeDocument, head: DeltaHead): VolumeDocument {
-  const generation = currentGeneration(document);
-  return withGeneration(document, { ...generation, tip: { number: head.number, digest: head.digest } });
+  const { number, digest } = head;
+  const changed = withGeneration(document, { ...currentGeneration(document), tip: { number, digest } });
+  return withoutAsks(changed, (asked) => asked === number);
 }
 
 /**
@@ -100,6 +104,13 @@ export function askFor(
 /** Whether the site is asked for `number`. */
 export function isAskedFor(document: VolumeDocument, number: number): boolean {
   return document.resend.some((ask) => ask.generation === document.current && ask.number === number);
+}
+
+/** The document without the asks that were met; the last of them ends the trouble. */
+function withoutAsks(document: VolumeDocument, isMet: (number: number) => boolean): VolumeDocument {
+  const resend = document.resend.filter((ask) => ask.generation === document.current && !isMet(ask.number));
+  const healed = document.trouble?.code === DAMAGED && resend.length === 0;
+  return { ...document, resend, trouble: healed ? null : document.trouble };
 }
 
 /** Two writers made this chain. That stays written until a person has looked. */
@@ -153,14 +164,8 @@ export function finishClaim(
     claim: null,
     snapshots: snapshots.slice(-done.snapshotsKept),
   });
-  const resend = document.resend.filter((ask) => ask.generation === generation.generation && ask.number > number);
-  const healed = document.trouble?.code === DAMAGED && resend.length === 0;
-  return {
-    ...changed,
-    published: done.snapshot ? generation.generation : document.published,
-    resend,
-    trouble: healed ? null : document.trouble,
-  };
+  const published = done.snapshot ? generation.generation : document.published;
+  return withoutAsks({ ...changed, published }, (asked) => asked <= number);
 }
 
 /**

@@ -139,14 +139,19 @@ export class Ingest {
     }
   }
 
-  /** The delta that the envelope hands over, checked whole; what is damaged or missing is asked for again. */
+  /**
+   * The delta that the envelope hands over, checked whole. Where that is damaged or missing, another sound entry of the
+   * same delta serves; where there is none, it is asked for again.
+   */
   async #fetch(envelope: Envelope, volume: VolumeRef, document: VolumeDocument): Promise<Sent> {
     try {
       return await this.#read(envelope, volume, document);
     } catch (error) {
-      if (isLeewardError(error, 'DELTA_INVALID', 'NOT_FOUND') && isWanted(document, envelope)) {
-        await this.#ports.engine.askAgain(volume, envelope.number, (now) => isWanted(now, envelope));
-      }
+      if (!isLeewardError(error, 'DELTA_INVALID', 'NOT_FOUND') || !isWanted(document, envelope)) throw error;
+      const { engine } = this.#ports;
+      const other = await engine.journal(volume, document).find(envelope);
+      if (other) return other;
+      await engine.askAgain(volume, envelope.number, (now) => isWanted(now, envelope));
       throw error;
     }
   }

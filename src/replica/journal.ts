@@ -111,8 +111,13 @@ export class Journal {
   async onChain(number: number): Promise<KeptDelta | { readonly missing: number }> {
     const right = await this.#digestOf(number);
     if (typeof right !== 'string') return right;
-    const [kept] = await this.#sound(number, (head) => head.digest === right);
-    return kept ?? { missing: number };
+    return (await this.find({ number, digest: right })) ?? { missing: number };
+  }
+
+  /** A sound entry of this very delta, whatever its form; undefined if there is none. */
+  async find({ number, digest }: ChainPoint): Promise<KeptDelta | undefined> {
+    const [kept] = await this.#sound(number, (head) => head.digest === digest);
+    return kept;
   }
 
   /** Sound deltas that could come after the tip. */
@@ -177,8 +182,7 @@ export class Journal {
     let { number: at, digest } = this.#generation.tip;
     if (at - number > stepsMax) return { missing: at };
     while (at > number) {
-      const wanted = digest;
-      const [kept] = await this.#sound(at, (head) => head.digest === wanted);
+      const kept = await this.find({ number: at, digest });
       if (!kept) return { missing: at };
       at -= 1;
       digest = kept.delta.head.predecessor;
