@@ -72,6 +72,18 @@ describe('a delta that never arrived sound', () => {
     await sound(storage, site, { applied: 3 });
   });
 
+  test('a message that names the damaged one again is served by the sound one, without another ask', async () => {
+    const { storage, site, worker } = await start();
+    const [first, second] = [site.next(), site.next()];
+    await damage(storage, site, second);
+    await worker.receive(site.naming(second));
+    assert.equal((await worker.receive(await site.put(storage.entries, second, 'literal-1'))).outcome, 'early');
+    assert.equal((await worker.receive(site.naming(second))).outcome, 'early');
+    assert.deepEqual(await asked(storage, site), ['2 literal-1']);
+    await worker.receive(site.inline(first));
+    await sound(storage, site, { applied: 2 });
+  });
+
   test('asked for twice is asked for once', async () => {
     const { storage, site, worker } = await start();
     const delta = site.next();
@@ -90,6 +102,23 @@ describe('nobody is asked for what is not wanted', () => {
     await worker.receive(await site.put(storage.entries, delta, 'literal-1'));
     await worker.receive(site.naming(delta));
     await sound(storage, site, { applied: 1 });
+  });
+
+  test('what was acknowledged, although it is not applied yet', async () => {
+    const { storage, site, worker } = await start({}, { budgetMs: 1000 });
+    const dead = storage.worker({}, async ({ port, proceed }) => {
+      if (port === 'replicas') throw new Error('dead');
+      return proceed();
+    });
+    await assert.rejects(dead.receive(site.inline(site.next())), /dead/);
+    const second = site.next();
+    await worker.receive(site.naming(second));
+    assert.deepEqual(await asked(storage, site), ['2 literal-1']);
+    assert.equal((await worker.receive(site.inline(second))).outcome, 'durable');
+    const { tip, applied } = await storage.generation(site);
+    assert.deepEqual([tip.number, applied.number], [2, 0]);
+    assert.deepEqual(await asked(storage, site), []);
+    assert.equal((await storage.volume(site)).trouble, null);
   });
 
   test('a damaged delta after the cut, of another term, or of another generation', async () => {
