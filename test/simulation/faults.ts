@@ -1,0 +1,135 @@
+/**
+ * What can go wrong between a worker and its storage: answers that are late, requests that fail before or after they took
+ * effect, writes that land once more long after their retry, and a worker that is gone for ever at any call.
+ */
+import { LeewardError } from '../../src/kernel/errors.ts';
+import type { PortCall } from '../support/memory/intercept.ts';
+import { intercept } from '../support/memory/intercept.ts';
+import type { StoragePorts } from '../support/data-path.ts';
+import type { SeededRandom } from './random.ts';
+import type { Scheduler } from './scheduler.ts';
+
+/** How likely each fault is, for each call. */
+export interface FaultRates {
+  readonly crash: number;
+  readonly failBefore: number;
+  readonly failAfter: number;
+  /** It takes effect later, while the caller is told that it failed. */
+  readonly late: number;
+  /** It takes effect now and once more later. */
+  readonly twice: number;
+  /** A long delay. */
+  readonly slow: number;
+}
+
+export const NO_FAULTS: FaultRates = { crash: 0, failBefore: 0, failAfter: 0, late: 0, twice: 0, slow: 0 };
+
+/** Calls that change something: only these can land late. */
+const CHANGING = new Set([
+  'replace',
+  'create',
+  'send',
+  'raiseSequenceNumber',
+  'writePages',
+  'clearPages',
+  'snapshot',
+  'deleteSnapshot',
+]);
+
+/** Whoever makes the calls. */
+export interface Mortal {
+  isDead(): boolean;
+  die(): void;
+}
+
+/** One that lives until it dies, and then `dies` is told. */
+export function mortal(dies: () => void = () => undefined): Mortal {
+  let dead = false;
+  return {
+    isDead: () => dead,
+    die: () => {
+      if (dead) return;
+      dead = true;
+      dies();
+    },
+  };
+}
+
+interface World {
+  readonly scheduler: Scheduler;
+  readonly random: SeededRandom;
+  readonly rates: () => FaultRates;
+}
+
+/** `ports` as a worker meets them that may die at every call. */
+export function faulty(ports: StoragePorts, world: World, caller: Mortal): StoragePorts {
+  const around = async (call: PortCall): Promise<unknown> => suffer(call, world, caller);
+  const wrap = <T extends object>(port: T): T => listingsToo(intercept(port, around), port, around);
+  return {
+    state: wrap(ports.state),
+    replicas: wrap(ports.replicas),
+    entries: wrap(ports.entries),
+    queues: wrap(ports.queues),
+  };
+}
+
+async function suffer(call: PortCall, world: World, caller: Mortal): Promise<unknown> {
+  const { scheduler, random } = world;
+  const pause = async (): Promise<void> => {
+    const { slow } = world.rates();
+    await scheduler.sleep(random.chance(slow) ? random.between(500, 25_000) : random.between(1, 40));
+    if (caller.isDead()) await never();
+  };
+  await pause();
+  const rates = world.rates();
+  const lands = (): void => {
+    scheduler.after(random.between(50, 30_000), () => void call.proceed().catch(() => undefined));
+  };
+  const changing = CHANGING.has(call.method);
+  if (random.chance(rates.crash)) {
+    caller.die();
+    return never();
+  }
+  if (random.chance(rates.failBefore)) throw unavailable(call);
+  if (changing && random.chance(rates.late)) {
+    lands();
+    throw unavailable(call);
+  }
+  if (changing && random.chance(rates.twice)) lands();
+  const answer = await call.proceed();
+  if (random.chance(rates.crash)) {
+    caller.die();
+    return never();
+  }
+  await pause();
+  if (random.chance(rates.failAfter)) throw unavailable(call);
+  return answer;
+}
+
+async function never(): Promise<never> {
+  return new Promise<never>(() => undefined);
+}
+
+function unavailable({ method }: PortCall): LeewardError {
+  return new LeewardError('UNAVAILABLE', `${method}: no answer`);
+}
+
+/** A listing is one call too: its answer may be old by the time it is read. */
+function listingsToo<T extends object>(wrapped: T, port: T, around: (call: PortCall) => Promise<unknown>): T {
+  return new Proxy(wrapped, {
+    get(target, property): unknown {
+      const value: unknown = Reflect.get(target, property, target);
+      if (property !== 'list' || typeof value !== 'function') return value;
+      const list: unknown = Reflect.get(port, property, port);
+      if (typeof list !== 'function') return value;
+      return async function* (...args: unknown[]): AsyncGenerator {
+        const rows: unknown[] = [];
+        const proceed = async (): Promise<void> => {
+          for await (const row of Reflect.apply(list, port, args) as AsyncIterable<unknown>) rows.push(row);
+        };
+        await around({ method: 'list', args, proceed });
+        yield* rows;
+      };
+    },
+  });
+}
