@@ -9,6 +9,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LeewardError, describeError } from '../kernel/errors.ts';
+import { findTool } from '../local/machines/tools.ts';
 import { APPLICATION_FOLDER } from './file-system.ts';
 import { systemTool } from './tools.ts';
 
@@ -35,6 +36,8 @@ export interface VolumeFolders {
 /** The image mounted, or why not and written through debugfs instead. */
 export async function openApplicationVolume(of: VolumeFolders, mayMount: boolean): Promise<ApplicationVolume> {
   if (!mayMount) return await imageVolume(of, 'a mount was not wanted');
+  if (process.getuid?.() !== 0) return await imageVolume(of, 'only root may mount it');
+  if (findTool('fsfreeze') === undefined) return await imageVolume(of, 'fsfreeze is not installed');
   try {
     return await mountedVolume(of);
   } catch (error) {

@@ -1,6 +1,7 @@
 /** The demo application's database, as its writer and its examiners see it. */
 import { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
+import { describeError } from '../kernel/errors.ts';
 
 /** Its file in the application's folder; SQLite keeps the write-ahead log beside it. */
 export const DATABASE = 'shop.db';
@@ -16,13 +17,23 @@ export function countRows(database: DatabaseSync): number {
   return count === (newest ?? 0) ? count : -1;
 }
 
-/** Opens a database with its write-ahead log, as after a crash: what SQLite says of it, and its rows. */
-export function examine(file: string): { readonly integrity: string; readonly rows: number } {
-  const database = new DatabaseSync(file);
+export interface Examined {
+  /** "ok", or what is wrong. */
+  readonly integrity: string;
+  /** -1 where they cannot be counted, or one is missing. */
+  readonly rows: number;
+}
+
+/** Opens a database with its write-ahead log, as after a crash: what SQLite says of it, and its rows. Never throws. */
+export function examine(file: string): Examined {
+  let database: DatabaseSync | undefined;
   try {
+    database = new DatabaseSync(file);
     const lines = checkSchema.parse(database.prepare('PRAGMA integrity_check').all());
     return { integrity: lines.map((line) => line.integrity_check).join('; '), rows: countRows(database) };
+  } catch (error) {
+    return { integrity: describeError(error), rows: -1 };
   } finally {
-    database.close();
+    database?.close();
   }
 }

@@ -14,6 +14,7 @@ import type { StackFacts } from '../local/stack/stack.ts';
 import { SystemClock } from '../system/clock.ts';
 import { CleanUp } from './clean-up.ts';
 import { failAndRecover } from './fail.ts';
+import { checkFileSystemTools } from './file-system.ts';
 import { Progress } from './progress.ts';
 import { protect } from './protect.ts';
 import { prove } from './prove.ts';
@@ -23,6 +24,7 @@ import { showBytes } from './show.ts';
 import type { Stage } from './stage.ts';
 import { startOwnStack, useStack } from './stack.ts';
 import { ownVolume, userVolume } from './volume.ts';
+import type { DemoVolume } from './volume.ts';
 
 export interface DemoOptions {
   /** The project's own folder: its functions are run, its files are what the volume is made of. */
@@ -53,11 +55,12 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   const clock = new SystemClock();
   const progress = new Progress(clock, say);
   const cleanUp = new CleanUp();
+  const given = await whatIsGiven(options);
   await mkdir(stateFolder, { recursive: true });
   const folder = await mkdtemp(join(stateFolder, 'demo-'));
   let report: DemoReport | undefined;
   try {
-    report = await perform(options, { clock, progress, cleanUp, folder });
+    report = await perform(options, given, { clock, progress, cleanUp, folder });
     return report;
   } catch (error) {
     if (signal.aborted) throw error;
@@ -66,15 +69,30 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   } finally {
     if (report === undefined) say('\ncleaning up');
     await cleanUp.run(say);
-    // The volume's copies are large, and no log.
-    const staysWhole = keep && report !== undefined;
-    if (!staysWhole && (report?.proved === true || signal.aborted)) await rm(folder, { recursive: true, force: true });
+    const stays = !signal.aborted && (keep || report?.proved !== true);
+    if (!stays) await rm(folder, { recursive: true, force: true });
   }
+}
+
+interface Given {
+  /** The user's volume. */
+  readonly volume: DemoVolume | undefined;
+  /** The stack that is up already. */
+  readonly facts: StackFacts | undefined;
+}
+
+/** What is wrong with it is told before anything is made. */
+async function whatIsGiven({ functions, volume }: DemoOptions): Promise<Given> {
+  if (volume === undefined) checkFileSystemTools();
+  return {
+    volume: volume === undefined ? undefined : await userVolume(volume),
+    facts: functions && (await useStack(functions)),
+  };
 }
 
 type Means = Pick<Stage, 'clock' | 'progress' | 'cleanUp' | 'folder'>;
 
-async function perform(options: DemoOptions, means: Means): Promise<DemoReport> {
+async function perform(options: DemoOptions, given: Given, means: Means): Promise<DemoReport> {
   const { functions, keep, project, signal } = options;
   const { cleanUp, folder, progress } = means;
   const name = basename(folder);
@@ -86,7 +104,8 @@ async function perform(options: DemoOptions, means: Means): Promise<DemoReport> 
   };
 
   progress.begin(functions ? 'The cloud that is up already' : 'The cloud, on this machine');
-  const facts = await openStack(options, means, ref);
+  const facts = given.facts ?? (await startStack(options, means));
+  progress.line(describeStack(facts, functions?.url));
   signal.throwIfAborted();
   const functionsUrl = functions?.url ?? facts.functionsUrl;
   if (functionsUrl !== facts.functionsUrl) {
@@ -95,7 +114,7 @@ async function perform(options: DemoOptions, means: Means): Promise<DemoReport> 
   const storage = await options.openStorage(facts);
 
   progress.begin('A volume');
-  const volume = options.volume === undefined ? await ownVolume({ project, folder }) : await userVolume(options.volume);
+  const volume = given.volume ?? (await ownVolume({ project, folder }));
   progress.line(`${volume.path}: ${showBytes(volume.sizeBytes)}, ${volume.content}`);
   const stage: Stage = { name, ...means, signal, facts, functionsUrl, storage, ref, volume };
 
@@ -117,24 +136,16 @@ async function perform(options: DemoOptions, means: Means): Promise<DemoReport> 
 /** Name of the work that ends the stack. */
 const STACK = 'ending the stack';
 
-async function openStack(
-  { functions, project, stateFolder }: DemoOptions,
-  { cleanUp, folder, progress }: Means,
-  ref: VolumeRef,
-): Promise<StackFacts> {
-  if (functions) {
-    const facts = await useStack(functions.stackFolder, { ...functions, site: ref });
-    progress.line(`functions answer at ${functions.url}; ${describeMachinery(facts)}`);
-    return facts;
-  }
+async function startStack({ project, stateFolder }: DemoOptions, { cleanUp, folder }: Means): Promise<StackFacts> {
   cleanUp.add(STACK, () => downStack(join(folder, 'local')));
-  const facts = await startOwnStack({ stateFolder, demoFolder: folder, project });
-  progress.line(`storage (Azurite), Azure Resource Manager and functions are up; ${describeMachinery(facts)}`);
-  return facts;
+  return await startOwnStack({ stateFolder, demoFolder: folder, project });
 }
 
-function describeMachinery({ machinery }: StackFacts): string {
-  return machinery.kind === 'qemu' ? 'machines boot in QEMU' : `machines are only simulated: ${machinery.reason}`;
+function describeStack({ machinery }: StackFacts, functionsUrl: string | undefined): string {
+  const functions = functionsUrl === undefined ? 'functions are up' : `functions, at ${functionsUrl}, are up`;
+  const machines =
+    machinery.kind === 'qemu' ? 'machines boot in QEMU' : `machines are only simulated: ${machinery.reason}`;
+  return `storage (Azurite), Azure Resource Manager and ${functions}; ${machines}`;
 }
 
 /** In a stack that others use too, each run is a site of its own. */

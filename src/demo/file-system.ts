@@ -29,11 +29,8 @@ export interface MadeFileSystem {
   readonly sample: readonly string[];
 }
 
-/**
- * Copies the files to `from` and makes `image` of them. Errors: USAGE where the tools are missing. A file of the
- * file system has the content of the file of the same path under `from`.
- */
-export async function makeFileSystem(of: { project: string; from: string; image: string }): Promise<MadeFileSystem> {
+/** Errors: USAGE where a tool is missing that making or reading a file system takes. */
+export function checkFileSystemTools(): void {
   for (const tool of ['mke2fs', 'debugfs']) {
     if (findTool(tool) !== undefined) continue;
     throw new LeewardError(
@@ -41,6 +38,13 @@ export async function makeFileSystem(of: { project: string; from: string; image:
       `${tool} is not installed (Debian package e2fsprogs); or give a volume: --volume PATH`,
     );
   }
+}
+
+/**
+ * Copies the files to `from` and makes `image` of them: each file in it has the content of the file of the same path
+ * under `from`.
+ */
+export async function makeFileSystem(of: { project: string; from: string; image: string }): Promise<MadeFileSystem> {
   for (const source of SOURCES) {
     const path = join(of.project, source);
     if (!existsSync(path)) continue;

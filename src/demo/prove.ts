@@ -93,7 +93,10 @@ export async function prove(
       ? {
           how: replicated.application.how,
           rowsAtPoint: replicated.application.atPoint.rows,
-          rowsLost: (failedOver.rowsInTheEnd ?? 0) - replicated.application.atPoint.rows,
+          rowsLost:
+            failedOver.rowsInTheEnd === undefined
+              ? null
+              : failedOver.rowsInTheEnd - replicated.application.atPoint.rows,
           lastFile: content?.lastFile ?? null,
         }
       : null,

@@ -80,8 +80,8 @@ export interface DemoReport {
     /** How its files got onto the volume. */
     readonly how: string;
     readonly rowsAtPoint: number;
-    /** Rows written between the last recovery point and the end of the lease: lost. */
-    readonly rowsLost: number;
+    /** Rows written between the last recovery point and the end of the lease: lost. Null if they cannot be counted. */
+    readonly rowsLost: number | null;
     /** The newest file on the machine's disk, and its text as it was read there. */
     readonly lastFile: { readonly name: string; readonly text: string } | null;
   } | null;

@@ -26,7 +26,8 @@ import { DATABASE, examine } from './database.ts';
 import { orderSchema, siteConfigSchema } from './site-messages.ts';
 import type { Interval, SiteAnswer, SiteEvent, SiteOrder } from './site-messages.ts';
 
-const PAUSE_MS = 5000;
+/** Longer than a lease: an application that has just lost one waits for the next, and pauses then. */
+const PAUSE_MS = 15_000;
 
 const config = siteConfigSchema.parse(JSON.parse(process.argv[2] ?? ''));
 const access = parseSiteAccess(await readPrivateFile(config.accessFile));
@@ -67,7 +68,7 @@ const ORDERS: { readonly [Order in SiteOrder]: () => Promise<SiteAnswer<Order>> 
   },
   aftermath: async () => ({
     leaseUntilWallMs: wallMs(leases.lease(config.group).untilBootMs),
-    rows: volume === undefined ? null : examine(join(volume.folder, DATABASE)).rows,
+    rows: rowsInTheEnd(),
   }),
   end: async () => {
     await (ended ??= end());
@@ -89,6 +90,11 @@ async function answer(message: unknown): Promise<void> {
     const code = error instanceof LeewardError ? error.code : 'PLATFORM_FAILED';
     send({ id, failure: { code, message: describeError(error) } });
   }
+}
+
+function rowsInTheEnd(): number | null {
+  const rows = volume === undefined ? -1 : examine(join(volume.folder, DATABASE)).rows;
+  return rows < 0 ? null : rows;
 }
 
 async function startApplication(): Promise<string> {

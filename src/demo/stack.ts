@@ -1,9 +1,8 @@
 /** The cloud of a demo: a local stack of its own, or one that is up already with functions that run elsewhere. */
 import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { LeewardError, describeError } from '../kernel/errors.ts';
-import { siteId } from '../kernel/ids.ts';
-import type { SiteRef } from '../kernel/ids.ts';
+import { LeewardError, describeError, isLeewardError } from '../kernel/errors.ts';
+import { MIB } from '../kernel/units.ts';
 import { statusOfStack, upStack } from '../local/stack/stack.ts';
 import type { StackFacts } from '../local/stack/stack.ts';
 import { download } from '../system/download.ts';
@@ -27,13 +26,11 @@ export async function startOwnStack(of: {
 }
 
 /**
- * The stack that is up in `stackFolder`, after a look whether functions answer at `url` with `key`. Errors: NOT_FOUND
+ * The stack that is up in a folder, after a look whether functions answer at `url` with `key`. Errors: NOT_FOUND
  * without a stack, USAGE for a wrong key or address, UNAVAILABLE when nobody answers.
  */
-export async function useStack(
-  stackFolder: string,
-  functions: { url: string; key: string; site: SiteRef },
-): Promise<StackFacts> {
+export async function useStack(functions: { url: string; key: string; stackFolder: string }): Promise<StackFacts> {
+  const { key, stackFolder, url } = functions;
   const status = await statusOfStack(stackFolder);
   const down = status?.parts.find(({ part, state }) => part !== 'host' && state !== 'running');
   if (!status || down) {
@@ -42,18 +39,13 @@ export async function useStack(
       `${down ? `${down.part} of the local stack in ${stackFolder} does not run` : `no local stack is in ${stackFolder}`}: run \`leeward local up --without-host\` first`,
     );
   }
-  const url = `${functions.url.replace(/\/$/, '')}/api/status/${siteId(functions.site)}`;
+  // Of any site: that it answers is what counts.
+  const asked = `${url.replace(/\/$/, '')}/api/status/demo/site`;
+  const headers = { 'x-functions-key': key };
   try {
-    const headers = { 'x-functions-key': functions.key };
-    await download({
-      url,
-      timeoutMs: CHECK_MS,
-      bytesMax: 1024 * 1024,
-      headers,
-      what: `the functions at ${functions.url}`,
-    });
+    await download({ url: asked, timeoutMs: CHECK_MS, bytesMax: MIB, headers, what: `the functions at ${url}` });
   } catch (error) {
-    if (error instanceof LeewardError && error.code === 'UNAVAILABLE') throw error;
+    if (isLeewardError(error, 'UNAVAILABLE')) throw error;
     throw new LeewardError(
       'USAGE',
       `${describeError(error)}: --functions needs the address of the function app, without /api, and --key a key of it`,
