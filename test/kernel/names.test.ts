@@ -1,0 +1,103 @@
+/** Names: legal in Azure, one for each thing, and read back as they were made. */
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import fc from 'fast-check';
+import { ID_LENGTH_MAX, parseVolume, volumeId } from '../../src/kernel/ids.ts';
+import type { VolumeRef } from '../../src/kernel/ids.ts';
+import { fenceOf, journalContainer, journalEntry, parseJournalEntry, replicaBlob } from '../../src/kernel/names.ts';
+import { NO_DIGEST } from '../../src/kernel/hash.ts';
+
+const part = (lengthMax: number): fc.Arbitrary<string> =>
+  fc.stringMatching(/^[a-z0-9]+(-[a-z0-9]+)*$/).filter((text) => text.length <= lengthMax);
+const volumes: fc.Arbitrary<VolumeRef> = fc.record({
+  tenant: part(ID_LENGTH_MAX.tenant),
+  site: part(ID_LENGTH_MAX.site),
+  group: part(ID_LENGTH_MAX.group),
+  volume: part(ID_LENGTH_MAX.volume),
+});
+
+suite('identifiers', () => {
+  test('a text that was made from an identifier is read back as it', () => {
+    fc.assert(
+      fc.property(volumes, (volume) => {
+        assert.deepEqual(parseVolume(volumeId(volume)), { ...volume });
+      }),
+    );
+  });
+
+  for (const wrong of [
+    '',
+    'a/b/c',
+    'a/b/c/d/e',
+    'a/b//d',
+    'A/b/c/d',
+    'a/b/c/d ',
+    'a/b/c/../d',
+    'a/b/c/-d',
+    'a/b/c/d--e',
+    'a/b/c/d-',
+    `a/b/c/${'d'.repeat(61)}`,
+    `${'a'.repeat(21)}/b/c/d`,
+    'a/b/c/dé',
+    'a/b/c/d\n',
+  ]) {
+    test(`${JSON.stringify(wrong)} is none, and the refusal says what is expected`, () => {
+      assert.throws(() => parseVolume(wrong), { code: 'IDENTIFIER_INVALID', message: /form|lower-case/ });
+    });
+  }
+});
+
+suite('names', () => {
+  test('containers and blobs are legal, however long the identifiers', () => {
+    fc.assert(
+      fc.property(volumes, fc.integer({ min: 1, max: 99_999_999 }), (volume, generation) => {
+        assert.match(journalContainer(volume), /^[a-z0-9](?:[a-z0-9]|-(?=[a-z0-9])){2,62}$/);
+        assert.ok(replicaBlob(volume, generation).length <= 1024);
+      }),
+    );
+  });
+
+  test('sites whose names run together have journals of their own', () => {
+    assert.notEqual(journalContainer({ tenant: 'a-b', site: 'c' }), journalContainer({ tenant: 'a', site: 'b-c' }));
+  });
+
+  test('a journal entry is read back as it was named, and no other spelling is one', () => {
+    const volume = { tenant: 't', site: 's', group: 'g', volume: 'v' };
+    const entry = { generation: 3, number: 4_294_967_295, digest: NO_DIGEST, form: 'literal-2' as const };
+    const name = journalEntry(volume, entry);
+    assert.deepEqual(parseJournalEntry(name), { ...entry, group: 'g', volume: 'v' });
+    for (const other of [
+      ` ${name}`,
+      name.toUpperCase(),
+      name.replace('literal', 'liberal'),
+      `${name}.delta`,
+      `x/${name}`,
+    ]) {
+      assert.equal(parseJournalEntry(other), undefined, other);
+    }
+  });
+
+  test('numbers that do not fit their place are refused, not cut', () => {
+    const volume = { tenant: 't', site: 's', group: 'g', volume: 'v' };
+    assert.throws(() => replicaBlob(volume, 100_000_000), { code: 'IDENTIFIER_INVALID' });
+    assert.throws(() => replicaBlob(volume, 1.5), { code: 'IDENTIFIER_INVALID' });
+  });
+});
+
+suite('fences', () => {
+  test('grow with the number, and more with the epoch', () => {
+    assert.ok(fenceOf({ epoch: 1, number: 2 }) > fenceOf({ epoch: 1, number: 1 }));
+    assert.ok(fenceOf({ epoch: 2, number: 0 }) > fenceOf({ epoch: 1, number: 2 ** 32 - 1 }));
+  });
+
+  test('stay below 2^53, where the SDK counts exactly; what has no room is refused', () => {
+    assert.ok(Number.isSafeInteger(fenceOf({ epoch: 2 ** 21 - 1, number: 2 ** 32 - 1 })));
+    for (const wrong of [
+      { epoch: 2 ** 21, number: 0 },
+      { epoch: 1, number: 2 ** 32 },
+      { epoch: -1, number: 0 },
+    ]) {
+      assert.throws(() => fenceOf(wrong), { code: 'REFUSED' });
+    }
+  });
+});
