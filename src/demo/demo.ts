@@ -33,7 +33,7 @@ export interface DemoOptions {
   readonly stateFolder: string;
   /** A block device or image file to protect; an ext4 file system with an application by default. */
   readonly volume: string | undefined;
-  /** Functions that run elsewhere, with the stack that is up in a folder; a stack of the demo's own by default. */
+  /** Functions that run elsewhere, at an address without a slash at its end, with the stack that is up in a folder; a stack of the demo's own by default. */
   readonly functions: { readonly url: string; readonly key: string; readonly stackFolder: string } | undefined;
   /** Whether the demo may mount its own volume. */
   readonly mayMount: boolean;

@@ -1,11 +1,11 @@
 /** The cloud of a demo: a local stack of its own, or one that is up already with functions that run elsewhere. */
 import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { LeewardError, describeError, isLeewardError } from '../kernel/errors.ts';
-import { MIB } from '../kernel/units.ts';
+import { z } from 'zod';
+import { LeewardError } from '../kernel/errors.ts';
 import { statusOfStack, upStack } from '../local/stack/stack.ts';
 import type { StackFacts } from '../local/stack/stack.ts';
-import { download } from '../system/download.ts';
+import { FetchHttp } from '../system/http.ts';
 
 const CHECK_MS = 15_000;
 
@@ -39,17 +39,27 @@ export async function useStack(functions: { url: string; key: string; stackFolde
       `${down ? `${down.part} of the local stack in ${stackFolder} does not run` : `no local stack is in ${stackFolder}`}: run \`leeward local up --without-host\` first`,
     );
   }
-  // Of any site: that it answers is what counts.
-  const asked = `${url.replace(/\/$/, '')}/api/status/demo/site`;
-  const headers = { 'x-functions-key': key };
-  try {
-    await download({ url: asked, timeoutMs: CHECK_MS, bytesMax: MIB, headers, what: `the functions at ${url}` });
-  } catch (error) {
-    if (isLeewardError(error, 'UNAVAILABLE')) throw error;
-    throw new LeewardError(
-      'USAGE',
-      `${describeError(error)}: --functions needs the address of the function app, without /api, and --key a key of it`,
-    );
-  }
+  await checkFunctions(url, key);
   return status.facts;
+}
+
+/** What the status function answers of a site that nobody knows: the functions are there, and the key is good. */
+const unknownSiteSchema = z.looseObject({ error: z.looseObject({ code: z.literal('NOT_FOUND') }) });
+
+async function checkFunctions(url: string, key: string): Promise<void> {
+  const headers = { 'x-functions-key': key };
+  const { status, body } = await new FetchHttp().get(`${url}/api/status/demo/nobody`, { timeoutMs: CHECK_MS, headers });
+  if (status === 200 || (status === 404 && isUnknownSite(body))) return;
+  throw new LeewardError(
+    'USAGE',
+    `the functions at ${url} answered with status ${status}: --functions needs the address of the function app, without /api, and --key a key of it`,
+  );
+}
+
+function isUnknownSite(body: string): boolean {
+  try {
+    return unknownSiteSchema.safeParse(JSON.parse(body)).success;
+  } catch {
+    return false;
+  }
 }

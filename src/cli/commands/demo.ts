@@ -51,7 +51,7 @@ async function demo(_options: unknown, command: Command): Promise<void> {
     volume: options.volume,
     functions:
       options.functions !== undefined && options.key !== undefined
-        ? { url: options.functions, key: options.key, stackFolder: places.stack }
+        ? { url: options.functions.replace(/\/$/, ''), key: options.key, stackFolder: places.stack }
         : undefined,
     mayMount: options.mount,
     keep: options.keep,
