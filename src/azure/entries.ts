@@ -21,7 +21,9 @@ export class BlobEntries implements EntryStore {
       return 'created';
     } catch (error) {
       if (isLeewardError(error, 'CONFLICT')) return 'exists';
-      throw error;
+      if (!isLeewardError(error, 'NOT_FOUND')) throw error;
+      // Whatever was to be kept is as sound as before: it must not be taken for what is missing.
+      throw new LeewardError('UNAVAILABLE', `the container "${place.container}" is missing`, { cause: error });
     }
   }
 

@@ -249,17 +249,23 @@ function parseJson(message: unknown): unknown {
   }
 }
 
-/** The envelope must say what the delta is. */
+/**
+ * The envelope must say what the delta is. One that does not is the message's own fault: the delta is not damaged, and
+ * whatever else the envelope names may not even exist, so nothing is asked for.
+ */
 function agree(envelope: Envelope, { head }: Delta): void {
   const wrong = (['volume', 'generation', 'term', 'number', 'digest'] as const).find(
     (field) => envelope[field] !== head[field],
   );
   if (wrong) {
-    throw new LeewardError('DELTA_INVALID', `${wrong}: the envelope says ${envelope[wrong]}, the delta ${head[wrong]}`);
+    throw new LeewardError(
+      'MESSAGE_INVALID',
+      `${wrong}: the envelope says ${envelope[wrong]}, the delta ${head[wrong]}`,
+    );
   }
   if (envelope.sizeBytes !== head.totalBytes) {
     throw new LeewardError(
-      'DELTA_INVALID',
+      'MESSAGE_INVALID',
       `sizeBytes: the envelope says ${envelope.sizeBytes}, the delta ${head.totalBytes}`,
     );
   }

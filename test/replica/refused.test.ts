@@ -136,8 +136,12 @@ describe('envelopes that are wrong', () => {
       const { storage, site, worker, before } = await atTwo();
       const reason = await reasonOf(storage, await worker.receive(site.inline(site.next(), changed)));
       assert.match(reason, expected);
-      const { generations } = await storage.volume(site);
+      const { generations, resend } = await storage.volume(site);
       assert.deepEqual(generations, before.generations);
+      assert.ok(
+        resend.every(({ number }) => number === 3),
+        'the site is never asked for what it has not made',
+      );
       await worker.receive(site.inline(site.forkAt(2).next()));
       assert.equal((await storage.generation(site)).applied.number, 3);
     });
