@@ -28,6 +28,12 @@ function number(text: string, of: { above: number; words: string }): number {
   return value;
 }
 
+/** Any text but an empty one. */
+export function word(text: string): string {
+  if (text.trim() === '') throw new InvalidArgumentError('Give more than nothing.');
+  return text;
+}
+
 /** A TCP port. */
 export function port(text: string): number {
   const value = Number(text);

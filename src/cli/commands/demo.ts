@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { runDemo } from '../../demo/demo.ts';
 import { LeewardError } from '../../kernel/errors.ts';
+import { httpUrl, word } from '../arguments.ts';
 import { storageOfStack } from '../context.ts';
 import { describeDemo } from '../demo-table.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -14,8 +15,8 @@ const PROJECT = join(import.meta.dirname, '../../..');
 
 const optionsSchema = z.object({
   volume: z.string().optional(),
-  functions: z.url().optional(),
-  key: z.string().min(1).optional(),
+  functions: z.string().optional(),
+  key: z.string().optional(),
   mount: z.boolean(),
   keep: z.boolean(),
 });
@@ -25,8 +26,8 @@ export function addDemo(program: Command): void {
     .command('demo')
     .option('--volume <path>', 'protect this block device or image file, which is only read (default: one is made)')
     .option('--keep', 'leave the local stack up afterwards', false)
-    .option('--functions <url>', 'use the local stack that is up, with functions that answer at this address')
-    .option('--key <key>', 'a function key of theirs')
+    .option('--functions <url>', 'use the local stack that is up, with functions that answer at this address', httpUrl)
+    .option('--key <key>', 'a function key of theirs', word)
     .option('--no-mount', 'never mount the volume that is made: its application writes through debugfs')
     .description('replicate a volume, let its site fail, watch the cloud take over, and prove every byte of it')
     .action(demo);
@@ -51,7 +52,7 @@ async function demo(_options: unknown, command: Command): Promise<void> {
     volume: options.volume,
     functions:
       options.functions !== undefined && options.key !== undefined
-        ? { url: options.functions.replace(/\/$/, ''), key: options.key, stackFolder: places.stack }
+        ? { url: options.functions, key: options.key, stackFolder: places.stack }
         : undefined,
     mayMount: options.mount,
     keep: options.keep,

@@ -22,7 +22,7 @@ import type { Cloud } from '../context.ts';
 import { outputOf, placesOf } from '../globals.ts';
 import type { Places } from '../globals.ts';
 import { showBytes, table } from '../output.ts';
-import { port, resourceId, urlPath, wholeSeconds } from '../arguments.ts';
+import { port, resourceId, urlPath, wholeSeconds, word } from '../arguments.ts';
 
 const addSchema = z.object({
   source: z.string(),
@@ -52,8 +52,8 @@ export function addVolume(program: Command): void {
     .option('--silence <seconds>', 'how long the site must be silent before it counts as down', wholeSeconds, 120)
     .option('--image <id>', "resource id of the solution stack's image (default: the local stack's)", resourceId)
     .option('--subnet <id>', "resource id of the recovered machine's subnet (default: the local stack's)", resourceId)
-    .option('--location <region>', "region to recover in (default: the local stack's)")
-    .option('--size <size>', 'size of the recovered machine', 'Standard_D2s_v5')
+    .option('--location <region>', "region to recover in (default: the local stack's)", word)
+    .option('--size <size>', 'size of the recovered machine', word, 'Standard_D2s_v5')
     .option('--probe-port <port>', 'port that answers when the machine is healthy', port, 8080)
     .option('--probe-path <path>', 'path that answers 200 when the machine is healthy', urlPath, '/health')
     .description('register a volume with the cloud and with the site kept here; its group and plan are made if missing')
