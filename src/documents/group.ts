@@ -27,6 +27,12 @@ export const groupSchema = z
     renewals: z.int().min(0),
     /** The run that moves the group, if any. */
     run: z.string().nullable(),
+    /**
+     * Left by a write that is no renewal: no lease was granted after `sinceMs`, on the service's clock, as long as
+     * `renewals` is the same. Without it such a write would look like a grant, and the wait for the last lease would begin
+     * anew.
+     */
+    quiet: z.looseObject({ renewals: z.int().min(0), sinceMs: z.int().min(0) }).optional(),
     /** The last run that was undone: it is never bound to the group again. */
     freed: z.string().optional(),
     closing: z
@@ -43,4 +49,13 @@ export const groupSchema = z
     path: ['closing'],
   });
 export type GroupDocument = z.infer<typeof groupSchema>;
+
+/**
+ * A time on the service's clock after which no lease was granted up to this version of the document, which was written at
+ * `lastModifiedMs`: a renewal writes the document and counts, so the count tells whether one came since `quiet` was left.
+ */
+export function lastGrantBoundMs(group: GroupDocument, lastModifiedMs: number): number {
+  const { quiet, renewals } = group;
+  return quiet?.renewals === renewals ? Math.min(quiet.sinceMs, lastModifiedMs) : lastModifiedMs;
+}
 export const groupKind: DocumentKind<GroupDocument> = { what: 'group', schema: groupSchema };

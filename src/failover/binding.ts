@@ -5,7 +5,7 @@
  * and exactly one of them is first. A run that was freed of its group is never bound to it again: the document keeps its
  * name (`freed`), so that a worker that comes late cannot bring an undone run back.
  */
-import { groupKind } from '../documents/group.ts';
+import { groupKind, lastGrantBoundMs } from '../documents/group.ts';
 import type { Documents } from '../documents/store.ts';
 import { LeewardError } from '../kernel/errors.ts';
 import { groupId } from '../kernel/ids.ts';
@@ -18,14 +18,15 @@ export async function bindRun(documents: Documents, group: GroupRef, run: string
   const refuse = (why: string): never => {
     throw new LeewardError('REFUSED', `${groupId(group)}: ${why}`);
   };
-  await documents.update(groupKind, names.group(group), (found) => {
+  await documents.update(groupKind, names.group(group), (found, { lastModifiedMs }) => {
     if (found.run === run) return undefined;
     if (found.freed === run) return refuse(`run ${run} was undone`);
     if (found.run !== null) return refuse(`run ${found.run} moves it already`);
     if (found.phase !== 'open') return refuse(`term ${found.term} is ${found.phase}, so there is nothing to fail over`);
     if (found.holder !== 'site') return refuse(`the cloud has term ${found.term} already`);
     if (!isOfTerm(run, found.term)) return refuse(`run ${run} was ordered in another term than ${found.term}`);
-    return { ...found, run };
+    const quiet = { renewals: found.renewals, sinceMs: lastGrantBoundMs(found, lastModifiedMs) };
+    return { ...found, run, quiet };
   });
 }
 

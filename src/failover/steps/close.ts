@@ -1,12 +1,13 @@
 /**
- * close: from here on no lease is renewed. One write over the version that was read, so that its time of writing bounds
- * every lease that was ever granted in the term.
+ * close: from here on no lease is renewed. One write over the version that was read, which bounds every lease that was ever
+ * granted in the term: by its time of writing, or by the earlier time that the binding of the run left, if no renewal was
+ * counted since.
  *
  * Invariant: a run that silence started does not close a site that was heard again: a heartbeat or a renewal since the
  * decision refuses it, and the run is undone. A renewal competes with the close for the same document.
  */
 import type { Documents } from '../../documents/store.ts';
-import { groupKind } from '../../documents/group.ts';
+import { groupKind, lastGrantBoundMs } from '../../documents/group.ts';
 import type { GroupDocument } from '../../documents/group.ts';
 import { decisionKind } from '../../documents/monitor.ts';
 import type { SilenceHistory } from '../../documents/monitor.ts';
@@ -34,7 +35,7 @@ export const close: Step = async ({ ports, group, run }) => {
       return {
         ...found,
         phase: 'closing',
-        closing: { run: run.run, actor: run.actor, lastGrantMs: held.lastModifiedMs },
+        closing: { run: run.run, actor: run.actor, lastGrantMs: lastGrantBoundMs(found, held.lastModifiedMs) },
       };
     });
   }
