@@ -11,7 +11,7 @@ import {
   SASProtocol,
   generateBlobSASQueryParameters,
 } from '@azure/storage-blob';
-import type { UserDelegationKey } from '@azure/storage-blob';
+import type { BlobSASSignatureValues, UserDelegationKey } from '@azure/storage-blob';
 import {
   QueueSASPermissions,
   SASProtocol as QueueSASProtocol,
@@ -66,33 +66,17 @@ export class SasAccess implements AccessIssuer, ReadAccess {
 
   async journalUrl(place: ContainerPlace, expiresAtMs: number): Promise<string> {
     const account = this.#accounts.named(place.account);
-    const client = account.blobs.getContainerClient(place.container);
-    const values = {
-      containerName: place.container,
-      permissions: ContainerSASPermissions.parse('c'),
-      expiresOn: new Date(expiresAtMs),
-      protocol: isSecure(client.url) ? SASProtocol.Https : SASProtocol.HttpsAndHttp,
-    };
-    const sas = account.sharedKey
-      ? generateBlobSASQueryParameters(values, account.sharedKey)
-      : generateBlobSASQueryParameters(values, (await this.#delegation(account, expiresAtMs)).blob, account.name);
-    return `${client.url}?${sas.toString()}`;
+    const { url } = account.blobs.getContainerClient(place.container);
+    const scope = { containerName: place.container, permissions: ContainerSASPermissions.parse('c') };
+    return this.#blobUrl(account, url, { ...scope, expiresOn: new Date(expiresAtMs) });
   }
 
   async readUrl(place: BlobPlace, expiresAtMs: number): Promise<string> {
     const account = this.#accounts.named(place.account);
-    const client = account.blobs.getContainerClient(place.container).getBlobClient(place.blob);
-    const values = {
-      containerName: place.container,
-      blobName: place.blob,
-      permissions: BlobSASPermissions.parse('r'),
-      expiresOn: new Date(expiresAtMs),
-      protocol: isSecure(client.url) ? SASProtocol.Https : SASProtocol.HttpsAndHttp,
-    };
-    const sas = account.sharedKey
-      ? generateBlobSASQueryParameters(values, account.sharedKey)
-      : generateBlobSASQueryParameters(values, (await this.#delegation(account, expiresAtMs)).blob, account.name);
-    return `${client.url}?${sas.toString()}`;
+    const { url } = account.blobs.getContainerClient(place.container).getBlobClient(place.blob);
+    const { container: containerName, blob: blobName } = place;
+    const scope = { containerName, blobName, permissions: BlobSASPermissions.parse('r') };
+    return this.#blobUrl(account, url, { ...scope, expiresOn: new Date(expiresAtMs) });
   }
 
   async ensureContainer(place: ContainerPlace): Promise<void> {
@@ -102,6 +86,22 @@ export class SasAccess implements AccessIssuer, ReadAccess {
       this.#accounts.named(place.account).blobs.getContainerClient(place.container).createIfNotExists(),
     );
     this.#ensured.add(key);
+  }
+
+  async #blobUrl(
+    account: StorageAccount,
+    url: string,
+    scope: Pick<BlobSASSignatureValues, 'containerName' | 'blobName' | 'permissions'> & { readonly expiresOn: Date },
+  ): Promise<string> {
+    const values = { ...scope, protocol: isSecure(url) ? SASProtocol.Https : SASProtocol.HttpsAndHttp };
+    const sas = account.sharedKey
+      ? generateBlobSASQueryParameters(values, account.sharedKey)
+      : generateBlobSASQueryParameters(
+          values,
+          (await this.#delegation(account, scope.expiresOn.getTime())).blob,
+          account.name,
+        );
+    return `${url}?${sas.toString()}`;
   }
 
   async #delegation(account: StorageAccount, expiresAtMs: number): Promise<DelegationKeys> {
