@@ -4,6 +4,7 @@ import { LeewardError, isLeewardError } from '../kernel/errors.ts';
 import type { BlobPlace, ContainerPlace } from '../kernel/places.ts';
 import type { EntryStore, ListedEntry } from '../ports/entries.ts';
 import type { StorageAccounts } from './clients.ts';
+import { letGo } from './body.ts';
 import { calling } from './errors.ts';
 
 export class BlobEntries implements EntryStore {
@@ -33,6 +34,7 @@ export class BlobEntries implements EntryStore {
         const answer = await this.#client(place).download();
         const { contentLength = 0, readableStreamBody } = answer;
         if (contentLength > bytesMax) {
+          letGo(readableStreamBody);
           throw new LeewardError(
             'DELTA_INVALID',
             `entry "${place.blob}" has ${contentLength} bytes, more than ${bytesMax}`,

@@ -2,6 +2,7 @@
 import type { ContainerClient } from '@azure/storage-blob';
 import { LeewardError, isLeewardError } from '../kernel/errors.ts';
 import type { Labels, ReadAnswer, StateStore, WriteAnswer } from '../ports/state.ts';
+import { letGo } from './body.ts';
 import { calling } from './errors.ts';
 
 const JSON_TYPE = { blobContentType: 'application/json' };
@@ -22,6 +23,7 @@ export class BlobState implements StateStore {
         const answer = await this.#container.getBlobClient(name).download();
         const { etag, lastModified, date, contentLength = 0 } = answer;
         if (contentLength > DOCUMENT_BYTES_MAX) {
+          letGo(answer.readableStreamBody);
           throw new LeewardError(
             'DOCUMENT_INVALID',
             `"${name}" has ${contentLength} bytes, more than a document may have`,
