@@ -17,11 +17,16 @@ export function intercept<T extends object>(port: T, around: (call: PortCall) =>
     get(target, property): unknown {
       const value: unknown = Reflect.get(target, property, target);
       if (typeof value !== 'function') return value;
-      return (...args: unknown[]): unknown => {
-        const proceed = (): unknown => Reflect.apply(value, target, args);
-        if (value.constructor.name !== 'AsyncFunction') return proceed();
-        return around({ method: String(property), args, proceed: async () => proceed() });
-      };
+      if (value.constructor.name !== 'AsyncFunction') {
+        return (...args: unknown[]): unknown => Reflect.apply(value, target, args);
+      }
+      // An async function itself, so that what is intercepted can be intercepted once more.
+      return async (...args: unknown[]): Promise<unknown> =>
+        around({
+          method: String(property),
+          args,
+          proceed: async (): Promise<unknown> => Reflect.apply(value, target, args),
+        });
     },
   });
 }
