@@ -10,6 +10,7 @@ import { PageBlobReplicas } from '../../src/azure/replica-store.ts';
 import { BlobState } from '../../src/azure/state.ts';
 import type { Azurite } from '../support/azurite.ts';
 import { startAzurite } from '../support/azurite.ts';
+import { failsWith } from '../support/fails-with.ts';
 import { accessContract } from './access-issuer.ts';
 import { entryStoreContract } from './entry-store.ts';
 import { queuesContract } from './queues.ts';
@@ -53,6 +54,19 @@ describe('on Azurite', () => {
     pass: async (ms) => wait(ms),
   });
   accessContract({ account, makeQueue, fresh });
+
+  test('entries that are too long to be read keep no connection open', async () => {
+    const sockets = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap').length;
+    const entries = new BlobEntries(accounts());
+    const place = { account: account().name, container: 'journal', blob: fresh('huge') };
+    await entries.create(place, Buffer.alloc(4 * 1024 * 1024));
+    const before = sockets();
+    for (let count = 0; count < 20; count += 1) {
+      await assert.rejects(entries.read(place, 1000), failsWith('DELTA_INVALID'));
+    }
+    await wait(100);
+    assert(sockets() < before + 10, `${before} connections before, ${sockets()} after`);
+  });
 
   test('a message never expires', async () => {
     const name = await makeQueue();

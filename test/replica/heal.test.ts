@@ -6,6 +6,14 @@ import type { SiteDelta, SiteFixture } from '../support/site-fixture.ts';
 import type { MemoryStorage } from '../support/data-path.ts';
 import { deliver, reasonOf, sound, start } from './start.ts';
 
+/** The fork's next delta, made so that a listing has it before the one with `digest`. */
+function firstListed(fork: SiteFixture, digest: string): SiteDelta {
+  for (let attempt = 0; ; attempt += 1) {
+    const delta = fork.forkAt(fork.last).next({ marker: `fork-${attempt}` });
+    if (delta.digest < digest) return delta;
+  }
+}
+
 const DAMAGED = Buffer.from('this was a delta once');
 
 async function damage(storage: MemoryStorage, site: SiteFixture, delta: SiteDelta): Promise<void> {
@@ -228,7 +236,7 @@ describe('an entry that is damaged or lost after it was acknowledged', () => {
     assert(second);
     await storage.entries.create(site.entryPlace(second), DAMAGED);
     const fork = site.forkAt(1);
-    await fork.put(storage.entries, fork.next({ marker: 'fork' }));
+    await fork.put(storage.entries, firstListed(fork, site.digestAt(2)));
     await worker.sweep();
     assert.deepEqual(await asked(storage, site), ['2 literal-1']);
     assert.equal((await storage.generation(site)).applied.number, 1);
@@ -243,7 +251,7 @@ describe('an entry that is damaged or lost after it was acknowledged', () => {
     const third = deltas[2];
     assert(third);
     const fork = site.forkAt(1);
-    await fork.put(storage.entries, fork.next({ marker: 'fork' }));
+    await fork.put(storage.entries, firstListed(fork, site.digestAt(2)));
     await worker.sweep();
     assert.deepEqual(await asked(storage, site), ['3 literal-1']);
     await worker.receive(await site.put(storage.entries, third, 'literal-1'));
