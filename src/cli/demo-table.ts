@@ -52,7 +52,7 @@ export function describeDemo(report: DemoReport): string {
       [
         'RPO at the failure',
         showSeconds(rpoSeconds),
-        application ? `${application.rowsLost ?? 'all'} rows, written from then until the lease ran out, are lost` : '',
+        application ? `${application.rowsLost ?? 'all'} rows, written from the failure until the lease ran out, are lost` : '',
       ],
       ['RTO', showSeconds(rtoSeconds), ''],
       ...partsOf(report.rtoParts),
@@ -87,7 +87,7 @@ function verdict({ machine, proved, stack }: DemoReport): string {
   const lines = [proved ? 'Everything was proved.' : `Not everything was proved; logs: ${stack.state}`];
   if (machine.kind === 'simulated')
     lines.push('No machine booted: it was simulated, and its disk was read from the imported blob.');
-  if (stack.kept) lines.push(`The stack is up; to stop it: npm run leeward -- --state ${stack.state} local down`);
+  if (stack.kept) lines.push(`The stack is up; to stop it: npx leeward --state ${stack.state} local down`);
   return lines.join('\n');
 }
 

@@ -200,9 +200,10 @@ export class Replicator implements AgentPart {
     const deadline = clock.bootMs() + timeoutMs;
     for (;;) {
       const failure = await failureOf(agent.round());
+      // A site that may not write any more must hear of it, also when it has nothing to send.
+      this.#mayWrite();
       const state = this.#log.state;
       if (state && state.acknowledged.number === state.last.number) return;
-      this.#mayWrite();
       if (clock.bootMs() >= deadline) {
         throw new LeewardError(
           'UNAVAILABLE',

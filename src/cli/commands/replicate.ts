@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { openSite } from '../../app/site.ts';
+import type { OpenSite } from '../../app/site.ts';
 import { LeewardError, describeError, isLeewardError } from '../../kernel/errors.ts';
 import { parseVolume, volumeId } from '../../kernel/ids.ts';
 import type { Replicator } from '../../site/replicator.ts';
@@ -9,16 +10,26 @@ import { seconds } from '../arguments.ts';
 import { chooseSite, readAccess } from '../context.ts';
 import { exitCodeOf } from '../exit-codes.ts';
 import { outputOf, placesOf } from '../globals.ts';
+import { runLeased } from '../leased.ts';
 import { showBytes, table } from '../output.ts';
 import type { Output } from '../output.ts';
 
-const optionsSchema = z.object({ site: z.string().optional(), every: z.number().optional(), wait: z.number() });
+const optionsSchema = z.object({
+  site: z.string().optional(),
+  every: z.number().optional(),
+  application: z.string().min(1).optional(),
+  wait: z.number(),
+});
 
 export function addReplicate(program: Command): void {
   program
     .command('replicate')
     .argument('[volumes...]', 'TENANT/SITE/GROUP/VOLUME (default: all of the site)')
     .option('--site <site>', 'TENANT/SITE (default: the only one kept here)')
+    .option(
+      '--application <command>',
+      "with --every: run this under the group's lease, and stop it before the lease ends",
+    )
     .option('--every <seconds>', 'go on, with an interval this often, until SIGTERM or Ctrl-C', seconds)
     .option('--wait <seconds>', 'how long to wait until the cloud has acknowledged everything', seconds, 300)
     .description('find what changed, send it as deltas, wait until the cloud has them')
@@ -29,6 +40,9 @@ async function replicate(given: string[], _options: unknown, command: Command): 
   const output = outputOf(command);
   const places = placesOf(command);
   const options = optionsSchema.parse(command.opts());
+  if (options.application !== undefined && options.every === undefined) {
+    throw new LeewardError('USAGE', '--application runs beside the intervals: give --every too');
+  }
   const volumes = given.map((text) => volumeId(parseVolume(text)));
   const [first] = given;
   const site = await chooseSite(places, options.site ?? first?.split('/').slice(0, 2).join('/'));
@@ -45,6 +59,8 @@ async function replicate(given: string[], _options: unknown, command: Command): 
     stopping.abort(new LeewardError('UNAVAILABLE', 'stopped'));
   };
   process.once('SIGTERM', stop).once('SIGINT', stop);
+  const background =
+    options.every === undefined ? undefined : stayUp(open, output, stopping.signal, options.application);
   try {
     if (options.every === undefined) {
       const failure = await interval(open.replicators, output, options.wait * 1000, stopping.signal);
@@ -58,8 +74,27 @@ async function replicate(given: string[], _options: unknown, command: Command): 
     }
     report(open.replicators, output);
   } finally {
+    stop();
+    await background;
     await open.close();
   }
+}
+
+/**
+ * What goes on beside the intervals until `signal` is aborted: heartbeats, as often as the cloud asks for them however long
+ * an interval takes, and the application under its group's lease, if there is one.
+ */
+async function stayUp(
+  open: OpenSite,
+  output: Output,
+  signal: AbortSignal,
+  application: string | undefined,
+): Promise<void> {
+  const tell = (error: unknown): void => {
+    output.say(describeError(error));
+  };
+  const leased = application === undefined ? undefined : runLeased(open, { command: application, signal, output });
+  await Promise.all([open.agent.run(signal, tell), leased?.catch(tell)]);
 }
 
 /** One interval of every volume, side by side. What failed first, which was told; undefined when nothing did. */

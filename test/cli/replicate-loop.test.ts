@@ -1,0 +1,59 @@
+/**
+ * `leeward replicate --every`: heartbeats do not wait for an interval, an application runs under the lease, and a site
+ * whose term has ended hears of it.
+ */
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, suite, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import { Leeward } from '../support/command.ts';
+
+const VOLUME = 'acme/paris/shop/data';
+const GROUP = 'acme/paris/shop';
+const runs = z.array(z.looseObject({ state: z.string() }));
+
+suite('replication that goes on', () => {
+  let folder = '';
+  let leeward: Leeward;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'leeward-loop-'));
+    leeward = new Leeward(folder);
+    await writeFile(join(folder, 'disk.img'), Buffer.alloc(1024 * 1024, 'a'));
+    assert.equal((await leeward.run('local', 'up')).code, 0);
+    const limits = ['--automatic', '--silence', '5', '--lease', '6'];
+    assert.equal((await leeward.run('volume', 'add', VOLUME, '--source', 'disk.img', ...limits)).code, 0);
+  });
+  after(async () => {
+    await leeward.run('local', 'down', '--wipe');
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  test('is not taken for silence between its intervals, and its application runs under the lease', async () => {
+    const alive = join(folder, 'alive');
+    const application = `while :; do date > ${alive}; sleep 0.1; done`;
+    const loop = leeward.start('replicate', '--every', '600', '--application', application);
+    await loop.said(/application: started under the lease of term 1/);
+    // More than twice the silence that the plan allows.
+    await sleep(12_000);
+    assert.deepEqual(runs.parse(JSON.parse((await leeward.run('--json', 'failover', 'status', GROUP)).stdout)), []);
+    loop.signal('SIGTERM');
+    const { stderr } = await loop.ended;
+    assert.match(stderr, /application: gone .*[1-9]\d* ms before its lease ends/);
+    const last = await readFile(alive, 'utf8');
+    await sleep(500);
+    assert.equal(await readFile(alive, 'utf8'), last, 'something of the application still runs');
+  });
+
+  test('ends in silence once it was stopped: the failover follows, and the site is told that it may not write', async () => {
+    for (let state = ''; state !== 'done'; await sleep(1000)) {
+      const [run] = runs.parse(JSON.parse((await leeward.run('--json', 'failover', 'status', GROUP)).stdout));
+      state = run?.state ?? '';
+    }
+    const { code, stderr } = await leeward.run('replicate');
+    assert.equal(code, 4);
+    assert.match(stderr, /may not write|term/);
+  });
+});
