@@ -1,10 +1,9 @@
 /** Sweep: resumes what no message will mention again, and revives poisoned messages that are sound. */
 import type { InvocationContext, Timer } from '@azure/functions';
 import { app } from '../src/app/app.ts';
-import { QUEUES } from '../src/kernel/names.ts';
 
 export async function sweep(_timer: Timer, context: InvocationContext): Promise<void> {
-  const report = await app().sweep.run([QUEUES.deltas, QUEUES.bulk]);
+  const report = await app().sweep();
   for (const { what, reason } of report.failed) context.warn(`${what}: ${reason}`);
   const done = report.advanced.length + report.requeued + report.setAside;
   if (done > 0) {

@@ -9,19 +9,25 @@ import type { TickReport } from '../health/monitor.ts';
 import type { SiteRef } from '../kernel/ids.ts';
 import type { HeartbeatAnswer } from '../protocol/heartbeat.ts';
 import type { LeaseAnswer } from '../protocol/lease.ts';
+import type { ReplicaEngine } from '../replica/engine.ts';
+import type { Ingest } from '../replica/ingest.ts';
+import type { SweepReport } from '../replica/sweep.ts';
 import { monitorTick } from './control.ts';
 import { openDataPath } from './data-path.ts';
-import type { DataPath } from './data-path.ts';
+import { judgedQueues } from './poison.ts';
 import { readSettings } from './settings.ts';
 import type { Settings } from './settings.ts';
 import { knownSiteStatus } from './status.ts';
 import { openStorage } from './storage.ts';
 import type { Storage } from './storage.ts';
 
-export interface App extends Pick<DataPath, 'ingest' | 'sweep'> {
+export interface App {
   readonly settings: Settings;
   readonly storage: Storage;
-  readonly dataPath: DataPath;
+  readonly ingest: Ingest;
+  readonly engine: ReplicaEngine;
+  /** One sweep over all volumes and every poison queue. */
+  sweep(): Promise<SweepReport>;
   /** Records a site's heartbeat, as it came; `tell` takes lines for the people who run the cloud's side. */
   heartbeat(data: unknown, tell: (line: string) => void): Promise<HeartbeatAnswer>;
   /** Renews the leases that a site asks for. */
@@ -42,14 +48,14 @@ export function app(): App {
 
 function openApp(settings: Settings): App {
   const storage = openStorage(settings);
-  const dataPath = openDataPath(settings, storage);
+  const { engine, ingest, sweep } = openDataPath(settings, storage);
   const answer = { accessMs: settings.LEEWARD_ACCESS_MS, everyMs: settings.LEEWARD_HEARTBEAT_MS };
   return {
     settings,
     storage,
-    dataPath,
-    ingest: dataPath.ingest,
-    sweep: dataPath.sweep,
+    ingest,
+    engine,
+    sweep: async () => sweep.run(judgedQueues(storage, ingest)),
     heartbeat: async (data, tell) => receiveHeartbeat({ ...storage, ...answer, tell }, data),
     lease: async (data) => renewLeases(storage, data),
     monitor: async () => monitorTick(settings, storage),

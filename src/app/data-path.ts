@@ -25,5 +25,5 @@ export function openDataPath(settings: Settings, storage: Storage): DataPath {
     budgetMs: BUDGET_MS,
   });
   const ingest = new Ingest({ ...storage, keys: new SiteKeys(storage, storage.keySecret), engine });
-  return { engine, ingest, sweep: new Sweep({ ...storage, engine, ingest }) };
+  return { engine, ingest, sweep: new Sweep({ ...storage, engine }) };
 }

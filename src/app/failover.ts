@@ -28,11 +28,11 @@ export type FailoverOutcome =
  * may succeed later.
  */
 export async function receiveFailoverMessage(app: App, message: unknown, byHand: boolean): Promise<FailoverOutcome> {
-  const { storage, settings, dataPath } = app;
+  const { storage, settings, engine } = app;
   const ports = {
     ...storage,
     http: new FetchHttp(),
-    volumes: dataPath.engine,
+    volumes: engine,
     cloud: cloudOf(settings),
     storageAccountId: (account: string) => storageAccountId(settings, account),
   };

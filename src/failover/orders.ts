@@ -8,7 +8,7 @@
 import type { Actor } from '../documents/actor.ts';
 import { runKind } from '../documents/run.ts';
 import type { RunDocument } from '../documents/run.ts';
-import { LeewardError } from '../kernel/errors.ts';
+import { LeewardError, isLeewardError } from '../kernel/errors.ts';
 import { parseGroup } from '../kernel/ids.ts';
 import { documents as names } from '../kernel/names.ts';
 import { firstIssue } from '../kernel/schema.ts';
@@ -67,6 +67,19 @@ export async function receiveOrder(
     'MESSAGE_INVALID',
     `neither a ticket of a run nor an order; to order a failover by hand, type for example ${ORDER_EXAMPLE}`,
   );
+}
+
+/** Whether a message that failed is worth another try: a ticket, or an order that is rightly signed. */
+export function isSoundOrder(keySecret: Uint8Array, text: string): boolean {
+  const data = asObject(text);
+  if (data === undefined) return false;
+  if (ticketSchema.safeParse(data).success) return true;
+  try {
+    openSignedOrder(keySecret, data);
+    return true;
+  } catch (error) {
+    return isLeewardError(error) && error.retryHelps;
+  }
 }
 
 interface Opened {

@@ -107,6 +107,11 @@ export class Ingest {
     }
   }
 
+  /** Keeps aside a message that {@link isSound} is not true of, with the reason. */
+  async setAside(body: string): Promise<void> {
+    await this.receive(body, undefined);
+  }
+
   async #take(envelope: Envelope, signer: string): Promise<IngestOutcome> {
     const volume = parseVolume(envelope.volume);
     if (siteId(volume) !== signer) {

@@ -7,22 +7,16 @@
  */
 import type { Documents } from '../documents/store.ts';
 import { WORK_LABEL } from '../documents/volume.ts';
-import { describeError, isLeewardError } from '../kernel/errors.ts';
+import { describeError } from '../kernel/errors.ts';
 import { parseVolume } from '../kernel/ids.ts';
-import { documents as names, poisonQueue } from '../kernel/names.ts';
-import type { Queues, TakenMessage } from '../ports/queue.ts';
+import { documents as names } from '../kernel/names.ts';
+import type { Queues } from '../ports/queue.ts';
 import type { ReplicaEngine } from './engine.ts';
-import type { Ingest } from './ingest.ts';
+import { revivePoison } from './poison.ts';
+import type { JudgedQueue } from './poison.ts';
 
 /** Volumes that are advanced side by side. */
 const VOLUMES_AT_ONCE = 4;
-
-/** Poison messages taken from a queue in one sweep, and how long they are hidden meanwhile. */
-const POISON_TAKEN = 32;
-const POISON_HIDDEN_MS = 5 * 60_000;
-
-/** How long a sound message waits before it is tried again: what made it fail may take a while to pass. */
-const RETRY_DELAY_MS = 30_000;
 
 export interface SweepReport {
   readonly advanced: readonly string[];
@@ -36,32 +30,23 @@ export class Sweep {
   readonly #ports: {
     readonly documents: Documents;
     readonly engine: ReplicaEngine;
-    readonly ingest: Ingest;
     readonly queues: Queues;
   };
 
-  constructor(ports: { documents: Documents; engine: ReplicaEngine; ingest: Ingest; queues: Queues }) {
+  constructor(ports: { documents: Documents; engine: ReplicaEngine; queues: Queues }) {
     this.#ports = ports;
   }
 
-  /** One sweep over all volumes and the poison queues of `queues`. Costs a listing and a look at each queue when idle. */
-  async run(queues: readonly string[]): Promise<SweepReport> {
+  /** One sweep over all volumes and the poison queues beside `queues`. Costs a listing and a look at each queue when idle. */
+  async run(queues: readonly JudgedQueue[]): Promise<SweepReport> {
     const { advanced, failed } = await this.#volumes();
     let requeued = 0;
     let setAside = 0;
     for (const queue of queues) {
-      const poison = await this.#ports.queues.take(poisonQueue(queue), {
-        countMax: POISON_TAKEN,
-        hiddenMs: POISON_HIDDEN_MS,
-      });
-      for (const message of poison) {
-        try {
-          if (await this.#revive(queue, message)) requeued += 1;
-          else setAside += 1;
-        } catch (error) {
-          failed.push({ what: poisonQueue(queue), reason: describeError(error) });
-        }
-      }
+      const poison = await revivePoison(this.#ports.queues, queue);
+      requeued += poison.requeued;
+      setAside += poison.setAside;
+      failed.push(...poison.failed);
     }
     return { advanced, failed, requeued, setAside };
   }
@@ -91,30 +76,5 @@ export class Sweep {
       const volume = form.exec(name)?.[1];
       if (volume !== undefined && labels[WORK_LABEL] !== 'no') yield volume;
     }
-  }
-
-  /** True when the message went back to its queue; false when it was set aside. */
-  async #revive(queue: string, message: TakenMessage): Promise<boolean> {
-    const text = decodeBody(message.body);
-    const sound = text !== undefined && (await this.#ports.ingest.isSound(text));
-    if (sound) await this.#ports.queues.send(queue, text, { delayMs: RETRY_DELAY_MS });
-    else await this.#ports.ingest.receive(text ?? message.body, undefined);
-    try {
-      await message.done();
-    } catch (error) {
-      // Its invisibility ran out: whoever has it now does the same, and a repeated message is harmless.
-      if (!isLeewardError(error, 'NOT_FOUND')) throw error;
-    }
-    return sound;
-  }
-}
-
-/** The text in a message's body; undefined if it is not base64 of UTF-8, as the host demands it. */
-function decodeBody(body: string): string | undefined {
-  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(body) || body.length % 4 !== 0) return undefined;
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(body, 'base64'));
-  } catch {
-    return undefined;
   }
 }

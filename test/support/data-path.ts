@@ -1,4 +1,5 @@
 /** The data path over memory adapters: storage that workers share, and workers with an engine, an ingest and a sweep each. */
+import { judgedQueues } from '../../src/app/poison.ts';
 import { Documents } from '../../src/documents/store.ts';
 import { currentGeneration, volumeKind } from '../../src/documents/volume.ts';
 import type { Generation, VolumeDocument } from '../../src/documents/volume.ts';
@@ -12,6 +13,7 @@ import { ReplicaEngine } from '../../src/replica/engine.ts';
 import { Ingest } from '../../src/replica/ingest.ts';
 import type { IngestOutcome } from '../../src/replica/ingest.ts';
 import { SiteKeys } from '../../src/replica/site-keys.ts';
+import type { JudgedQueue } from '../../src/replica/poison.ts';
 import { Sweep } from '../../src/replica/sweep.ts';
 import type { SweepReport } from '../../src/replica/sweep.ts';
 import { ManualClock } from './memory/clock.ts';
@@ -47,6 +49,7 @@ export class Worker {
   readonly engine: ReplicaEngine;
   readonly ingest: Ingest;
   readonly sweeper: Sweep;
+  readonly #queues: readonly JudgedQueue[];
 
   constructor(ports: StoragePorts & { readonly clock: Clock }, options: WorkerOptions = {}) {
     const { replicas, entries, queues, clock } = ports;
@@ -56,7 +59,8 @@ export class Worker {
     this.engine = new ReplicaEngine(shared, { claimMs: 20_000, snapshotsKept: 24, budgetMs: 120_000, ...options });
     const keys = new SiteKeys(shared, KEY_SECRET);
     this.ingest = new Ingest({ ...shared, keys, engine: this.engine, account: ACCOUNT });
-    this.sweeper = new Sweep({ ...shared, engine: this.engine, ingest: this.ingest });
+    this.sweeper = new Sweep({ ...shared, engine: this.engine });
+    this.#queues = judgedQueues({ keySecret: KEY_SECRET, entries, account: ACCOUNT, clock }, this.ingest);
   }
 
   async receive(message: unknown): Promise<IngestOutcome> {
@@ -64,7 +68,7 @@ export class Worker {
   }
 
   async sweep(): Promise<SweepReport> {
-    return this.sweeper.run(Object.values(QUEUES));
+    return this.sweeper.run(this.#queues);
   }
 }
 
