@@ -2,7 +2,7 @@
 // Deploy with: az deployment sub create --location REGION --parameters infra/main.bicepparam
 //
 // What must hold: no credential is stored but the key secret, and that one only in the vault; every permission is named
-// with its reason in modules/roles.bicep and modules/recovery-role.bicep; the names of containers and queues are those
+// with its reason in modules/roles.bicep and modules/recovery-role.bicep, and is one of src/azure/permissions.ts; the names of containers and queues are those
 // of src/kernel/names.ts and the settings those of src/app/settings.ts (test/infra holds them against each other).
 targetScope = 'subscription'
 
@@ -24,6 +24,9 @@ param resourceGroupName string = 'leeward-control'
 @minLength(44)
 param keySecret string
 
+@description('Object id of the person or group that runs the command leeward against this deployment: it may write state, order failovers and read the key secret. Empty: nobody is given these roles.')
+param operatorPrincipalId string = ''
+
 @description('Redundancy of the storage accounts. The control store is never failed over to another region, so zones are what protects it.')
 @allowed([
   'Standard_ZRS'
@@ -43,7 +46,7 @@ param monitorSchedule string = '*/15 * * * * *'
 @minLength(11)
 param sweepSchedule string = '*/30 * * * * *'
 
-@description('Instances of the function app at most. Each works on up to twelve messages of a queue at once.')
+@description('Instances of the function app at most. Each works on up to six messages of a queue at once: on twelve deltas where it runs both ingest queues.')
 @minValue(40)
 @maxValue(1000)
 param maximumInstanceCount int = 40
@@ -138,6 +141,7 @@ module roles 'modules/roles.bicep' = {
   scope: group
   params: {
     principalId: identity.outputs.principalId
+    operatorPrincipalId: operatorPrincipalId
     storageName: storage.outputs.name
     hostStorageName: hostStorage.outputs.name
     keyVaultName: keyVault.outputs.name

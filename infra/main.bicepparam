@@ -5,3 +5,7 @@ using './main.bicep'
 param location = 'westeurope'
 param name = 'leeward'
 param keySecret = readEnvironmentVariable('LEEWARD_KEY_SECRET')
+
+// Who runs the command against this deployment (`leeward volume add`): the object id of a person or, better, a group.
+//   az ad signed-in-user show --query id --output tsv
+// param operatorPrincipalId = '00000000-0000-0000-0000-000000000000'

@@ -1,4 +1,5 @@
-// What the function app may do through Resource Manager: two custom roles, since no built-in one is as narrow.
+// What the function app may do through Resource Manager: two custom roles, since no built-in one is as narrow. Their
+// actions are those of src/azure/permissions.ts, which names the calls that need them and what is only assumed.
 //
 // The run role holds for the whole subscription, because each run makes a resource group of its own, and removes it when
 // the run is undone. It could therefore remove any group: use a subscription in which nothing else lies. What Leeward

@@ -1,12 +1,16 @@
-// The built-in roles of the function app's identity, each on one resource and with its reason. What it may do through
-// Resource Manager is in recovery-role.bicep.
+// The built-in roles of the function app's identity and of an operator, each on one resource and with its reason. What
+// the app may do through Resource Manager is in recovery-role.bicep.
 //
-// The ids are those of the page "Azure built-in roles" in the documentation of Azure RBAC.
+// What must hold: these are the roles of src/azure/permissions.ts, which names the calls that need them; test/infra
+// holds the two against each other. The ids are those of the page "Azure built-in roles" in the documentation of Azure RBAC.
 
 @description('Object id of the identity of the function app.')
 @minLength(36)
 @maxLength(36)
 param principalId string
+
+@description('Object id of the person or group that runs the command against this deployment. Empty: nobody.')
+param operatorPrincipalId string
 
 @description('Storage account of state, replicas, journals and queues.')
 param storageName string
@@ -29,6 +33,7 @@ var roleIds = {
   storageBlobDataContributor: 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
   storageBlobDataOwner: 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
   storageQueueDataContributor: '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
+  storageQueueDataMessageSender: 'c6a89b2d-59bc-44d0-9896-0f6e12d7b80a'
   storageQueueDelegator: '7ee386e9-84f0-448e-80a6-f185f6533131'
   storageTableDataContributor: '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
 }
@@ -54,6 +59,26 @@ var hostStorageRoles = [
 
 resource storage 'Microsoft.Storage/storageAccounts@2024-01-01' existing = {
   name: storageName
+}
+
+resource blobService 'Microsoft.Storage/storageAccounts/blobServices@2024-01-01' existing = {
+  parent: storage
+  name: 'default'
+}
+
+resource stateContainer 'Microsoft.Storage/storageAccounts/blobServices/containers@2024-01-01' existing = {
+  parent: blobService
+  name: 'state'
+}
+
+resource queueService 'Microsoft.Storage/storageAccounts/queueServices@2024-01-01' existing = {
+  parent: storage
+  name: 'default'
+}
+
+resource failoverQueue 'Microsoft.Storage/storageAccounts/queueServices/queues@2024-01-01' existing = {
+  parent: queueService
+  name: 'leeward-failover'
 }
 
 resource hostStorage 'Microsoft.Storage/storageAccounts@2024-01-01' existing = {
@@ -122,5 +147,36 @@ resource telemetryAssignment 'Microsoft.Authorization/roleAssignments@2022-04-01
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds.monitoringMetricsPublisher)
     principalId: principalId
     principalType: 'ServicePrincipal'
+  }
+}
+
+// An operator registers volumes and looks at documents; replicas and journals stay closed. The type of the principal is
+// left out, since it may be a person or a group.
+resource operatorStateAssignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(operatorPrincipalId)) {
+  name: guid(stateContainer.id, roleIds.storageBlobDataContributor, operatorPrincipalId)
+  scope: stateContainer
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds.storageBlobDataContributor)
+    principalId: operatorPrincipalId
+  }
+}
+
+// An operator orders a failover: the order is a message, and no message can be read or taken away.
+resource operatorOrderAssignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(operatorPrincipalId)) {
+  name: guid(failoverQueue.id, roleIds.storageQueueDataMessageSender, operatorPrincipalId)
+  scope: failoverQueue
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds.storageQueueDataMessageSender)
+    principalId: operatorPrincipalId
+  }
+}
+
+// The command derives keys from the secret. Who may read it can make the key of any site or operator.
+resource operatorSecretAssignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(operatorPrincipalId)) {
+  name: guid(vault.id, roleIds.keyVaultSecretsUser, operatorPrincipalId)
+  scope: vault
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds.keyVaultSecretsUser)
+    principalId: operatorPrincipalId
   }
 }

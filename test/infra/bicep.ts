@@ -27,6 +27,17 @@ export interface ModuleUse {
   readonly params: readonly string[];
 }
 
+export interface ResourceUse {
+  readonly symbol: string;
+  /** Without its version. */
+  readonly type: string;
+  /** As written, with its parentheses; undefined when the resource is unconditional. */
+  readonly condition: string | undefined;
+  /** Of `[for VARIABLE in LIST: …]`. */
+  readonly loop: { readonly variable: string; readonly list: string } | undefined;
+  readonly properties: ReadonlyMap<string, Node>;
+}
+
 export interface BicepFile {
   readonly path: string;
   readonly root: Node;
@@ -34,7 +45,10 @@ export interface BicepFile {
   readonly params: readonly Declared[];
   readonly outputs: readonly Declared[];
   readonly modules: readonly ModuleUse[];
-  /** Literal texts of `var NAME = [ … ]`, in order; a text with an interpolation counts as written. */
+  readonly resources: readonly ResourceUse[];
+  /** What `targetScope` says, or its default. */
+  readonly targetScope: string;
+  /** Items of `var NAME = [ … ]`, in order: a literal's text; anything else, and an interpolation, as written. */
   readonly arrays: ReadonlyMap<string, readonly string[]>;
   /** Literal texts of `var NAME = { key: 'text' }`. */
   readonly objects: ReadonlyMap<string, ReadonlyMap<string, string>>;
@@ -72,8 +86,10 @@ export function readBicep(path: string, text: string): BicepFile {
       path: stringText(node.namedChild(1)),
       params: [...properties(properties(bodyOf(node)).get('params')).keys()],
     })),
+    resources: all('resource_declaration').map(resourceUse),
+    targetScope: /^targetScope = '(\w+)'/m.exec(text)?.[1] ?? 'resourceGroup',
     arrays: new Map(
-      variables.filter(({ value }) => value?.type === 'array').map(({ name, value }) => [name, strings(value)]),
+      variables.filter(({ value }) => value?.type === 'array').map(({ name, value }) => [name, itemTexts(value)]),
     ),
     objects: new Map(
       variables
@@ -136,12 +152,31 @@ function decoratorsOf(declaration: Node): Map<string, string> {
   );
 }
 
-/** The object of a module or resource. */
-function bodyOf(declaration: Node): Node | null {
-  return declaration.namedChildren.find((child) => child.type === 'object') ?? null;
+function resourceUse(declaration: Node): ResourceUse {
+  const loop = childOf(declaration, 'for_statement');
+  const condition = childOf(loop ?? declaration, 'if_statement');
+  return {
+    symbol: nameOf(declaration),
+    type: stringText(declaration.namedChild(1)).replace(/@.*/, ''),
+    condition: condition?.namedChild(0)?.text,
+    loop: loop
+      ? { variable: loop.childForFieldName('initializer')?.text ?? '', list: loop.namedChild(1)?.text ?? '' }
+      : undefined,
+    properties: properties(bodyOf(condition ?? loop ?? declaration)),
+  };
 }
 
-function properties(object: Node | null | undefined): Map<string, Node> {
+/** The object of a module, or of a resource's innermost part. */
+function bodyOf(declaration: Node): Node | null {
+  return childOf(declaration, 'object');
+}
+
+function childOf(node: Node, type: string): Node | null {
+  return node.namedChildren.find((child) => child.type === type) ?? null;
+}
+
+/** Properties of an object in source: key → value. None for what is no object. */
+export function properties(object: Node | null | undefined): Map<string, Node> {
   const found = new Map<string, Node>();
   if (object?.type !== 'object') return found;
   for (const property of object.namedChildren) {
@@ -151,11 +186,15 @@ function properties(object: Node | null | undefined): Map<string, Node> {
   return found;
 }
 
-function strings(array: Node | null): string[] {
-  return (array?.namedChildren ?? []).filter((child) => child.type === 'string').map(stringText);
+/** Items of an array in source: a literal's text, anything else as written. */
+export function itemTexts(array: Node | null | undefined): string[] {
+  return (array?.namedChildren ?? [])
+    .filter((child) => child.type !== 'comment')
+    .map((child) => (child.type === 'string' ? stringText(child) : child.text));
 }
 
-function stringText(node: Node | null): string {
+/** The text of a literal; empty for what is none. */
+export function stringText(node: Node | null): string {
   return node?.type === 'string' ? node.text.slice(1, -1) : '';
 }
 

@@ -3,7 +3,9 @@
  * breaks it (checks.test.ts).
  */
 import { join } from 'node:path';
-import type { BicepFile } from './bicep.ts';
+import { APP_ROLES, OPERATOR_ROLES } from '../../src/azure/permissions.ts';
+import { itemTexts, properties } from './bicep.ts';
+import type { BicepFile, ResourceUse } from './bicep.ts';
 
 /** Names of the built-in roles by their ids. Source: "Azure built-in roles", documentation of Azure RBAC. */
 export const BUILT_IN_ROLES: ReadonlyMap<string, string> = new Map([
@@ -12,6 +14,7 @@ export const BUILT_IN_ROLES: ReadonlyMap<string, string> = new Map([
   ['ba92f5b4-2d11-453d-a403-e96b0029c9fe', 'Storage Blob Data Contributor'],
   ['b7e6dc6d-f1e8-4753-8033-0f276bb0955b', 'Storage Blob Data Owner'],
   ['974c5e8b-45b9-4653-ba55-5f855dd0fb88', 'Storage Queue Data Contributor'],
+  ['c6a89b2d-59bc-44d0-9896-0f6e12d7b80a', 'Storage Queue Data Message Sender'],
   ['7ee386e9-84f0-448e-80a6-f185f6533131', 'Storage Queue Delegator'],
   ['0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3', 'Storage Table Data Contributor'],
 ]);
@@ -120,6 +123,70 @@ export function roleFindings(roleIds: ReadonlyMap<string, string>): string[] {
     const named = role.replaceAll(' ', '').replace(/^./, (letter) => letter.toLowerCase());
     return named === constant ? [] : [`role ${constant}: ${id} is ${role}`];
   });
+}
+
+/** Who is given which role on what: `principal: scope: role`. */
+export function grants(file: BicepFile): string[] {
+  return assignments(file).flatMap((assignment) => {
+    const { roleDefinitionId, principalId } = Object.fromEntries(properties(assignment.properties.get('properties')));
+    // A built-in role's id is completed by a function, whose last argument it is.
+    const role = roleDefinitionId?.childForFieldName('arguments')?.namedChildren.at(-1) ?? roleDefinitionId;
+    const { loop } = assignment;
+    const written = role?.text ?? '';
+    const roles = loop && written === loop.variable ? (file.arrays.get(loop.list) ?? []) : [written];
+    const scope = assignment.properties.get('scope')?.text ?? file.targetScope;
+    return roles.map((name) => `${principalId?.text ?? 'nobody'}: ${scope}: ${roleName(file, name)}`);
+  });
+}
+
+function assignments(file: BicepFile): readonly ResourceUse[] {
+  return file.resources.filter(({ type }) => type === 'Microsoft.Authorization/roleAssignments');
+}
+
+function roleName(file: BicepFile, written: string): string {
+  const id = file.objects.get('roleIds')?.get(written.replace(/^roleIds\./, ''));
+  return (id === undefined ? undefined : BUILT_IN_ROLES.get(id)) ?? written;
+}
+
+/** roles.bicep grants the roles that the code names and the import role; an operator's only where there is one. */
+export function grantFindings(roles: BicepFile): string[] {
+  const wanted = (principal: string, byScope: Readonly<Record<string, readonly string[]>>): string[] =>
+    Object.entries(byScope).flatMap(([scope, names]) => names.map((role) => `${principal}: ${scope}: ${role}`));
+  const conditional = assignments(roles).filter(({ condition }) => condition !== undefined);
+  const operators = assignments(roles).filter(
+    (assignment) => properties(assignment.properties.get('properties')).get('principalId')?.text === OPERATOR,
+  );
+  return [
+    ...listFindings('role', grants(roles), [
+      ...wanted('principalId', APP_ROLES),
+      'principalId: storage: importRoleId',
+      ...wanted(OPERATOR, OPERATOR_ROLES),
+    ]),
+    ...listFindings('condition', conditional.map(symbolOf), operators.map(symbolOf)),
+    ...conditional
+      .filter(({ condition }) => condition !== `(!empty(${OPERATOR}))`)
+      .map(({ symbol, condition }) => `condition ${symbol} is ${condition ?? ''}`),
+  ];
+}
+
+const OPERATOR = 'operatorPrincipalId';
+
+function symbolOf({ symbol }: ResourceUse): string {
+  return symbol;
+}
+
+/** A custom role allows the wanted actions, and nothing by its other lists. */
+export function actionFindings(file: BicepFile, symbol: string, wanted: readonly string[]): string[] {
+  const role = file.resources.find((resource) => resource.symbol === symbol);
+  const permissions = properties(role?.properties.get('properties')).get('permissions')?.namedChildren ?? [];
+  const list = (key: string): string[] =>
+    permissions.flatMap((permission) => itemTexts(properties(permission).get(key)));
+  return [
+    ...listFindings(`${symbol}: action`, list('actions'), wanted),
+    ...['notActions', 'dataActions', 'notDataActions'].flatMap((key) =>
+      listFindings(`${symbol}: ${key}`, list(key), []),
+    ),
+  ];
 }
 
 /** The example of parameters gives what has no default, and nothing that main.bicep does not declare. */

@@ -5,11 +5,15 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { z } from 'zod';
 import { settingsSchema } from '../../src/app/settings.ts';
+import { IMPORT_ACTIONS, RUN_ACTIONS } from '../../src/azure/permissions.ts';
 import { CONTAINERS, QUEUES } from '../../src/kernel/names.ts';
-import { readBicep } from './bicep.ts';
+import { readBicep, stringText } from './bicep.ts';
 import type { BicepFile } from './bicep.ts';
 import {
   PLATFORM_SETTINGS,
+  actionFindings,
+  grantFindings,
+  grants,
   listFindings,
   moduleFindings,
   nameFindings,
@@ -84,6 +88,35 @@ test('role ids bear the names of their roles', () => {
   const roleIds = fileNamed('infra/modules/roles.bicep').objects.get('roleIds') ?? new Map<string, string>();
   assert.ok(roleIds.size > 0, 'no role ids found');
   assert.deepEqual(roleFindings(roleIds), []);
+});
+
+test('the built-in roles are those that src/azure/permissions.ts needs', () => {
+  assert.deepEqual(grantFindings(fileNamed('infra/modules/roles.bicep')), []);
+});
+
+test('the custom roles allow the actions that src/azure/permissions.ts needs, and are assigned', () => {
+  const file = fileNamed('infra/modules/recovery-role.bicep');
+  assert.deepEqual(actionFindings(file, 'runRole', RUN_ACTIONS), []);
+  assert.deepEqual(actionFindings(file, 'importRole', IMPORT_ACTIONS), []);
+  assert.deepEqual(grants(file), ['principalId: subscription: runRole.id']);
+});
+
+test('no other file gives roles', () => {
+  const giving = files.filter((file) => grants(file).length > 0).map(({ path }) => path);
+  assert.deepEqual(giving.sort(), ['infra/modules/recovery-role.bicep', 'infra/modules/roles.bicep']);
+});
+
+test("an operator's roles are on the container of the state and the queue of the orders", () => {
+  const { resources } = fileNamed('infra/modules/roles.bicep');
+  const nameOf = (symbol: string): string =>
+    stringText(resources.find((resource) => resource.symbol === symbol)?.properties.get('name') ?? null);
+  assert.equal(nameOf('stateContainer'), CONTAINERS.state);
+  assert.equal(nameOf('failoverQueue'), QUEUES.failover);
+});
+
+test('an operator is optional', () => {
+  const parameter = fileNamed('infra/main.bicep').params.find(({ name }) => name === 'operatorPrincipalId');
+  assert.equal(parameter?.hasDefault, true);
 });
 
 test('the storage accounts take neither keys nor anonymous readers nor old TLS', () => {
