@@ -1,6 +1,7 @@
 /**
  * What the program may do in Azure, named where the calls are: the built-in roles on data, by resource, and the actions
- * of Resource Manager. infra/ grants exactly this; test/infra holds the two against each other, in both directions.
+ * of Resource Manager. infra/ grants exactly this; test/infra holds the two against each other, in both directions, and
+ * test/azure/permissions.test.ts the actions against the requests of the SDK.
  *
  * Invariants: every call of a port that Azure answers has an entry, which the compiler checks; what no call shows to be
  * needed stands apart, as assumed and with its reason. Nothing here has been verified against Azure itself.
@@ -111,10 +112,12 @@ export const ARM_CALLS = {
   checkImage: ['Microsoft.Compute/galleries/images/read', 'Microsoft.Compute/galleries/images/versions/read'],
   // disks.createOrUpdate; what its import asks of the storage account is in IMPORT_ACTIONS.
   startDisk: ['Microsoft.Compute/disks/write'],
-  // networkInterfaces.beginCreateOrUpdate, which puts the interface into the plan's subnet.
+  // networkInterfaces.beginCreateOrUpdate, which puts the interface into the plan's subnet and looks at its operation once.
   startInterface: [
     'Microsoft.Network/networkInterfaces/write',
     'Microsoft.Network/virtualNetworks/subnets/join/action',
+    'Microsoft.Network/locations/operations/read',
+    'Microsoft.Network/networkInterfaces/read',
   ],
   // virtualMachines.createOrUpdate, with an interface, an image and disks that exist.
   startMachine: [
@@ -125,8 +128,11 @@ export const ARM_CALLS = {
     'Microsoft.Compute/disks/read',
     'Microsoft.Compute/disks/write',
   ],
-  // resourceGroups.beginDelete
-  startRemoval: ['Microsoft.Resources/subscriptions/resourceGroups/delete'],
+  // resourceGroups.beginDelete, which looks at its operation once.
+  startRemoval: [
+    'Microsoft.Resources/subscriptions/resourceGroups/delete',
+    'Microsoft.Resources/subscriptions/operationresults/read',
+  ],
   // The address that each operation is looked at by, and the resource itself, which the pollers read at the end.
   poll: [
     'Microsoft.Compute/locations/diskOperations/read',
