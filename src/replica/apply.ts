@@ -43,13 +43,22 @@ export class Applier {
     return fence;
   }
 
-  /** Step 5. Errors: FENCED when this worker lost its turn; UNAVAILABLE. */
-  async write(delta: Delta, at: { volume: string; generation: Generation; fence: number }): Promise<void> {
+  /**
+   * Step 5. `before` is called before each request, and stops the work by throwing. Errors: FENCED when this worker lost
+   * its turn; UNAVAILABLE.
+   */
+  async write(
+    delta: Delta,
+    at: { volume: string; generation: Generation; fence: number },
+    before: () => Promise<void>,
+  ): Promise<void> {
     const { replica } = at.generation;
-    const send = async (request: PageRequest): Promise<void> =>
-      request.kind === 'write'
+    const send = async (request: PageRequest): Promise<void> => {
+      await before();
+      await (request.kind === 'write'
         ? this.#replicas.writePages(replica, { ...request, fence: at.fence })
-        : this.#replicas.clearPages(replica, { ...request, fence: at.fence });
+        : this.#replicas.clearPages(replica, { ...request, fence: at.fence }));
+    };
     if (at.generation.applied.number === 0) await send(footerRequest(at.volume, at.generation));
     await inParallel(planRequests(delta.pieces(), delta.head.literalBytes), send);
   }

@@ -136,14 +136,15 @@ export function takeClaim(document: VolumeDocument, claim: Claim): VolumeDocumen
   return withGeneration(document, { ...currentGeneration(document), claim });
 }
 
-/** Whether `document` still has the claim that a worker raised its fence for. */
+/** Whether `document` still has the very claim of a worker: one that somebody adopted or renewed has another end time. */
 export function stillClaims(document: VolumeDocument, before: Generation, claim: Claim): boolean {
   const now = currentGeneration(document);
   return (
     now.generation === before.generation &&
     now.epoch === before.epoch &&
     now.claim?.number === claim.number &&
-    now.claim.digest === claim.digest
+    now.claim.digest === claim.digest &&
+    now.claim.untilMs === claim.untilMs
   );
 }
 

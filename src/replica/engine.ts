@@ -19,11 +19,12 @@ import type { DeltaForm } from '../kernel/names.ts';
 import type { EntryStore } from '../ports/entries.ts';
 import type { ReplicaStore } from '../ports/replica-store.ts';
 import { Applier } from './apply.ts';
-import { advanceTip, askFor, endTerm, finishClaim, noteFork, positionOf, stillClaims, takeClaim } from './chain.ts';
+import { advanceTip, askFor, endTerm, finishClaim, noteFork, positionOf, takeClaim } from './chain.ts';
 import { Journal } from './journal.ts';
 import type { KeptDelta } from './journal.ts';
 import { KeyedLock } from './keyed-lock.ts';
 import { removeUnnamedSnapshots } from './snapshots.ts';
+import { Turn } from './turn.ts';
 
 export interface EnginePorts {
   readonly documents: Documents;
@@ -180,11 +181,10 @@ export class ReplicaEngine {
 
   /** Takes what waits in the journal and comes next. More than one such delta is a fork: one is taken, and it is told. */
   async #extend(volume: VolumeRef, { held, nowMs }: Seen): Promise<Seen | 'nothing'> {
-    const waiting = await this.journal(volume, held.value).afterTip();
-    const [after, ...others] = waiting.filter((kept) => isNext(held.value, kept));
+    const [after, other] = await this.journal(volume, held.value).afterTip((kept) => isNext(held.value, kept));
     if (!after) return 'nothing';
     const { digest, number } = after.delta.head;
-    const rival = others.find(({ delta }) => delta.head.digest !== digest)?.delta.head.digest;
+    const rival = other?.delta.head.digest;
     if (rival === undefined) return this.#take(volume, { held, nowMs }, after);
     const message = `delta ${number} of ${held.value.volume} was made twice: ${digest} is taken, ${rival} is not`;
     const forked = noteFork(held.value, { message, sinceMs: nowMs });
@@ -211,9 +211,10 @@ export class ReplicaEngine {
 
   /** The delta after `applied`, out of the journal; where no sound one is left, asks the site and says so. */
   async #nextOnChain(volume: VolumeRef, held: Held<VolumeDocument>): Promise<KeptDelta> {
-    const kept = await this.journal(volume, held.value).onChain(currentGeneration(held.value).applied.number + 1);
-    if ('entry' in kept) return kept;
-    const { missing } = kept;
+    const { applied } = currentGeneration(held.value);
+    const kept = await this.journal(volume, held.value).onChain(applied.number + 1);
+    if ('entry' in kept && kept.delta.head.predecessor === applied.digest) return kept;
+    const missing = 'entry' in kept ? applied.number + 1 : kept.missing;
     const form = await this.askAgain(
       volume,
       missing,
@@ -229,40 +230,17 @@ export class ReplicaEngine {
   async #apply(held: Held<VolumeDocument>, kept: KeptDelta): Promise<Seen> {
     const generation = currentGeneration(held.value);
     const { head } = kept.delta;
+    const turn = new Turn({ ...this.#ports, claimMs: this.#options.claimMs, held });
     const fence = await this.#applier.raiseFence(generation, head.number);
-    await this.#confirm(held);
-    await this.#applier.write(kept.delta, { volume: held.value.volume, generation, fence });
+    await turn.confirm();
+    const at = { volume: held.value.volume, generation, fence };
+    await this.#applier.write(kept.delta, at, async () => turn.keep());
     const snapshot = await this.#applier.snapshot(head, { generation, fence });
-    const after = await this.#finish(held, (document) =>
+    const after = await turn.finish((document) =>
       finishClaim(document, { head, snapshot, snapshotsKept: this.#options.snapshotsKept }),
     );
     await this.#removeDropped(generation, currentGeneration(after.value));
     return seenNow(after);
-  }
-
-  /** The state as it is now, if it still has the claim that `held` has. Errors: FENCED. */
-  async #confirm(held: Held<VolumeDocument>): Promise<Held<VolumeDocument>> {
-    const now = await this.#ports.documents.need(volumeKind, held.name);
-    const before = currentGeneration(held.value);
-    if (before.claim && stillClaims(now.value, before, before.claim)) return now;
-    throw new LeewardError('FENCED', `${held.value.volume}: delta ${before.applied.number + 1} lost its turn`);
-  }
-
-  /**
-   * Step 6, second half. A change by others meanwhile — a tip that moved on, a delta noted as early — does not end the
-   * claim: then the change is made again on what stands there.
-   */
-  async #finish(
-    held: Held<VolumeDocument>,
-    done: (document: VolumeDocument) => VolumeDocument,
-  ): Promise<Held<VolumeDocument>> {
-    for (let now = held; ; now = await this.#confirm(held)) {
-      try {
-        return await this.#write(now, done(now.value));
-      } catch (error) {
-        if (!isLeewardError(error, 'CONFLICT')) throw error;
-      }
-    }
   }
 
   async #removeDropped(before: Generation, after: Generation): Promise<void> {

@@ -6,7 +6,6 @@
  */
 import { checkDelta } from '../delta/delta.ts';
 import type { Delta } from '../delta/delta.ts';
-import type { DeltaHead } from '../delta/head.ts';
 import { DELTA_LIMITS } from '../delta/limits.ts';
 import type { ChainPoint, Generation } from '../documents/volume.ts';
 import { LeewardError, isLeewardError } from '../kernel/errors.ts';
@@ -116,14 +115,20 @@ export class Journal {
 
   /** A sound entry of this very delta, whatever its form; undefined if there is none. */
   async find({ number, digest }: ChainPoint): Promise<KeptDelta | undefined> {
-    const [kept] = await this.#sound(number, (head) => head.digest === digest);
-    return kept;
+    for await (const kept of this.#sound(number)) if (kept.delta.head.digest === digest) return kept;
+    return undefined;
   }
 
-  /** Sound deltas that could come after the tip. */
-  async afterTip(): Promise<readonly KeptDelta[]> {
+  /** Sound deltas that could come after the tip: at most two, since a second one is a fork, and no more is to be known. */
+  async afterTip(isNext: (kept: KeptDelta) => boolean): Promise<readonly KeptDelta[]> {
     const { tip } = this.#generation;
-    return this.#sound(tip.number + 1, (head) => head.predecessor === tip.digest);
+    const found: KeptDelta[] = [];
+    for await (const kept of this.#sound(tip.number + 1)) {
+      if (!isNext(kept) || kept.delta.head.digest === found[0]?.delta.head.digest) continue;
+      found.push(kept);
+      if (found.length === 2) break;
+    }
+    return found;
   }
 
   /** A form whose name is free for a delta that has to be sent again. */
@@ -132,17 +137,15 @@ export class Journal {
     return `literal-${Math.max(0, ...attempts) + 1}`;
   }
 
-  async #sound(number: number, wanted: (head: DeltaHead) => boolean): Promise<KeptDelta[]> {
-    const sound: KeptDelta[] = [];
+  /** Sound entries of a number, one at a time: whoever takes them holds what it needs, not all that a site put there. */
+  async *#sound(number: number): AsyncGenerator<KeptDelta> {
     for (const { entry } of await this.#find(number)) {
       try {
-        const kept = await this.read(entry);
-        if (wanted(kept.delta.head)) sound.push(kept);
+        yield await this.read(entry);
       } catch (error) {
         if (!isLeewardError(error, 'DELTA_INVALID', 'NOT_FOUND')) throw error;
       }
     }
-    return sound;
   }
 
   async #find(number: number): Promise<Found[]> {
