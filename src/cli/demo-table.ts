@@ -52,7 +52,9 @@ export function describeDemo(report: DemoReport): string {
       [
         'RPO at the failure',
         showSeconds(rpoSeconds),
-        application ? `${application.rowsLost ?? 'all'} rows, written from the failure until the lease ran out, are lost` : '',
+        application
+          ? `${application.rowsLost ?? 'all'} rows, written from the failure until the lease ran out, are lost`
+          : '',
       ],
       ['RTO', showSeconds(rtoSeconds), ''],
       ...partsOf(report.rtoParts),

@@ -16,9 +16,7 @@ import type { Clock, Random } from '../kernel/clock.ts';
 export const writtenSchema = z.object({
   /** Rows in its database. */
   rows: z.int().min(0),
-  /** Files, and the newest of them; null before the first. */
   files: z.int().min(0),
-  lastFile: z.object({ name: z.string(), text: z.string() }).nullable(),
 });
 export type Written = z.infer<typeof writtenSchema>;
 

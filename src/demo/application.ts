@@ -6,13 +6,13 @@
  * it is paused (`application-control.ts`) it writes nothing. It ends when it is told to, and when the site that started
  * it is gone.
  */
-import { open, readFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { SystemClock } from '../system/clock.ts';
 import { answerPause, askedToPause } from './application-control.ts';
-import type { Written } from './application-control.ts';
 import { DATABASE, countRows } from './database.ts';
+import { noteName } from './notes.ts';
 
 const ROW_MS = 100;
 const ROWS_PER_FILE = 5;
@@ -42,16 +42,12 @@ while (!told.signal.aborted && process.ppid === site) {
     insert.run(rows, at, `row ${rows} of ${run}`);
     if (rows % ROWS_PER_FILE === 0) await writeNote(rows, at);
   } else if (nonce !== paused) {
-    await answerPause(control, nonce, await written());
+    await answerPause(control, nonce, { rows, files: Math.floor(rows / ROWS_PER_FILE) });
     paused = nonce;
   }
   await clock.sleep(nonce === undefined ? ROW_MS : ROW_MS / 5);
 }
 database.close();
-
-function noteName(number: number): string {
-  return `note-${String(number).padStart(6, '0')}.txt`;
-}
 
 async function writeNote(number: number, at: string): Promise<void> {
   const file = await open(join(folder, noteName(number)), 'w');
@@ -61,15 +57,4 @@ async function writeNote(number: number, at: string): Promise<void> {
   } finally {
     await file.close();
   }
-}
-
-async function written(): Promise<Written> {
-  const last = rows - (rows % ROWS_PER_FILE);
-  if (last === 0) return { rows, files: 0, lastFile: null };
-  const name = noteName(last);
-  return {
-    rows,
-    files: last / ROWS_PER_FILE,
-    lastFile: { name, text: await readFile(join(folder, name), 'utf8') },
-  };
 }

@@ -3,6 +3,7 @@ import type { RunStep } from '../documents/run.ts';
 import { LeewardError } from '../kernel/errors.ts';
 import { MIB } from '../kernel/units.ts';
 import type { RecoveryParts } from './report.ts';
+import type { Note } from './notes.ts';
 import type { ProtectedSite } from './protect.ts';
 import type { Stage } from './stage.ts';
 import { watchRun } from './watch.ts';
@@ -14,6 +15,8 @@ const FAILOVER_BYTES_PER_MS = (16 * MIB) / 1000;
 
 export interface FailedOver extends WatchedRun {
   readonly failureWallMs: number;
+  /** The newest file of the application at the failure; null where there is none. */
+  readonly lastFile: Note | null;
   readonly endedWallMs: number;
   readonly rtoSeconds: number;
   readonly parts: RecoveryParts;
@@ -27,13 +30,22 @@ export interface FailedOver extends WatchedRun {
   readonly rowsInTheEnd: number | undefined;
 }
 
-/** Cuts the site off, and watches what comes of it until the machine in the cloud is healthy. */
+/**
+ * Cuts the site off, lets an application that waits go on under its lease, and watches what comes of it until the machine
+ * in the cloud is healthy.
+ */
 export async function failAndRecover(stage: Stage, { site, events }: ProtectedSite): Promise<FailedOver> {
   const { clock, progress, ref, signal, storage, volume } = stage;
-  const { atWallMs: failureWallMs } = await site.tell('cut', signal);
+  const { atWallMs: failureWallMs, lastFile } = await site.tell('cut', signal);
+  await site.tell('wake', signal);
   const failureBootMs = clock.bootMs() - (clock.wallMs() - failureWallMs);
   progress.countFrom(failureBootMs);
   progress.line('the link to the cloud is cut; from here on, seconds are counted from the failure');
+  if (lastFile) {
+    progress.line(
+      `the application, which had waited since the last point, goes on under its lease: what it writes after ${lastFile.name} is lost`,
+    );
+  }
   progress.begin('The cloud notices and takes over, by itself');
   const watched = await watchRun({
     documents: storage.documents,
@@ -51,6 +63,7 @@ export async function failAndRecover(stage: Stage, { site, events }: ProtectedSi
   return {
     ...watched,
     failureWallMs,
+    lastFile,
     endedWallMs,
     rtoSeconds: (watched.endedBootMs - failureBootMs) / 1000,
     parts: partsOf(watched, failureBootMs),

@@ -1,8 +1,8 @@
 /**
  * The last act: everything that the demo claims is looked at where it lies, and each claim is true or false.
  *
- * Invariant: what is compared with was kept at the last recovery point, at the site; nothing that the cloud says of itself
- * is taken for a proof.
+ * Invariant: what is compared with was kept at the site, at the last recovery point or at the failure; nothing that the
+ * cloud says of itself is taken for a proof.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -49,7 +49,7 @@ export async function prove(
   progress.line(`booted: ${disk.booted}`);
   const diskHash = await disk.sha256(replica.dataBytes);
   progress.line(`the machine's disk has sha256 ${diskHash}, read ${disk.readFrom}`);
-  const content = await readBack(stage, disk, replicated);
+  const content = await readBack(stage, disk, { replicated, failedOver });
 
   const proofs: Proofs = {
     failedOverByItself: failedOver.run.actor.kind === 'function' && failedOver.run.actor.name === 'monitor',
@@ -119,13 +119,17 @@ interface ReadBack {
 }
 
 /** Files and database of the machine's disk; undefined for a volume whose content the demo does not know. */
-async function readBack(stage: Stage, disk: RecoveredDisk, replicated: Replicated): Promise<ReadBack | undefined> {
+async function readBack(
+  stage: Stage,
+  disk: RecoveredDisk,
+  { replicated, failedOver }: { replicated: Replicated; failedOver: FailedOver },
+): Promise<ReadBack | undefined> {
   const { own } = stage.volume;
   if (!own || !replicated.application) return undefined;
   const { atPoint } = replicated.application;
   const { progress } = stage;
 
-  const name = atPoint.lastFile === null ? '' : atPoint.lastFile.name;
+  const name = failedOver.lastFile?.name ?? '';
   const text = textOf(await fileOrNone(disk, `${APPLICATION_FOLDER}/${name}`));
   progress.line(`${name}, the last file before the failure, says there: ${text?.trim() ?? 'nothing, it is missing'}`);
 
@@ -146,7 +150,7 @@ async function readBack(stage: Stage, disk: RecoveredDisk, replicated: Replicate
   progress.line(`the database there: integrity check "${integrity}", ${rows} rows; ${atPoint.rows} at the last point`);
   return {
     proofs: {
-      lastFileReadBack: text !== undefined && text === atPoint.lastFile?.text,
+      lastFileReadBack: text !== undefined && text === failedOver.lastFile?.text,
       filesReadBack: equal === own.sample.length && equal > 0,
       databaseIntact: integrity === 'ok',
       databaseComplete: rows === atPoint.rows && rows > 0,

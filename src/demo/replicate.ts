@@ -24,7 +24,10 @@ export interface Replicated {
   readonly application: { readonly how: string; readonly atPoint: Written } | undefined;
 }
 
-/** The first copy, then intervals. Returns some time after the last of them was acknowledged. */
+/**
+ * The first copy, then intervals. Returns once the last of them was acknowledged; the application waits since then, so
+ * that what it wrote last before the failure is in the last point. Whoever calls wakes it.
+ */
 export async function replicate(stage: Stage, site: Site): Promise<Replicated> {
   const beganWallMs = stage.clock.wallMs();
   const first = await site.tell(stage.volume.own ? 'interval-at-rest' : 'interval', stage.signal);
@@ -54,33 +57,31 @@ async function followApplication(stage: Stage, site: Site, first: Interval): Pro
   const intervals = [first];
   const keptPath = join(stage.folder, 'kept.img');
   let unchanged = { deltas: -1, sentBytes: -1 };
-  let atPoint: Written = { rows: 0, files: 0, lastFile: null };
+  let atPoint: Written = { rows: 0, files: 0 };
   for (let turn = 1; turn <= CHANGED_INTERVALS; turn += 1) {
     await clock.sleep(EVERY_MS, signal);
     atPoint = await site.tell('rest', signal);
-    try {
-      const before = intervals.at(-1)?.sentBytes ?? 0;
-      const changed = await site.tell('interval-at-rest', signal);
-      intervals.push(changed);
-      const sent = `${showBytes(changed.changedBytes)} changed, ${showBytes(changed.sentBytes - before)} sent`;
-      progress.line(`interval ${turn}: ${sent}; ${atPoint.rows} rows and ${atPoint.files} files so far`);
-      if (turn === UNCHANGED_AFTER) {
-        const again = await site.tell('interval-at-rest', signal);
-        intervals.push(again);
-        unchanged = { deltas: again.numbers.length, sentBytes: again.sentBytes - changed.sentBytes };
-        progress.line(tellUnchanged(unchanged, 'the application is still paused'));
-      }
-      if (turn === CHANGED_INTERVALS) {
-        await systemTool('cp', ['--sparse=always', stage.volume.path, keptPath]);
-        progress.line('a copy of the volume as it stands now is kept, to compare with');
-      }
-    } finally {
-      await site.tell('wake');
+    const before = intervals.at(-1)?.sentBytes ?? 0;
+    const changed = await site.tell('interval-at-rest', signal);
+    intervals.push(changed);
+    const sent = `${showBytes(changed.changedBytes)} changed, ${showBytes(changed.sentBytes - before)} sent`;
+    progress.line(`interval ${turn}: ${sent}; ${atPoint.rows} rows and ${atPoint.files} files so far`);
+    if (turn === UNCHANGED_AFTER) {
+      const again = await site.tell('interval-at-rest', signal);
+      intervals.push(again);
+      unchanged = { deltas: again.numbers.length, sentBytes: again.sentBytes - changed.sentBytes };
+      progress.line(tellUnchanged(unchanged, 'the application is still paused'));
+    }
+    if (turn === CHANGED_INTERVALS) {
+      await systemTool('cp', ['--sparse=always', stage.volume.path, keptPath]);
+      progress.line('a copy of the volume as it stands now is kept, to compare with; the application stays paused');
+      // Not frozen any longer than it is read: nobody could stop an application that meets a frozen volume.
+      await site.tell('thaw', signal);
+    } else {
+      await site.tell('wake', signal);
     }
     await site.tell('acknowledged', signal);
   }
-  // A failure does not wait for the end of an interval.
-  await clock.sleep(EVERY_MS / 2, signal);
   return { intervals, unchanged, keptPath, application: { how, atPoint } };
 }
 

@@ -17,7 +17,7 @@ export interface Proofs {
   readonly replicaEqualsVolume: boolean;
   /** The disk of the machine has the same hash as the replica. */
   readonly diskEqualsReplica: boolean;
-  /** The file that was written last before the last recovery point is on the machine's disk. */
+  /** The file that was written last before the failure is on the machine's disk, as it stood at the site then. */
   readonly lastFileReadBack?: boolean;
   /** Files of the volume, spread over all of them, are on the machine's disk, byte for byte. */
   readonly filesReadBack?: boolean;
@@ -80,9 +80,9 @@ export interface DemoReport {
     /** How its files got onto the volume. */
     readonly how: string;
     readonly rowsAtPoint: number;
-    /** Rows written between the last recovery point and the end of the lease: lost. Null if they cannot be counted. */
+    /** Rows written after the failure, until the lease ran out: lost. Null if they cannot be counted. */
     readonly rowsLost: number | null;
-    /** The newest file on the machine's disk, and its text as it was read there. */
+    /** The file that was written last before the failure, as it was read on the machine's disk; null where it is not. */
     readonly lastFile: { readonly name: string; readonly text: string } | null;
   } | null;
   readonly volume: { readonly path: string; readonly sizeBytes: number; readonly content: string };

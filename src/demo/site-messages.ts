@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { writtenSchema } from './application-control.ts';
+import { noteSchema } from './notes.ts';
 
 /** How a site's process is started: one JSON argument. */
 export const siteConfigSchema = z.object({
@@ -46,6 +47,9 @@ export const SITE_ANSWERS = {
   'start-application': z.object({ how: z.string() }),
   /** Makes the application wait, and the volume stand still. */
   rest: writtenSchema,
+  /** Lets the volume change again, while the application still waits. */
+  thaw: z.null(),
+  /** Lets the application go on. Can be repeated. */
   wake: z.null(),
   /** One interval of the replicator. `sentBytes` counts everything that was sent so far. */
   'interval-at-rest': intervalSchema,
@@ -53,8 +57,8 @@ export const SITE_ANSWERS = {
   interval: intervalSchema,
   /** Waits until the cloud has acknowledged everything. */
   acknowledged: z.object({ number: z.int(), sentBytes: z.int() }),
-  /** Cuts the site off from the cloud, for good. */
-  cut: z.object({ atWallMs: z.number(), sentBytes: z.int() }),
+  /** Cuts the site off from the cloud, for good; `lastFile` is the newest that the application had written by then. */
+  cut: z.object({ atWallMs: z.number(), lastFile: noteSchema.nullable() }),
   /** Until when the group's lease was held at the longest, and, once the application is gone, what it had written. */
   aftermath: z.object({ leaseUntilWallMs: z.number(), rows: z.int().nullable() }),
   /** Stops everything and leaves nothing mounted. */

@@ -23,6 +23,7 @@ import { openApplicationVolume } from './application-volume.ts';
 import type { ApplicationVolume } from './application-volume.ts';
 import { CuttableLink } from './cuttable-link.ts';
 import { DATABASE, examine } from './database.ts';
+import { newestNote } from './notes.ts';
 import { orderSchema, siteConfigSchema } from './site-messages.ts';
 import type { Interval, SiteAnswer, SiteEvent, SiteOrder } from './site-messages.ts';
 
@@ -54,6 +55,7 @@ let ended: Promise<void> | undefined;
 const ORDERS: { readonly [Order in SiteOrder]: () => Promise<SiteAnswer<Order>> } = {
   'start-application': async () => ({ how: await startApplication() }),
   rest,
+  thaw,
   wake,
   'interval-at-rest': async () => interval(theReplicator(), 'application'),
   interval: async () => interval(theReplicator(), 'crash'),
@@ -64,7 +66,8 @@ const ORDERS: { readonly [Order in SiteOrder]: () => Promise<SiteAnswer<Order>> 
   },
   cut: async () => {
     cloud.cut();
-    return { atWallMs: clock.wallMs(), sentBytes: theReplicator().status().sentBytes };
+    const atWallMs = clock.wallMs();
+    return { atWallMs, lastFile: volume === undefined ? null : await newestNote(volume.folder) };
   },
   aftermath: async () => ({
     leaseUntilWallMs: wallMs(leases.lease(config.group).untilBootMs),
@@ -130,8 +133,13 @@ async function rest(): Promise<Written> {
   return written;
 }
 
-async function wake(): Promise<null> {
+async function thaw(): Promise<null> {
   await volume?.wake();
+  return null;
+}
+
+async function wake(): Promise<null> {
+  await thaw();
   if (config.application) await goOn(config.application.control);
   return null;
 }

@@ -36,7 +36,7 @@ export async function useStack(functions: { url: string; key: string; stackFolde
   if (!status || down) {
     throw new LeewardError(
       'NOT_FOUND',
-      `${down ? `${down.part} of the local stack in ${stackFolder} does not run` : `no local stack is in ${stackFolder}`}: run \`leeward local up --without-host\` first`,
+      `${down ? `${down.part} of the local stack in ${stackFolder} does not run` : `no local stack is in ${stackFolder}`}: run \`npx leeward local up --without-host\` first`,
     );
   }
   await checkFunctions(url, key);

@@ -13,12 +13,21 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { z } from 'zod';
+import { systemTool } from '../../src/demo/tools.ts';
 import { downStack, readFunctionKeys, statusOfStack } from '../../src/local/stack/stack.ts';
 import { machineryHere } from '../local/machines/machinery.ts';
 import { needs } from '../support/tools.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const MIB = 1024 * 1024;
+
+/** Volumes of the user's own. */
+const [ODD, RAGGED, EMPTY, EXT4] = [
+  'random bytes, 7 MiB',
+  'random bytes of no round number',
+  'an empty volume, all zeros',
+  'an ext4 file system',
+] as const;
 
 /** What other programs rely on: docs/cli.md, "demo". */
 const reportSchema = z.object({
@@ -75,6 +84,13 @@ async function demo(args: readonly string[], environment: Record<string, string>
   return { ...report, ...ran };
 }
 
+/** Names of all fields of a report, as docs/cli.md has them; kinds of requests are data. */
+function fieldsOf(value: unknown, name = ''): string[] {
+  if (Array.isArray(value)) return fieldsOf(value[0], `${name}[]`);
+  if (typeof value !== 'object' || value === null || name === 'requests.forDeltas') return [name];
+  return Object.entries(value).flatMap(([key, part]) => fieldsOf(part, name === '' ? key : `${name}.${key}`));
+}
+
 /** SHA-256 of `content`, zeros added up to whole MiB. */
 function paddedHash(content: Uint8Array): string {
   const padding = Buffer.alloc(Math.ceil(content.length / MIB) * MIB - content.length);
@@ -111,6 +127,14 @@ describe('leeward demo', () => {
       assert.equal(report.proofs[proof], true, proof);
     }
     assert(report.bytes.sent < report.bytes.read);
+    assert.match(report.stderr, /had waited since the last point, goes on/);
+    const documented = await readFile(join(ROOT, 'docs', 'cli.md'), 'utf8');
+    const fields = fieldsOf(JSON.parse(report.stdout));
+    assert.deepEqual(
+      fields.filter((field) => !documented.includes(`| \`${field}\` `)),
+      [],
+      'docs/cli.md misses fields of the report',
+    );
     assert.deepEqual(await leftovers(), []);
   });
 
@@ -129,48 +153,76 @@ describe('leeward demo', () => {
   });
 
   describe('with volumes of the user', () => {
-    const random = randomBytes(3 * MIB + 12_345);
+    /** What qemu-img compares: each has a replica once the demo ran with it. */
+    const volumes: Record<string, { path: string; sizeBytes: number; url?: string }> = {};
     let kept: Report | undefined;
-    const paths = { random: '', zeros: '' };
+    /** Runs the demo with one of them, which must stay as it is; gives the demo's report. */
+    const protect = async (name: string, stateFolder: string, options: readonly string[]): Promise<Report & Ran> => {
+      const volume = volumes[name];
+      assert(volume);
+      const content = await readFile(volume.path);
+      const report = await demo(['--state', stateFolder, 'demo', '--volume', volume.path, ...options]);
+      const [{ sha256, sizeBytes, url }] = report.replicas;
+      assert.equal(sizeBytes, volume.sizeBytes);
+      assert.equal(sha256, paddedHash(content));
+      assert.deepEqual(await readFile(volume.path), content, 'the volume was written to');
+      volume.url = url;
+      return report;
+    };
+
     before(async () => {
-      paths.random = join(state, 'random.img');
-      paths.zeros = join(state, 'zeros.img');
-      await writeFile(paths.random, random);
-      await writeFile(paths.zeros, '');
-      await truncate(paths.zeros, 5 * MIB);
+      const make = async (name: string, sizeBytes: number, content: Uint8Array): Promise<string> => {
+        const path = join(state, `${name}.img`);
+        volumes[name] = { path, sizeBytes };
+        await writeFile(path, content);
+        return path;
+      };
+      await make(ODD, 7 * MIB, randomBytes(7 * MIB));
+      await make(RAGGED, 4 * MIB, randomBytes(3 * MIB + 12_345));
+      await truncate(await make(EMPTY, 5 * MIB, Buffer.alloc(0)), 5 * MIB);
+      const ext4 = await make(EXT4, 12 * MIB, Buffer.alloc(0));
+      await systemTool('mke2fs', ['-q', '-F', '-t', 'ext4', '-d', join(ROOT, 'docs'), ext4, '12M']);
     });
 
-    test('replicates random bytes of an odd length, and keeps the stack when asked to', async () => {
-      kept = await demo(['--state', state, 'demo', '--volume', paths.random, '--keep']);
-      const [{ sha256, sizeBytes, url }] = kept.replicas;
-      assert.equal(sizeBytes, 4 * MIB);
-      assert.equal(sha256, paddedHash(random));
-      assert.deepEqual(await readFile(paths.random), random, 'the volume was written to');
-      const answer = await fetch(url);
+    test(`${ODD}, and the stack is kept when asked to`, async () => {
+      const report = await protect(ODD, state, ['--keep']);
+      const answer = await fetch(report.replicas[0].url);
       assert.equal(answer.status, 200);
-      assert.equal((await answer.arrayBuffer()).byteLength, sizeBytes + 512);
+      assert.equal((await answer.arrayBuffer()).byteLength, 7 * MIB + 512);
+      kept = report;
     });
 
-    test('qemu-img finds the replica identical', needs('qemu-img'), async () => {
-      assert(kept);
-      await compareByQemu(paths.random, kept.replicas[0].url);
+    describe('against functions that run elsewhere, all at once', { concurrency: true }, () => {
+      const options = async (): Promise<string[]> => {
+        assert(kept);
+        const running = await statusOfStack(join(kept.stack.state, 'local'));
+        assert(running);
+        const { functions: key } = await readFunctionKeys(running.facts);
+        return ['--functions', kept.stack.functionsUrl, '--key', key];
+      };
+      for (const name of [RAGGED, EMPTY, EXT4]) {
+        test(name, async () => {
+          const given = await options();
+          const report = await protect(name, kept?.stack.state ?? '', given);
+          assert.equal(report.stack.kept, true);
+        });
+      }
+      test('and a wrong key is told', async () => {
+        const given = await options();
+        const args = ['demo', '--volume', volumes[EMPTY]?.path ?? '', ...given.slice(0, -1), 'wrong'];
+        const { code, stderr } = await leeward(['--state', kept?.stack.state ?? '', ...args]);
+        assert.equal(code, 2);
+        assert.match(stderr, /--key a key of it/);
+      });
     });
 
-    test('against functions that run elsewhere, with an empty volume', async () => {
-      assert(kept);
-      const { functionsUrl, state: folder } = kept.stack;
-      const running = await statusOfStack(join(folder, 'local'));
-      assert(running);
-      const { functions: key } = await readFunctionKeys(running.facts);
-      const args = ['--state', folder, 'demo', '--volume', paths.zeros, '--functions', functionsUrl, '--key'];
-      const wrong = await leeward([...args, 'wrong']);
-      assert.equal(wrong.code, 2);
-      assert.match(wrong.stderr, /--key a key of it/);
-      const report = await demo([...args, key]);
-      assert.equal(report.replicas[0].sha256, paddedHash(Buffer.alloc(5 * MIB)));
-      assert.equal(report.stack.kept, true);
-      if (needs('qemu-img').skip === false) await compareByQemu(paths.zeros, report.replicas[0].url);
-    });
+    for (const name of [ODD, RAGGED, EMPTY, EXT4]) {
+      test(`qemu-img finds volume and replica identical: ${name}`, needs('qemu-img'), async () => {
+        const { path = '', url } = volumes[name] ?? {};
+        assert(url !== undefined, 'the demo with it failed');
+        await compareByQemu(path, url);
+      });
+    }
 
     test('`local down` ends the stack that was kept', async () => {
       assert(kept);

@@ -21,8 +21,12 @@ export function hasTool(name: string): boolean {
 /** Options for `test()`: skips with a reason where one of `tools` is missing, and throws instead when CI=true. */
 export function needs(...tools: string[]): { skip: false | string } {
   const missing = tools.filter((tool) => !hasTool(tool));
-  if (missing.length === 0) return { skip: false };
-  const reason = `needs ${missing.join(', ')}, not installed here`;
+  return needsThat(missing.length === 0, `needs ${missing.join(', ')}, not installed here`);
+}
+
+/** The same for anything else of a machine: `reason` says what is missing where `holds` is false. */
+export function needsThat(holds: boolean, reason: string): { skip: false | string } {
+  if (holds) return { skip: false };
   if (process.env['CI'] === 'true') throw new Error(`${reason}; CI must have it`);
   return { skip: reason };
 }
