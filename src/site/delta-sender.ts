@@ -1,13 +1,14 @@
 /**
  * Sends a volume's deltas, and sends them again until they are acknowledged.
  *
- * Invariants: only what is in the outbox is sent; numbers go out in order; an entry's name is used for one content only,
+ * Invariants: only what is in the outbox is sent; numbers go out in order; once the cloud takes no more of the chain, only
+ * what it asks for again is sent; an entry's name is used for one content only,
  * so that repeating any of this does no harm. What was sent is known in memory only: after a restart everything that
  * waits is sent once more.
  */
 import { openDelta } from '../delta/delta.ts';
 import type { Clock } from '../kernel/clock.ts';
-import { LeewardError } from '../kernel/errors.ts';
+import { LeewardError, isLeewardError } from '../kernel/errors.ts';
 import { journalEntry } from '../kernel/names.ts';
 import type { DeltaForm } from '../kernel/names.ts';
 import type { VolumeRef } from '../kernel/ids.ts';
@@ -33,8 +34,8 @@ export class DeltaSender {
   readonly #options: DeltaSenderOptions;
   /** When a delta was last sent, on boot time, by number; and by number and form, where it was asked for. */
   readonly #sentBootMs = new Map<string, number>();
-  /** Entries that are in the journal already. */
-  readonly #entries = new Set<string>();
+  /** Numbers of the deltas whose entries of the first form are in the journal already. */
+  readonly #entries = new Set<number>();
   #progressBootMs = 0;
   #sentBytes = 0;
 
@@ -52,6 +53,12 @@ export class DeltaSender {
     this.#progressBootMs = this.#options.clock.bootMs();
   }
 
+  /** The outbox holds nothing up to `number` any more: nothing is remembered of it, however long the site runs. */
+  noteReleased(number: number): void {
+    for (const key of this.#sentBootMs.keys()) if (Number.parseInt(key, 10) <= number) this.#sentBootMs.delete(key);
+    for (const entry of this.#entries) if (entry <= number) this.#entries.delete(entry);
+  }
+
   /** A new generation has other deltas under the same numbers. */
   forget(): void {
     this.#sentBootMs.clear();
@@ -59,30 +66,39 @@ export class DeltaSender {
   }
 
   /**
-   * Sends what was asked for again, then what waits and was not sent, or was sent too long ago. Stops at the first error of
-   * the agent's. Errors: those; REFUSED when the cloud asks for what is not here any more, after all else was sent.
+   * Sends what was asked for again, then, while the volume is writable, what waits and was not sent, or was sent too long
+   * ago. Stops at the first error of the agent's. Errors: those; REFUSED when the cloud asks for what is not here any more
+   * or not sound, after all else was sent.
    */
-  async sendDue(log: VolumeLog, answer: VolumeAnswer): Promise<void> {
+  async sendDue(log: Pick<VolumeLog, 'waiting' | 'read'>, answer: VolumeAnswer): Promise<void> {
     let refusal: LeewardError | undefined;
-    for (const { number, form } of answer.resend) {
-      if (!isForm(form)) {
-        refusal ??= refused(answer.volume, `delta ${number} is wanted as "${form}": update Leeward here`);
-      } else if (this.#isDue(`${number} ${form}`)) {
-        const encoded = await log.read(number);
-        if (encoded) await this.#sendEntry(encoded, { form, queue: answer.queue });
-        else {
-          const why = `delta ${number} is wanted again and not here any more: the volume needs a new generation`;
-          refusal ??= refused(answer.volume, why);
-        }
-      }
+    for (const ask of answer.resend) {
+      const why = await this.#answerAsk(log, ask, answer.queue);
+      if (why !== undefined) refusal ??= refused(answer.volume, why);
     }
-    for (const { number } of log.waiting) {
+    for (const { number } of answer.writable ? log.waiting : []) {
       if (!this.#isDue(String(number))) continue;
       const encoded = await log.read(number);
       // Acknowledged since the list was made.
       if (encoded) await this.#sendFirst(encoded, answer.queue);
     }
     if (refusal) throw refusal;
+  }
+
+  /** Sends one delta again, if that is due. Why that cannot be done, where it is no fault of the way there. */
+  async #answerAsk(
+    log: VolumeLog,
+    { number, form }: VolumeAnswer['resend'][number],
+    queue: VolumeAnswer['queue'],
+  ): Promise<string | undefined> {
+    if (!isForm(form)) return `delta ${number} is wanted as "${form}": update Leeward here`;
+    if (!this.#isDue(`${number} ${form}`)) return undefined;
+    const encoded = await log.read(number);
+    if (!encoded) return `delta ${number} is wanted again and not here any more: the volume needs a new generation`;
+    const claims = claimsIfSound(encoded);
+    if (!claims) return `delta ${number} is wanted again and damaged here, too: the volume needs a new generation`;
+    await this.#sendEntry(encoded, { claims, form, queue });
+    return undefined;
   }
 
   #isDue(key: string): boolean {
@@ -100,20 +116,22 @@ export class DeltaSender {
       await this.#options.agent.sendDelta(queue, { ...claims, inline });
     } else {
       const entry = journalEntry(this.#options.volume, { ...claims, form: FIRST_FORM });
-      if (!this.#entries.has(entry)) await this.#options.agent.putEntry(entry, encoded);
-      this.#entries.add(entry);
+      if (!this.#entries.has(claims.number)) await this.#options.agent.putEntry(entry, encoded);
+      this.#entries.add(claims.number);
       await this.#options.agent.sendDelta(queue, { ...claims, entry });
     }
     this.#note(String(claims.number), encoded);
   }
 
   /** By the journal in any case, and put again in any case: the cloud asks because it has no sound entry of this form. */
-  async #sendEntry(encoded: Uint8Array, how: { form: DeltaForm; queue: VolumeAnswer['queue'] }): Promise<void> {
-    const claims = claimsOf(encoded);
-    const entry = journalEntry(this.#options.volume, { ...claims, form: how.form });
+  async #sendEntry(
+    encoded: Uint8Array,
+    { claims, form, queue }: { claims: Envelope; form: DeltaForm; queue: VolumeAnswer['queue'] },
+  ): Promise<void> {
+    const entry = journalEntry(this.#options.volume, { ...claims, form });
     await this.#options.agent.putEntry(entry, encoded);
-    await this.#options.agent.sendDelta(how.queue, { ...claims, entry });
-    this.#note(`${claims.number} ${how.form}`, encoded);
+    await this.#options.agent.sendDelta(queue, { ...claims, entry });
+    this.#note(`${claims.number} ${form}`, encoded);
   }
 
   #note(key: string, encoded: Uint8Array): void {
@@ -126,6 +144,16 @@ export class DeltaSender {
 function claimsOf(encoded: Uint8Array): Envelope {
   const { volume, generation, term, number, digest } = openDelta(encoded).head;
   return { volume, generation, term, number, digest, sizeBytes: encoded.length };
+}
+
+/** As {@link claimsOf}; undefined where the outbox's own file does not hold what was stored. */
+function claimsIfSound(encoded: Uint8Array): Envelope | undefined {
+  try {
+    return claimsOf(encoded);
+  } catch (error) {
+    if (!isLeewardError(error, 'DELTA_INVALID')) throw error;
+    return undefined;
+  }
 }
 
 function refused(volume: string, why: string): LeewardError {

@@ -75,6 +75,8 @@ export class Replicator implements AgentPart {
   #answer: VolumeAnswer | undefined;
   /** Why nothing may be sent for now; each answer says anew. */
   #pause: LeewardError | undefined;
+  /** Whether the pause is only that the term has ended: what the cloud asks for again is sent all the same. */
+  #onStandby = false;
   /** Why nothing may ever be made or sent in this generation. */
   #stop: LeewardError | undefined;
   #running = false;
@@ -133,6 +135,7 @@ export class Replicator implements AgentPart {
     this.#answer = answer;
     try {
       this.#pause = undefined;
+      this.#onStandby = false;
       if (answer === undefined)
         throw new LeewardError('NOT_FOUND', `${this.volume}: the cloud does not know this volume`);
       await this.#follow(answer);
@@ -178,13 +181,14 @@ export class Replicator implements AgentPart {
   }
 
   /**
-   * Sends whatever is due, after asking the cloud if it has said nothing yet. Nothing while the cloud does not take it.
+   * Sends whatever is due, after asking the cloud if it has said nothing yet. Nothing while the cloud does not take it; on
+   * standby only what it asks for again, since without it the cloud could not come to the end of the site's own chain.
    * Errors: those of {@link SiteAgent}.heartbeat and {@link DeltaSender}.sendDue.
    */
   async sendDue(): Promise<void> {
     const turn = this.#sending.then(async () => {
       if (this.#answer === undefined && !this.#pause) await this.#options.agent.heartbeat();
-      if (this.#stop ?? this.#pause) return;
+      if (this.#stop ?? (this.#onStandby ? undefined : this.#pause)) return;
       if (this.#answer) await this.#sender.sendDue(this.#log, this.#answer);
     });
     this.#sending = turn.catch(() => undefined);
@@ -263,7 +267,9 @@ export class Replicator implements AgentPart {
     const before = this.#log.state?.acknowledged.number;
     await this.#log.acknowledge(answer.acknowledged, answer.appliedNumber);
     if (this.#log.state?.acknowledged.number !== before) this.#sender.noteProgress();
+    this.#sender.noteReleased(this.#log.state?.releasedNumber ?? 0);
     if (!answer.writable) {
+      this.#onStandby = true;
       throw new LeewardError('REFUSED', `${this.volume}: term ${answer.term} has ended for this site: on standby`);
     }
     if (answer.term !== this.#log.state?.term) await this.#log.continueIn(answer.term);
