@@ -184,6 +184,45 @@ suite('a run', () => {
   });
 });
 
+suite('a chain that cannot be applied', () => {
+  const appliedOf = async (world: World, id: string) =>
+    currentGeneration((await world.documents.need(volumeKind, names.volume(parseVolume(id)))).value).applied.number;
+
+  test('is told and tried again, and given up after a while: the run goes on from the newest point below', async () => {
+    const world = await createWorld();
+    world.lost.set(VOLUMES[0], 6);
+    await startRun(world.ports, order());
+    await liveUntil(world, 'drain');
+    await world.live(60_000);
+    const { detail = '', attempts } = (await stepOf(world, 'drain')) ?? {};
+    assert.match(detail, /shop\/data is applied up to delta 5 of its cut 7: .*delta 6 is lost/);
+    assert.equal(attempts, 1);
+    assert.equal(await appliedOf(world, VOLUMES[1]), 7);
+    await world.live(8 * 60_000);
+    assert.equal((await onlyRun(world)).step, 'drain');
+    await world.live(3 * 60_000);
+    assert.equal((await onlyRun(world)).state, 'done');
+    assert.match(
+      (await stepOf(world, 'drain'))?.detail ?? '',
+      /^given up .*shop\/data is applied up to delta 5 of its cut 7/,
+    );
+    assert.partialDeepStrictEqual((await onlyRun(world)).volumes, [{ marker: 'm4' }, { marker: 'm4' }]);
+  });
+
+  test('is drained whole once the site has sent what was lost', async () => {
+    const world = await createWorld();
+    world.lost.set(VOLUMES[0], 6);
+    await startRun(world.ports, order());
+    await liveUntil(world, 'drain');
+    await world.live(60_000);
+    world.lost.clear();
+    await world.live(60_000);
+    assert.equal((await onlyRun(world)).state, 'done');
+    assert.match((await stepOf(world, 'drain'))?.detail ?? '', /^2 volume\(s\) are applied up to their cuts$/);
+    assert.equal(await appliedOf(world, VOLUMES[0]), 7);
+  });
+});
+
 suite('before its close', () => {
   test('a run that cannot go on is undone: group free, nothing left, and the site never noticed', async () => {
     const world = await createWorld();

@@ -89,6 +89,8 @@ export interface World {
   healthStatus: number;
   /** Whether the public route works. */
   route: 'up' | 'down' | 'other';
+  /** Volumes whose chain has lost this delta. */
+  readonly lost: Map<string, number>;
   /** Lines that were told. */
   readonly told: string[];
   /** How many writes were counted since {@link dieAt}. */
@@ -151,13 +153,14 @@ export async function createWorld(of: { plan?: Partial<Plan> } = {}): Promise<Wo
       return { status: 200, body: JSON.stringify(await receiveHeartbeat(world.heartbeats, JSON.parse(body))) };
     },
   };
+  const lost = new Map<string, number>();
   const mortalDocuments = new Documents(intercept<StateStore>(state, mortal));
   const ports: OrderPorts = {
     documents: mortalDocuments,
     queues: intercept<Queues>(queues, mortal),
     cloud: intercept<RecoveryCloud>(cloud, mortal),
     replicas: intercept<ReplicaStore>(replicas, mortal),
-    volumes: intercept<GroupVolumes>(groupVolumes(documents), mortal),
+    volumes: intercept<GroupVolumes>(groupVolumes(documents, lost), mortal),
     http,
     storageAccountId: (account) => `/storage/${account}`,
     keySecret: KEY_SECRET,
@@ -192,6 +195,7 @@ export async function createWorld(of: { plan?: Partial<Plan> } = {}): Promise<Wo
     },
     healthStatus: 200,
     route: 'up',
+    lost,
     told: [],
     writes: () => dying.writes,
     dieAt(write, when) {
@@ -341,7 +345,7 @@ export function digestOf(number: number): string {
 }
 
 /** The replica's side of a run, over the same documents: what `src/replica` does, without the bytes. */
-function groupVolumes(documents: Documents): GroupVolumes {
+function groupVolumes(documents: Documents, lost: ReadonlyMap<string, number>): GroupVolumes {
   return {
     async endTerm(volume: VolumeRef, term: number): Promise<ChainPoint> {
       const { value } = await documents.update(
@@ -362,6 +366,7 @@ function groupVolumes(documents: Documents): GroupVolumes {
         const generation = currentGeneration(found);
         const number = generation.applied.number + 1;
         if (number > generation.tip.number) return undefined;
+        if (number === lost.get(found.volume)) throw new LeewardError('DELTA_INVALID', `delta ${number} is lost`);
         const applied = { number, digest: digestOf(number), sourceTimeMs: number };
         return withGeneration(found, { ...generation, applied });
       });
