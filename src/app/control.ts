@@ -1,4 +1,5 @@
 /** The monitor put together: it starts and resumes runs, and needs no client of the recovery region for that. */
+import { freeOfFailedRun } from '../failover/binding.ts';
 import { startRun } from '../failover/start.ts';
 import { resumeRuns } from '../failover/tickets.ts';
 import { tick } from '../health/monitor.ts';
@@ -17,6 +18,7 @@ export async function monitorTick(settings: Settings, storage: Storage): Promise
     failover: {
       startRun: async (order) => startRun(storage, order),
       resumeRuns: async () => resumeRuns(storage),
+      freeOfFailedRun: async (group, run) => freeOfFailedRun(storage.documents, group, run),
     },
   });
 }

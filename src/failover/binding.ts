@@ -2,10 +2,12 @@
  * Which run a group is bound to: the group's own document says it, so that there is never a second.
  *
  * Invariants: binding, closing and freeing are each one write over the version that was read; they compete for the group,
- * and exactly one of them is first. A run that was freed of its group is never bound to it again: the document keeps its
- * name (`freed`), so that a worker that comes late cannot bring an undone run back.
+ * and exactly one of them is first. A run that is over never keeps the group: the document knows only the last one that was
+ * undone (`freed`), so whoever binds looks at the run anew afterwards, since a run that fails says so before it frees the
+ * group; and where a worker died in between, the monitor frees it.
  */
 import { groupKind, lastGrantBoundMs } from '../documents/group.ts';
+import { runKind } from '../documents/run.ts';
 import type { Documents } from '../documents/store.ts';
 import { LeewardError } from '../kernel/errors.ts';
 import { groupId } from '../kernel/ids.ts';
@@ -13,7 +15,10 @@ import type { GroupRef } from '../kernel/ids.ts';
 import { documents as names } from '../kernel/names.ts';
 import { isOfTerm } from './names.ts';
 
-/** Binds a group to a run; bound to it already is well. Errors: REFUSED when the group cannot be moved by it. */
+/**
+ * Binds a group to a run; bound to it already is well. Errors: REFUSED when the group cannot be moved by it, or the run
+ * has failed meanwhile: then it is not bound.
+ */
 export async function bindRun(documents: Documents, group: GroupRef, run: string): Promise<void> {
   const refuse = (why: string): never => {
     throw new LeewardError('REFUSED', `${groupId(group)}: ${why}`);
@@ -28,6 +33,10 @@ export async function bindRun(documents: Documents, group: GroupRef, run: string
     const quiet = { renewals: found.renewals, sinceMs: lastGrantBoundMs(found, lastModifiedMs) };
     return { ...found, run, quiet };
   });
+  const held = await documents.read(runKind, names.run(group, run));
+  if (held?.value.state === 'running' && held.value.failure === null) return;
+  // A run that closed the group goes on whatever it has noted.
+  if ((await freeGroup(documents, group, run)) === 'free') return refuse(`run ${run} has failed or is over`);
 }
 
 /**
@@ -39,4 +48,10 @@ export async function freeGroup(documents: Documents, group: GroupRef, run: stri
     found.run === run && found.phase === 'open' ? { ...found, run: null, freed: run } : undefined,
   );
   return value.closing?.run === run ? 'closed' : 'free';
+}
+
+/** Frees a group that is bound to a run that has failed, as a worker leaves it that came late and died. Whether it did. */
+export async function freeOfFailedRun(documents: Documents, group: GroupRef, run: string): Promise<boolean> {
+  const held = await documents.read(runKind, names.run(group, run));
+  return held?.value.state === 'failed' && (await freeGroup(documents, group, run)) === 'free';
 }

@@ -7,6 +7,7 @@
 import { runKind } from '../documents/run.ts';
 import type { RunDocument } from '../documents/run.ts';
 import type { Ticket } from '../protocol/order.ts';
+import { describeError } from '../kernel/errors.ts';
 import { QUEUES, documents as names } from '../kernel/names.ts';
 import type { StartPorts } from './ports.ts';
 
@@ -22,15 +23,29 @@ export async function sendTicket(ports: StartPorts, run: RunDocument, delayMs = 
   await ports.queues.send(QUEUES.failover, JSON.stringify(ticket), { delayMs });
 }
 
-/** Sends the ticket again of every run whose ticket is overdue by more than `graceMs`. Names those runs. */
-export async function resumeRuns(ports: StartPorts, graceMs = RESUME_GRACE_MS): Promise<readonly string[]> {
+/** The runs whose ticket was sent again, and why that could not be done for others, a line each. */
+export interface Resumed {
+  readonly resumed: readonly string[];
+  readonly troubles: readonly string[];
+}
+
+/**
+ * Sends the ticket again of every run whose ticket is overdue by more than `graceMs`. One run's trouble, such as a document
+ * of a newer program, keeps no other from it. Errors: UNAVAILABLE when the runs cannot be listed.
+ */
+export async function resumeRuns(ports: StartPorts, graceMs = RESUME_GRACE_MS): Promise<Resumed> {
   const resumed: string[] = [];
+  const troubles: string[] = [];
   for await (const { name, labels } of ports.documents.list(names.allRuns)) {
     if (labels['state'] !== 'running') continue;
-    const { held, serviceNowMs } = await ports.documents.readWithTime(runKind, name);
-    if (held?.value.state !== 'running' || serviceNowMs <= held.value.ticketDueMs + graceMs) continue;
-    await sendTicket(ports, held.value);
-    resumed.push(`${held.value.group} ${held.value.run}`);
+    try {
+      const { held, serviceNowMs } = await ports.documents.readWithTime(runKind, name);
+      if (held?.value.state !== 'running' || serviceNowMs <= held.value.ticketDueMs + graceMs) continue;
+      await sendTicket(ports, held.value);
+      resumed.push(`${held.value.group} ${held.value.run}`);
+    } catch (error) {
+      troubles.push(`${name} could not be resumed: ${describeError(error)}`);
+    }
   }
-  return resumed;
+  return { resumed, troubles };
 }

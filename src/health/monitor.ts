@@ -4,14 +4,17 @@
  * Invariants: a tick may be repeated, overlap another or end anywhere: a decision's name follows from what it was made
  * of, and the run's from the decision, so that a repeated tick meets its own work. The history ends at the tick's own
  * time: what was not yet watched is not judged. One group's trouble does not keep the others from being looked at. Runs
- * that no message moves on any more are resumed first: they are the groups that stand still.
+ * that no message moves on any more are resumed first: they are the groups that stand still. A group that is open and bound
+ * to a failed run is freed, for nobody else would.
  */
 import type { Actor } from '../documents/actor.ts';
 import { groupKind } from '../documents/group.ts';
+import type { GroupDocument } from '../documents/group.ts';
 import { decisionKind } from '../documents/monitor.ts';
 import type { DecisionDocument, MonitorDocument, SilenceHistory } from '../documents/monitor.ts';
 import { planKind } from '../documents/plan.ts';
 import { heartbeatKind } from '../documents/site.ts';
+import type { Held } from '../documents/store.ts';
 import { describeError, isLeewardError } from '../kernel/errors.ts';
 import { groupId, parseGroup } from '../kernel/ids.ts';
 import type { GroupRef } from '../kernel/ids.ts';
@@ -35,8 +38,10 @@ export interface FailoverOrders {
     /** What makes the order this one: the same order meets the same run. */
     order: string;
   }): Promise<{ readonly run: string; readonly state: string }>;
-  /** Sends the ticket again of every run that is overdue. Names them. */
-  resumeRuns(): Promise<readonly string[]>;
+  /** Sends the ticket again of every run that is overdue. Names them, and says which could not be helped, and why. */
+  resumeRuns(): Promise<{ readonly resumed: readonly string[]; readonly troubles: readonly string[] }>;
+  /** Frees a group that is bound to `run`, if that run has failed. Whether it did. */
+  freeOfFailedRun(group: GroupRef, run: string): Promise<boolean>;
 }
 
 export interface MonitorPorts extends CanaryPorts {
@@ -76,10 +81,11 @@ export async function tick(ports: MonitorPorts): Promise<TickReport> {
     }
   };
   const resumed = await attempt('runs could not be resumed', () => ports.failover.resumeRuns());
+  troubles.push(...(resumed?.troubles ?? []));
   const groups = await inBatches(ports.documents.list(names.allGroups), ({ name }) =>
     attempt(name, () => lookAt(ports, watch, name)),
   );
-  return { canary, resumed: resumed ?? [], groups: groups.filter((report) => report !== undefined), troubles };
+  return { canary, resumed: resumed?.resumed ?? [], groups: groups.filter((report) => report !== undefined), troubles };
 }
 
 async function lookAt(ports: MonitorPorts, watch: MonitorDocument, name: string): Promise<GroupReport | undefined> {
@@ -105,11 +111,12 @@ async function lookAt(ports: MonitorPorts, watch: MonitorDocument, name: string)
 
 /** What is known of a group; undefined for one without a plan. */
 async function gather(
-  { documents }: MonitorPorts,
+  ports: MonitorPorts,
   watch: MonitorDocument,
   name: string,
 ): Promise<{ group: GroupRef; history: SilenceHistory } | undefined> {
-  const held = await documents.need(groupKind, name);
+  const { documents } = ports;
+  const held = await freed(ports, name);
   const group = parseGroup(held.value.group);
   const plan = await documents.read(planKind, names.plan(group));
   if (!plan) return undefined;
@@ -131,6 +138,14 @@ async function gather(
     run,
   };
   return { group, history };
+}
+
+/** The group's document, freed of a run that has failed. */
+async function freed({ documents, failover }: MonitorPorts, name: string): Promise<Held<GroupDocument>> {
+  const held = await documents.need(groupKind, name);
+  const { group, phase, run } = held.value;
+  if (phase !== 'open' || run === null || !(await failover.freeOfFailedRun(parseGroup(group), run))) return held;
+  return await documents.need(groupKind, name);
 }
 
 /** Writes the decision, or finds the one that a tick before wrote on the same silence. */

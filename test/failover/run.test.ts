@@ -129,18 +129,18 @@ suite('a run', () => {
       world.clock.advance(60_000);
       for (const message of await world.queues.take(QUEUES.failover, { countMax: 32, hiddenMs: 0 }))
         await message.done();
-      assert.equal((await resumeRuns(world.ports)).length, 1);
+      assert.equal((await resumeRuns(world.ports)).resumed.length, 1);
       await world.work();
     }
     assert.equal((await onlyRun(world)).state, 'done');
     assert.equal(world.cloud.created.length, 5);
-    assert.deepEqual(await resumeRuns(world.ports), []);
+    assert.deepEqual(await resumeRuns(world.ports), { resumed: [], troubles: [] });
   });
 
   test('is not sent again while its ticket is not overdue', async () => {
     const world = await createWorld();
     await startRun(world.ports, order());
-    assert.deepEqual(await resumeRuns(world.ports), []);
+    assert.deepEqual(await resumeRuns(world.ports), { resumed: [], troubles: [] });
   });
 
   test('tries again, telling so, when there is no room after the close', async () => {

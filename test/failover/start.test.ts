@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { groupKind } from '../../src/documents/group.ts';
 import { runKind } from '../../src/documents/run.ts';
+import { Documents } from '../../src/documents/store.ts';
 import { volumeKind } from '../../src/documents/volume.ts';
 import type { VolumeDocument } from '../../src/documents/volume.ts';
 import { startRun } from '../../src/failover/start.ts';
@@ -10,6 +11,7 @@ import { resumeRuns } from '../../src/failover/tickets.ts';
 import { isLeewardError } from '../../src/kernel/errors.ts';
 import { parseGroup, parseVolume } from '../../src/kernel/ids.ts';
 import { QUEUES, documents as names } from '../../src/kernel/names.ts';
+import { intercept } from '../support/memory/intercept.ts';
 import { GROUP, IMAGE, VOLUMES, createWorld } from './world.ts';
 import type { World } from './world.ts';
 
@@ -61,11 +63,81 @@ suite('starting a run', () => {
     assert.equal((await world.group()).run, null);
     const { run } = await startRun(world.ports, order('b'));
     world.clock.advance(60_000);
-    assert.equal((await resumeRuns(world.ports)).length, 2);
+    assert.equal((await resumeRuns(world.ports)).resumed.length, 2);
     await world.live(120_000);
     assert.deepEqual((await world.runs()).map(({ state }) => state).sort(), ['done', 'failed']);
     assert.equal((await world.group()).run, run);
     assert.equal(world.cloud.created.length, 5);
+  });
+
+  /** Run `a`, whose first worker is held up just before its binding, failed and was undone; then `b` was. */
+  const undoneTwice = async (world: World) => {
+    const images = [...world.cloud.images];
+    world.cloud.images.clear();
+    const gate = Promise.withResolvers<undefined>();
+    const atGate = Promise.withResolvers<undefined>();
+    let looks = 0;
+    const slow = intercept(world.state, async ({ method, args, proceed }) => {
+      if (method === 'read' && args[0] === names.group(group)) looks += 1;
+      // The first look is for the term, the second for the binding.
+      if (looks === 2) {
+        atGate.resolve(undefined);
+        await gate.promise;
+      }
+      return await proceed();
+    });
+    const late = startRun({ ...world.ports, documents: new Documents(slow) }, order('a'));
+    await atGate.promise;
+    world.clock.advance(60_000);
+    assert.equal((await resumeRuns(world.ports)).resumed.length, 1);
+    await world.live(60_000);
+    await startRun(world.ports, order('b'));
+    await world.live(60_000);
+    assert.deepEqual(
+      (await world.runs()).map(({ state }) => state),
+      ['failed', 'failed'],
+    );
+    for (const image of images) world.cloud.images.add(image);
+    return { late, goOn: gate.resolve };
+  };
+
+  test('a worker that comes late, after other runs, does not leave the group bound to a run that was undone', async () => {
+    const world = await createWorld();
+    const { late, goOn } = await undoneTwice(world);
+    goOn(undefined);
+    await assert.rejects(late, { code: 'REFUSED', message: /has failed or is over/ });
+    assert.equal((await world.group()).run, null);
+    await startRun(world.ports, order('c'));
+    await world.live(120_000);
+    assert.deepEqual((await world.runs()).map(({ state }) => state).sort(), ['done', 'failed', 'failed']);
+  });
+
+  test('a group that a late worker bound to a failed run before it died is freed by the monitor', async () => {
+    const world = await createWorld();
+    const { late, goOn } = await undoneTwice(world);
+    goOn(undefined);
+    await assert.rejects(late);
+    const failed = (await world.runs())[0]?.run ?? '';
+    await world.documents.update(groupKind, names.group(group), (found) => ({ ...found, run: failed }));
+    await world.tick();
+    assert.equal((await world.group()).run, null);
+    // A run that is under way keeps its group.
+    const { run } = await startRun(world.ports, order('c'));
+    await world.tick();
+    assert.equal((await world.group()).run, run);
+  });
+
+  test('a run that cannot be understood keeps no other from being resumed, and is told', async () => {
+    const world = await createWorld();
+    await startRun(world.ports, order('a'));
+    const [run] = await world.runs();
+    const tooNew = { ...run, version: { format: 9, oldestReader: 9, oldestWriter: 9 } };
+    const name = 'runs/aaa/s/g/t1-unplanned-00000000.json';
+    await world.state.create(name, JSON.stringify(tooNew), { state: 'running' });
+    world.clock.advance(600_000);
+    const report = await world.tick();
+    assert.deepEqual(report?.resumed, [`${GROUP} ${run?.run}`]);
+    assert.match(report.troubles.join(), /runs\/aaa\/s\/g\/.*update Leeward/);
   });
 
   const change = async (world: World, edit: (found: VolumeDocument) => VolumeDocument) => {

@@ -13,6 +13,7 @@ import type { SiteDocument } from '../../src/documents/site.ts';
 import { Documents } from '../../src/documents/store.ts';
 import { CHAIN_START, currentGeneration, volumeKind, withGeneration } from '../../src/documents/volume.ts';
 import type { ChainPoint, VolumeDocument } from '../../src/documents/volume.ts';
+import { freeOfFailedRun } from '../../src/failover/binding.ts';
 import { receiveOrder } from '../../src/failover/orders.ts';
 import type { OrderPorts } from '../../src/failover/orders.ts';
 import type { GroupVolumes } from '../../src/failover/ports.ts';
@@ -191,7 +192,11 @@ export async function createWorld(of: { plan?: Partial<Plan> } = {}): Promise<Wo
       publicUrl: 'http://leeward.example/',
       account: ACCOUNT,
       gapMs: 2 * MONITOR_EVERY_MS,
-      failover: { startRun: (order) => startRun(ports, order), resumeRuns: () => resumeRuns(ports) },
+      failover: {
+        startRun: (order) => startRun(ports, order),
+        resumeRuns: () => resumeRuns(ports),
+        freeOfFailedRun: (ref, run) => freeOfFailedRun(mortalDocuments, ref, run),
+      },
     },
     healthStatus: 200,
     route: 'up',
