@@ -1,5 +1,6 @@
 /** What an HTTP function answers: the outcome as JSON, or an error as docs/site-protocol.md, "Refusals", lists it. */
 import type { HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
+import { z } from 'zod';
 import { LeewardError, describeError } from '../src/kernel/errors.ts';
 import type { ErrorCode } from '../src/kernel/errors.ts';
 import { MIB } from '../src/kernel/units.ts';
@@ -42,16 +43,36 @@ export async function answering(context: InvocationContext, work: () => Promise<
  */
 const BODY_BYTES_MAX = 2 * MIB;
 
-/** The request's body as JSON. Errors: MESSAGE_INVALID for anything else. */
-export async function jsonBody(request: HttpRequest): Promise<unknown> {
-  const bytes = await request.arrayBuffer();
-  if (bytes.byteLength > BODY_BYTES_MAX) {
-    throw new LeewardError('MESSAGE_INVALID', `the body has ${bytes.byteLength} bytes, at most ${BODY_BYTES_MAX} fit`);
-  }
+/** The request's body as JSON. Errors: MESSAGE_INVALID for anything else, and for a body that is too long, which is not read. */
+export async function jsonBody(request: Pick<HttpRequest, 'headers' | 'body'>): Promise<unknown> {
+  const bytes = await bodyOf(request);
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch {
     // Without its cause, which quotes what was sent.
     throw new LeewardError('MESSAGE_INVALID', bytes.byteLength === 0 ? 'the body is empty' : 'the body is not JSON');
   }
+}
+
+/** What the length announces is refused untouched; where none is announced, reading stops at the limit. */
+async function bodyOf({ headers, body }: Pick<HttpRequest, 'headers' | 'body'>): Promise<Uint8Array> {
+  const announcedBytes = Number(headers.get('content-length') ?? 0);
+  if (announcedBytes > BODY_BYTES_MAX) throw tooLong(`${announcedBytes} bytes`);
+  const read: Uint8Array[] = [];
+  let readBytes = 0;
+  // Leaving the loop cancels the stream.
+  for await (const chunk of body ?? []) {
+    const bytes = chunkSchema.parse(chunk);
+    readBytes += bytes.byteLength;
+    if (readBytes > BODY_BYTES_MAX) throw tooLong('more');
+    read.push(bytes);
+  }
+  return Buffer.concat(read);
+}
+
+/** A request's stream gives nothing else. Source: WHATWG Fetch, "body". */
+const chunkSchema = z.instanceof(Uint8Array);
+
+function tooLong(has: string): LeewardError {
+  return new LeewardError('MESSAGE_INVALID', `the body has ${has}, at most ${BODY_BYTES_MAX} bytes fit`);
 }

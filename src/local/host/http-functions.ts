@@ -47,7 +47,7 @@ export function createHttpDispatch(parts: {
       const params = allows(hosted.trigger, method) ? route.match(path) : undefined;
       if (!params) continue;
       if (!opens(keys, hosted.trigger.authLevel, givenKey(context))) return new Response(null, { status: 401 });
-      const http = await requestData(context, params);
+      const http = requestData(context, params);
       const answer = invoke(hosted, { input: { http }, reason: `${method} ${path}` }).then((result) =>
         result.succeeded ? toResponse(result.response.returnValue) : new Response(null, { status: 500 }),
       );
@@ -61,12 +61,11 @@ function allows(trigger: HttpTrigger, method: string): boolean {
   return trigger.methods.length === 0 || trigger.methods.includes(method);
 }
 
-async function requestData(context: Context, params: Record<string, string>): Promise<HttpData> {
+function requestData(context: Context, params: Record<string, string>): HttpData {
   const url = new URL(context.req.url);
   const query = Map.groupBy(url.searchParams, ([name]) => name);
   const nullable = (entries: Iterable<[string, string]>): Record<string, { value: string }> =>
     Object.fromEntries([...entries].map(([name, value]) => [name, { value }]));
-  const body = new Uint8Array(await context.req.arrayBuffer());
   return {
     method: context.req.method,
     url: context.req.url,
@@ -74,7 +73,8 @@ async function requestData(context: Context, params: Record<string, string>): Pr
     // Azure's host joins a parameter that is given several times.
     nullableQuery: nullable([...query].map(([name, values]) => [name, values.map(([, value]) => value).join(',')])),
     nullableParams: nullable(Object.entries(params)),
-    body: body.length === 0 ? null : { bytes: body },
+    // Read by the function alone, so that a body which it refuses is never held.
+    nativeRequest: context.req.raw,
   };
 }
 

@@ -25,6 +25,8 @@ export interface HttpData {
   nullableQuery?: Record<string, { value: string }>;
   nullableParams?: Record<string, { value: string }>;
   body?: TypedData | null;
+  /** The request itself: the library then reads its body when the function does, and method, URL and headers from it. */
+  nativeRequest?: Request;
   statusCode?: string;
   headers?: Record<string, string>;
   cookies?: unknown[];
