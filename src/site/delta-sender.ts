@@ -87,7 +87,7 @@ export class DeltaSender {
 
   /** Sends one delta again, if that is due. Why that cannot be done, where it is no fault of the way there. */
   async #answerAsk(
-    log: VolumeLog,
+    log: Pick<VolumeLog, 'read'>,
     { number, form }: VolumeAnswer['resend'][number],
     queue: VolumeAnswer['queue'],
   ): Promise<string | undefined> {

@@ -132,10 +132,10 @@ export class LeaseHolder {
     }
   }
 
-  /** Renews for ever, until `signal` is aborted. A failure is told to `report`, and the next request follows soon. */
+  /** Renews for ever, until `signal` is aborted; without groups there is nothing to do. A failure is told to `report`, and the next request follows soon. */
   async run(signal: AbortSignal, report: (error: unknown) => void): Promise<void> {
     const { clock } = this.#options;
-    while (!signal.aborted) {
+    while (!signal.aborted && this.#states.size > 0) {
       const sound = await this.renew().then(
         () => true,
         (error: unknown) => {

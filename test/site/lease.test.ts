@@ -119,3 +119,15 @@ test('renewing at a third keeps the lease; a cut line ends it, and its return br
   assert.ok(reports.length > 10, 'it went on asking');
   assert.ok(cloud.nonces.length / 2 < 20 + 35 + 12, `${cloud.nonces.length / 2} requests in two minutes`);
 });
+
+test('without groups there is nothing to renew, and no time is spent on it', async () => {
+  const { cloud, clock } = holderWith(0);
+  const { key } = new SiteFixture();
+  const holder = new LeaseHolder({ key, clock, random: new SystemRandom(), link: cloud, groups: [] });
+  const stop = new AbortController();
+  clock.sleep = async () => {
+    stop.abort(new Error('it slept'));
+  };
+  await holder.run(stop.signal, () => undefined);
+  assert.equal(stop.signal.aborted, false);
+});

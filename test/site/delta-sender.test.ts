@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { test } from 'node:test';
+import { DeltaSender } from '../../src/site/delta-sender.ts';
+import { ManualClock } from '../support/memory/clock.ts';
+import { SiteFixture } from '../support/site-fixture.ts';
+
+test('a delta that was sent is remembered until the outbox holds it no more, and then not at all', async () => {
+  const site = new SiteFixture();
+  const deltas = [1, 2].map(() => site.next({ extents: [{ offset: 0, bytes: randomBytes(site.volumeBytes) }] }));
+  const did: string[] = [];
+  const sender = new DeltaSender({
+    volume: site.ref,
+    clock: new ManualClock(),
+    resendAfterMs: 60_000,
+    agent: {
+      putEntry: async () => void did.push('put'),
+      sendDelta: async (_queue, { number }) => void did.push(`send ${number}`),
+    },
+  });
+  const log = {
+    waiting: deltas.map(({ number, bytes }) => ({ number, sizeBytes: bytes.length })),
+    read: async (wanted: number) => deltas.find(({ number }) => number === wanted)?.bytes,
+  };
+  const answer = {
+    volume: site.id,
+    generation: 1,
+    term: 1,
+    writable: true,
+    acknowledged: { number: 0, digest: '' },
+    appliedNumber: 0,
+    entryPrefix: '',
+    queue: 'deltas' as const,
+    resend: [],
+  };
+  await sender.sendDue(log, answer);
+  await sender.sendDue(log, answer);
+  assert.deepEqual(did.splice(0), ['put', 'send 1', 'put', 'send 2'], 'once');
+  // What nobody remembers would go out like new, with its entry: that is how a look from outside can tell.
+  sender.noteReleased(1);
+  await sender.sendDue(log, answer);
+  assert.deepEqual(did.splice(0), ['put', 'send 1']);
+});
