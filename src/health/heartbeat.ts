@@ -3,10 +3,11 @@
  *
  * Invariants: a heartbeat changes nothing but the record of the newest one; a counter that does not grow changes nothing
  * at all, so that a recorded heartbeat cannot keep a dead site alive; what is acknowledged is the tip as it was read, and
- * never more. A volume whose document this program cannot understand is left out of the answer and told to people:
- * its sender then goes on keeping what it has, which loses nothing, while the other volumes go on.
+ * never more. A volume or group whose document this program cannot understand is left out of the answer and told to
+ * people: a volume's sender then goes on keeping what it has, which loses nothing, while the others go on.
  */
 import { groupKind } from '../documents/group.ts';
+import type { GroupDocument } from '../documents/group.ts';
 import { heartbeatKind } from '../documents/site.ts';
 import type { HeartbeatDocument } from '../documents/site.ts';
 import type { Documents, Held } from '../documents/store.ts';
@@ -56,11 +57,12 @@ export async function receiveHeartbeat(ports: HeartbeatPorts, data: unknown): Pr
   return {
     version: CURRENT_VERSION,
     site: siteId(site),
-    volumes: await volumeAnswers(ports, site),
-    groups: await inBatches(ports.documents.list(names.groupsOf(site)), async ({ name }) => {
-      const { value } = await ports.documents.need(groupKind, name);
-      return { group: value.group, term: value.term, phase: value.phase, holder: value.holder };
-    }),
+    volumes: await understood(ports, site, names.volumesOfSite(site), async (name) =>
+      volumeAnswer((await ports.documents.need(volumeKind, name)).value),
+    ),
+    groups: await understood(ports, site, names.groupsOf(site), async (name) =>
+      groupAnswer((await ports.documents.need(groupKind, name)).value),
+    ),
     access: {
       queues: {
         deltas: await ports.access.queueUrl(QUEUES.deltas, expiresAtMs),
@@ -118,17 +120,27 @@ async function write(
   }
 }
 
-async function volumeAnswers(ports: HeartbeatPorts, site: SiteRef): Promise<VolumeAnswer[]> {
-  const answers = await inBatches(ports.documents.list(names.volumesOfSite(site)), async ({ name }) => {
+/** The answers on all documents under a prefix, but for those that this program cannot understand: they are told. */
+async function understood<T>(
+  ports: HeartbeatPorts,
+  site: SiteRef,
+  prefix: string,
+  answerOn: (name: string) => Promise<T>,
+): Promise<T[]> {
+  const answers = await inBatches(ports.documents.list(prefix), async ({ name }): Promise<T[]> => {
     try {
-      return volumeAnswer((await ports.documents.need(volumeKind, name)).value);
+      return [await answerOn(name)];
     } catch (error) {
       if (!isLeewardError(error, 'VERSION_TOO_NEW', 'DOCUMENT_INVALID')) throw error;
       ports.tell(`${name} is left out of the answer to ${siteId(site)}: ${describeError(error)}`);
-      return undefined;
+      return [];
     }
   });
-  return answers.filter((answer) => answer !== undefined);
+  return answers.flatMap((answer) => answer);
+}
+
+function groupAnswer({ group, term, phase, holder }: GroupDocument): HeartbeatAnswer['groups'][number] {
+  return { group, term, phase, holder };
 }
 
 function volumeAnswer(document: VolumeDocument): VolumeAnswer {

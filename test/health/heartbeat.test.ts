@@ -84,6 +84,19 @@ suite('a heartbeat', () => {
     assert.match(world.told[0] ?? '', /shop\/data.*update Leeward/);
   });
 
+  test('is answered without a group that this program cannot understand, and people are told', async () => {
+    const world = await createWorld();
+    const tooNew = { version: { format: 9, oldestReader: 9, oldestWriter: 9 } };
+    await world.state.create(`groups/${SITE}/zoo.json`, JSON.stringify(tooNew));
+    const answer = await send(world, { counter: 1 });
+    assert.deepEqual(
+      answer.groups.map((found) => found.group),
+      [GROUP],
+    );
+    assert.equal(world.told.length, 1);
+    assert.match(world.told[0] ?? '', /zoo\.json is left out .*update Leeward/);
+  });
+
   test('of two at once, each is recorded or refused by its counter', async () => {
     const world = await createWorld();
     await Promise.allSettled([3, 1, 2].map((counter) => send(world, { counter })));
