@@ -8,7 +8,7 @@
  * to a failed run is freed, for nobody else would.
  */
 import type { Actor } from '../documents/actor.ts';
-import { groupKind } from '../documents/group.ts';
+import { groupKind, lastGrantBoundMs } from '../documents/group.ts';
 import type { GroupDocument } from '../documents/group.ts';
 import { decisionKind } from '../documents/monitor.ts';
 import type { DecisionDocument, MonitorDocument, SilenceHistory } from '../documents/monitor.ts';
@@ -132,8 +132,7 @@ async function gather(
     phase,
     mode: plan.value.mode,
     renewals,
-    // A renewal is a write of this document, so none came later than its last write.
-    lastRenewalMs: renewals > 0 ? held.lastModifiedMs : null,
+    lastRenewalMs: renewals > 0 ? lastGrantBoundMs(held.value, held.lastModifiedMs) : null,
     holder,
     run,
   };

@@ -5,7 +5,8 @@
  * Invariants: silence counts only while somebody was there to hear it: the monitor was awake, and every canary got
  * through by the public route, for the whole window. A lease renewal is a sign of life as a heartbeat is, so that a dead
  * agent beside living guards is no silence. What never spoke cannot fall silent. Only a plan in automatic mode, whose
- * schema holds its consents, fails over; anything else is a report.
+ * schema holds its consents, fails over, and only a group whose lease was renewed in this term: where nobody asks for the
+ * lease, nobody at the site stops the applications when it ends. Anything else is a report.
  */
 import type { SilenceHistory } from '../documents/monitor.ts';
 
@@ -21,6 +22,10 @@ export function decideSilence(history: SilenceHistory): Verdict {
   if (because !== undefined) return { verdict: 'none', reason: because };
   const heard = Math.max(history.lastHeartbeatMs ?? 0, history.lastRenewalMs ?? 0);
   const silent = `nothing was heard of the site for ${seconds(history.nowMs - heard)} (the plan allows ${seconds(history.silenceMs)}), while the monitor was awake and every canary got through`;
+  if (history.mode === 'automatic' && history.renewals === 0) {
+    const why = `the lease was never renewed in term ${history.term}: nothing at the site is known to stop its applications, so a person decides`;
+    return { verdict: 'report', reason: `${silent}; ${why}` };
+  }
   if (history.mode === 'automatic') return { verdict: 'fail-over', reason: `${silent}; the plan is automatic` };
   return { verdict: 'report', reason: `${silent}; the plan's mode is ${history.mode}: a person decides` };
 }

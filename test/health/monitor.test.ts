@@ -86,6 +86,35 @@ suite('the monitor', () => {
     assert.deepEqual(await decisionsOf(world), []);
   });
 
+  test('only reports a group whose lease was never renewed: nobody at the site stops its applications', async () => {
+    const world = await createWorld();
+    await world.tick();
+    await world.heartbeat();
+    await world.live(2 * LONG_MS);
+    assert.partialDeepStrictEqual(await decisionsOf(world), [{ verdict: 'report' }]);
+    assert.deepEqual(await world.runs(), []);
+  });
+
+  test('takes no other write of the group for a renewal of its lease', async () => {
+    const world = await heardWorld();
+    const lastRenewalMs = world.clock.wallMs();
+    await world.live(SILENCE_MS / 2);
+    const images = [...world.cloud.images];
+    world.cloud.images.clear();
+    await world.start({
+      group: parseGroup(GROUP),
+      kind: 'unplanned',
+      actor: { kind: 'by-hand' },
+      reason: 'test',
+      order: 'o',
+    });
+    await world.live(SILENCE_MS / 2);
+    assert.partialDeepStrictEqual(await world.runs(), [{ state: 'failed' }]);
+    for (const image of images) world.cloud.images.add(image);
+    await world.live(LONG_MS);
+    assert.equal((await decisionsOf(world))[0]?.history.lastRenewalMs, lastRenewalMs);
+  });
+
   test('only reports for a plan that says so, once for each silence', async () => {
     const world = await heardWorld({ plan: { mode: 'report', consents: [] } });
     await world.live(2 * LONG_MS);
