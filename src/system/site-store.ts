@@ -4,7 +4,8 @@
  * Invariants: those of the port; the folder belongs to one process at a time, which its lock says. A lock whose
  * process is gone is taken over, so that a crash needs nobody to clean up.
  */
-import { link, open, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { link, open, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { constants } from 'node:fs';
 import { join } from 'node:path';
@@ -26,7 +27,8 @@ export async function openSiteStore(folder: string): Promise<OpenSiteStore> {
   await makeFolder(outbox);
   await lock(folder);
   for (const at of [folder, outbox]) {
-    for (const name of await readdir(at)) if (name.endsWith(TEMPORARY_SUFFIX)) await rm(join(at, name));
+    for (const name of await readdir(at))
+      if (name.endsWith(TEMPORARY_SUFFIX)) await rm(join(at, name), { force: true });
   }
   return new FolderStore(folder, await open(join(folder, 'index'), constants.O_RDWR | constants.O_CREAT, 0o600));
 }
@@ -111,35 +113,78 @@ class FolderStore implements OpenSiteStore {
 
 const LOCK_NAME = 'lock';
 
-/** Makes the lock, which holds the process's number and, where there is one, the id of the machine's present boot. */
+/** Makes the lock, which holds the process's number and when it started. */
 async function lock(folder: string): Promise<void> {
-  const path = join(folder, LOCK_NAME);
-  const boot = await readFile('/proc/sys/kernel/random/boot_id', 'ascii').catch(() => '');
-  const own = `${process.pid} ${boot.trim()}`;
-  for (let tries = 1; ; tries += 1) {
-    // Linked and not written in place, so that nobody ever reads a lock that is still empty.
-    const beside = join(folder, `${LOCK_NAME}.${process.pid}${TEMPORARY_SUFFIX}`);
-    await writeFile(beside, own, { mode: 0o600 });
+  const mark = `${process.pid} ${(await startOf(process.pid)) ?? ''}`;
+  await acquire(folder, join(folder, LOCK_NAME), mark);
+}
+
+/**
+ * Makes the lock `path`. Whoever replaces a stale one holds the guard beside it, a lock of the same kind, and looks again
+ * first: so nobody ever takes away what another has just taken over.
+ */
+async function acquire(folder: string, path: string, mark: string): Promise<void> {
+  const own = `${path}.${randomUUID()}${TEMPORARY_SUFFIX}`;
+  // Linked or renamed and not written in place, so that nobody ever reads a lock that is still empty.
+  await writeFile(own, mark, { mode: 0o600 });
+  try {
+    if (await linked(own, path)) return;
+    await refuseIfHeld(folder, path);
+    const guard = `${path}.guard`;
+    await acquire(folder, guard, mark);
     try {
-      await link(beside, path);
-      return;
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST') || tries > 3) throw error;
+      if (await refuseIfHeld(folder, path)) await rename(own, path);
+      else if (!(await linked(own, path)))
+        throw new LeewardError('CONFLICT', `${folder} is being opened by another process`);
     } finally {
-      await rm(beside, { force: true });
+      await rm(guard, { force: true });
     }
-    const [pid = '', ...rest] = (await readFile(path, 'ascii').catch(missingIsEmpty)).split(' ');
-    const ofThisBoot = rest.join(' ') === boot.trim();
-    if (ofThisBoot && isAlive(Number(pid))) {
-      throw new LeewardError('CONFLICT', `${folder} is in use by process ${pid}: one replicator has it at a time`);
-    }
-    await rm(path, { force: true });
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    throw new LeewardError('CONFLICT', `${folder} is being opened by another process`, { cause: error });
+  } finally {
+    await rm(own, { force: true });
   }
+}
+
+/** Whether `to` is now another name of `from`; false when there is a `to`. */
+async function linked(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** Whether there is a stale lock, false for none. Errors: CONFLICT when the process that wrote it lives. */
+async function refuseIfHeld(folder: string, path: string): Promise<boolean> {
+  const mark = await readFile(path, 'ascii').catch(missingIsEmpty);
+  const [pid = '', ...rest] = mark.split(' ');
+  // Ids are used again, in a container after every crash: the start has to fit too.
+  if (mark !== '' && (await startOf(Number(pid))) === rest.join(' ')) {
+    throw new LeewardError('CONFLICT', `${folder} is in use by process ${pid}: one replicator has it at a time`);
+  }
+  return mark !== '';
 }
 
 function missingIsEmpty(error: unknown): string {
   if (isMissing(error)) return '';
   throw error;
+}
+
+/** Boot and clock tick of the process's start, empty where there is no /proc; undefined when it does not live. */
+async function startOf(pid: number): Promise<string | undefined> {
+  if (!isAlive(pid)) return undefined;
+  try {
+    // The name, in parentheses, may hold anything. Source: proc_pid_stat(5), field 22 (starttime).
+    const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).replace(/^.*\)\s/s, '').split(' ');
+    const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'ascii')).trim();
+    return `${boot}/${fields[19] ?? ''}`;
+  } catch {
+    return '';
+  }
 }
 
 function isAlive(pid: number): boolean {

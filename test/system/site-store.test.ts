@@ -38,9 +38,29 @@ test('one process has a folder at a time; one that is gone has none', async () =
   writeFileSync(join(at, 'lock'), lock.replace(/^\d+/, String(child.pid)));
   await (await openSiteStore(at)).close();
 
-  // The same number in an earlier life of the machine.
+  // The same number, as a container's first process has it each time, and another start.
+  const later = lock.replace(/\d+$/, (tick) => String(Number(tick) + 1));
+  assert.notEqual(later, lock);
+  writeFileSync(join(at, 'lock'), later);
+  await (await openSiteStore(at)).close();
+  // The lock as it was before it named a start, and the same number in an earlier life of the machine.
+  writeFileSync(join(at, 'lock'), lock.replace(/\/\d+$/, ''));
+  await (await openSiteStore(at)).close();
   writeFileSync(join(at, 'lock'), `${process.pid} 00000000-0000-0000-0000-000000000000`);
   await (await openSiteStore(at)).close();
+});
+
+test('of many that find a stale lock at once, one takes it over', async () => {
+  const at = join(folder, 'raced');
+  for (let round = 0; round < 20; round += 1) {
+    await (await openSiteStore(at)).close();
+    writeFileSync(join(at, 'lock'), '1 00000000-0000-0000-0000-000000000000/1');
+    const opened = await Promise.allSettled(Array.from({ length: 6 }, () => openSiteStore(at)));
+    const stores = opened.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    assert.equal(stores.length, 1);
+    for (const store of stores) await store.close();
+    assert.deepEqual(readdirSync(at).sort(), ['index', 'outbox']);
+  }
 });
 
 test('nobody else may read what is kept', async () => {
