@@ -89,6 +89,14 @@ export async function chooseSite(places: Places, named: string | undefined): Pro
   );
 }
 
+/** The site that `status` and `heartbeat` were given, as an argument or with --site. Errors: USAGE when they differ. */
+export function namedSite(argument: string | undefined, option: string | undefined): string | undefined {
+  if (argument !== undefined && option !== undefined && argument !== option) {
+    throw new LeewardError('USAGE', `both ${argument} and --site ${option} are given: name one site`);
+  }
+  return argument ?? option;
+}
+
 async function namesIn(folder: string): Promise<string[]> {
   try {
     const found = await readdir(folder, { withFileTypes: true });

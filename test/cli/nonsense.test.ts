@@ -50,6 +50,9 @@ const NONSENSE: readonly (readonly [string, readonly string[], number, RegExp])[
   ['heartbeat: no site', ['heartbeat'], 2, /no site is kept here/],
   ['heartbeat: a site that is none', ['heartbeat', '--site', 'paris'], 2, /"paris" is not of the form tenant\/site/],
   ['status: no stack', ['status', '--site', 'acme/paris'], 3, /no local stack is up/],
+  ['status: a site as an argument', ['status', 'acme/rome'], 3, /no local stack is up/],
+  ['status: two sites', ['status', 'acme/rome', '--site', 'acme/paris'], 2, /name one site/],
+  ['heartbeat: a site as an argument', ['heartbeat', 'acme/rome'], 3, /no file \S*access\.json/],
   ['failover start: no group', ['failover', 'start'], 2, /missing required argument 'group'/],
   ['failover start: no group id', ['failover', 'start', 'shop'], 2, /"shop" is not of the form tenant\/site\/group/],
   ['failover start: no stack', ['failover', 'start', 'acme/paris/shop'], 3, /no local stack is up/],
@@ -59,12 +62,20 @@ const NONSENSE: readonly (readonly [string, readonly string[], number, RegExp])[
   ['volume add: a size of no name', [...ADD, '--size', ''], 2, /--size <size>.*more than nothing/],
   ['demo: a key without a host', ['demo', '--key', 'abc'], 2, /--functions and --key belong together/],
   ['demo: a host that is none', ['demo', '--functions', 'here', '--key', 'abc'], 2, /begins with http:\/\//],
+  ['demo: no such volume', ['demo', '--volume', 'none'], 2, /none cannot be opened for reading/],
+  [
+    'demo: no stack',
+    ['demo', '--volume', 'disk.img', '--functions', 'http://a', '--key', 'b'],
+    3,
+    /no local stack is in/,
+  ],
   ['demo: one argument too many', ['demo', 'now'], 2, /too many arguments/],
   ['inspect: an unknown kind', ['inspect', 'vmdk', 'disk.img'], 2, /unknown command 'vmdk'/],
   ['inspect delta: no file', ['inspect', 'delta'], 2, /missing required argument 'file'/],
   ['inspect delta: no such file', ['inspect', 'delta', 'none'], 3, /there is no file none/],
   ['inspect delta: a folder', ['inspect', 'delta', 'folder'], 2, /folder is not a file/],
   ['inspect delta: a disk', ['inspect', 'delta', 'huge.img'], 2, /a delta has at most/],
+  ['inspect vhd: a URL', ['inspect', 'vhd', 'http://a/b.vhd?sig=SECRET'], 3, /there is no file http:\/\/a\/b\.vhd$/m],
   ['inspect vhd: a folder', ['inspect', 'vhd', 'folder'], 2, /folder is not a file/],
   ['inspect vhd: two files', ['inspect', 'vhd', 'disk.img', 'disk.img'], 2, /too many arguments/],
 ];
@@ -78,13 +89,14 @@ describe('leeward without a stack', { concurrency: 3 }, () => {
     leeward = new Leeward(folder);
     await mkdir(join(folder, 'folder'));
     await writeFile(join(folder, 'disk.img'), Buffer.alloc(4096, 1));
+    await writeFile(join(folder, 'empty'), '');
     await writeFile(join(folder, 'huge.img'), '');
     await truncate(join(folder, 'huge.img'), 8192 * GIB);
   });
 
   after(async () => {
     assertNoCredential(leeward.said, 'the command', [SECRET]);
-    assert.deepEqual((await readdir(folder)).sort(), ['disk.img', 'folder', 'huge.img'], 'nothing was made');
+    assert.deepEqual((await readdir(folder)).sort(), ['disk.img', 'empty', 'folder', 'huge.img'], 'nothing was made');
     await rm(folder, { recursive: true });
   });
 
@@ -101,6 +113,12 @@ describe('leeward without a stack', { concurrency: 3 }, () => {
       assert.match(stderr, /^Usage: leeward .*\[command\]\n/);
     });
   }
+
+  test('an empty file is no delta, and nothing more is said of it', async () => {
+    const { code, stdout } = await leeward.run('inspect', 'delta', 'empty');
+    assert.equal(code, 1);
+    assert.doesNotMatch(stdout, /\{/);
+  });
 
   test('help is no mistake', async () => {
     const { code, stdout, stderr } = await leeward.run('replicate', '--help');

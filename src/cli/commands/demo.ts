@@ -45,7 +45,6 @@ async function demo(_options: unknown, command: Command): Promise<void> {
     stopping.abort(new LeewardError('UNAVAILABLE', 'the demo was stopped'));
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
-  output.say('Leeward: a site fails, and its copy in the cloud takes over by itself. This takes about a minute.');
   const report = await runDemo({
     project: PROJECT,
     stateFolder: places.state,

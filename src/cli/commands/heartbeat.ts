@@ -2,19 +2,20 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { openSite } from '../../app/site.ts';
-import { chooseSite, readAccess } from '../context.ts';
+import { chooseSite, namedSite, readAccess } from '../context.ts';
 import { outputOf, placesOf } from '../globals.ts';
 import { table } from '../output.ts';
 
 export function addHeartbeat(program: Command): void {
   program
     .command('heartbeat')
-    .option('--site <site>', 'TENANT/SITE (default: the only one kept here)')
+    .argument('[site]', 'TENANT/SITE (default: the only one kept here)')
+    .option('--site <site>', 'the same')
     .description('send one heartbeat and print the answer')
-    .action(async (_options: unknown, command: Command) => {
+    .action(async (given: string | undefined, _options: unknown, command: Command) => {
       const places = placesOf(command);
       const { site: named } = z.object({ site: z.string().optional() }).parse(command.opts());
-      const site = await chooseSite(places, named);
+      const site = await chooseSite(places, namedSite(given, named));
       const open = await openSite({ folder: places.site(site), access: await readAccess(places, site) });
       try {
         const { volumes, groups, everyMs, access } = await open.agent.heartbeat();

@@ -19,7 +19,7 @@ export function addInspect(program: Command): void {
       if (sizeBytes > DELTA_LIMITS.encodedBytesMax) {
         throw new LeewardError(
           'USAGE',
-          `${file} has ${sizeBytes} bytes; a delta has at most ${DELTA_LIMITS.encodedBytesMax}`,
+          `${shown(file)} has ${sizeBytes} bytes; a delta has at most ${DELTA_LIMITS.encodedBytesMax}`,
         );
       }
       report(command, file, describeDelta(await readRange(file, 0, sizeBytes)));
@@ -42,23 +42,30 @@ export function addInspect(program: Command): void {
 function report(command: Command, file: string, told: { valid: boolean; problems: readonly string[] }): void {
   outputOf(command).result(told, () => {
     const { valid, problems, ...rest } = told;
-    const verdict = valid ? [`${file}: valid`] : [`${file}: not valid`, ...problems.map((problem) => `  ${problem}`)];
-    return [...verdict, JSON.stringify(rest, undefined, 2)].join('\n');
+    const verdict = valid
+      ? [`${shown(file)}: valid`]
+      : [`${shown(file)}: not valid`, ...problems.map((problem) => `  ${problem}`)];
+    return [...verdict, ...(Object.keys(rest).length > 0 ? [JSON.stringify(rest, undefined, 2)] : [])].join('\n');
   });
   if (!told.valid) process.exitCode = EXIT.failed;
 }
 
+/** Without a query: what looks like a URL with access may be given by mistake, and is not repeated. */
+function shown(file: string): string {
+  return /^[a-z]+:\/\//i.test(file) ? file.replace(/[?#].*$/s, '') : file;
+}
+
 async function sizeOf(file: string): Promise<number> {
   const found = await stat(file).catch((error: unknown) => {
-    throw new LeewardError('NOT_FOUND', `there is no file ${file}`, { cause: error });
+    throw new LeewardError('NOT_FOUND', `there is no file ${shown(file)}`);
   });
   if (found.isFile()) return found.size;
-  throw new LeewardError('USAGE', `${file} is not a file: give one that was copied or downloaded`);
+  throw new LeewardError('USAGE', `${shown(file)} is not a file: give one that was copied or downloaded`);
 }
 
 async function readRange(file: string, offset: number, lengthBytes: number): Promise<Uint8Array> {
   const handle = await open(file).catch((error: unknown) => {
-    throw new LeewardError('USAGE', `${file} cannot be opened for reading`, { cause: error });
+    throw new LeewardError('USAGE', `${shown(file)} cannot be opened for reading`, { cause: error });
   });
   try {
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(lengthBytes), 0, lengthBytes, offset);

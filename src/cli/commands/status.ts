@@ -6,19 +6,20 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { knownSiteStatus } from '../../app/status.ts';
 import type { GroupStatus, SiteStatus, Unreadable } from '../../failover/status.ts';
-import { chooseSite, openCloud } from '../context.ts';
+import { chooseSite, namedSite, openCloud } from '../context.ts';
 import { outputOf, placesOf } from '../globals.ts';
 import { showDuration, table } from '../output.ts';
 
 export function addStatus(program: Command): void {
   program
     .command('status')
-    .option('--site <site>', 'TENANT/SITE (default: the only one kept here)')
+    .argument('[site]', 'TENANT/SITE (default: the only one kept here)')
+    .option('--site <site>', 'the same')
     .description('what the cloud knows of a site: heartbeat, groups, volumes, runs')
-    .action(async (_options: unknown, command: Command) => {
+    .action(async (given: string | undefined, _options: unknown, command: Command) => {
       const places = placesOf(command);
       const { site: named } = z.object({ site: z.string().optional() }).parse(command.opts());
-      const site = await chooseSite(places, named);
+      const site = await chooseSite(places, namedSite(given, named));
       const { storage } = await openCloud(places);
       const status = await knownSiteStatus(storage.documents, site);
       outputOf(command).result(status, () => describe(status));
