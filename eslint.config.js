@@ -3,7 +3,7 @@
  *
  * - Layers go one way. A room may import only the rooms that `MAY_IMPORT` names for it.
  * - Clock, randomness and environment come in through ports. Reading them where one stands is an error everywhere but
- *   in the adapters (`src/system`, `src/local`), the settings (`src/app/settings.ts`), the command and the tests.
+ *   in the adapters (`src/system`, `src/local`), the settings (`src/app/settings.ts`) and the tests.
  */
 import boundaries from 'eslint-plugin-boundaries';
 import tseslint from 'typescript-eslint';
