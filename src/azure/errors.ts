@@ -34,7 +34,7 @@ function codeOf(error: RestError): ErrorCode {
 }
 
 /** `error` as an error of ours; `doing` says what was tried, as in "reading "sites/a/b.json"". */
-export function classify(error: unknown, doing: string): LeewardError {
+function classify(error: unknown, doing: string): LeewardError {
   if (isLeewardError(error)) return error;
   if (error instanceof RestError) {
     const code = codeOf(error);

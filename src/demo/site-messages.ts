@@ -76,7 +76,7 @@ export const orderSchema = z.object({
 export type OrderMessage = z.infer<typeof orderSchema>;
 
 /** What the site tells unasked. Times are wall time. */
-export const siteEventSchema = z.discriminatedUnion('event', [
+const siteEventSchema = z.discriminatedUnion('event', [
   z.object({ event: z.literal('trouble'), text: z.string() }),
   z.object({ event: z.literal('started'), atWallMs: z.number(), term: z.int() }),
   z.object({ event: z.literal('asked-to-stop'), atWallMs: z.number(), reason: z.string() }),

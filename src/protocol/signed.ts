@@ -13,7 +13,7 @@ import { firstIssue } from '../kernel/schema.ts';
 import { CURRENT_VERSION, checkVersion, versionSchema } from '../kernel/versions.ts';
 
 /** What a signed message can be. A signature of one kind is worthless for another. */
-export const MESSAGE_KINDS = ['delta', 'heartbeat', 'lease', 'order'] as const;
+const MESSAGE_KINDS = ['delta', 'heartbeat', 'lease', 'order'] as const;
 export type MessageKind = (typeof MESSAGE_KINDS)[number];
 
 /** Name of a signer's key; a signer may have several while one replaces another. */

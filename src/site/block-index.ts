@@ -24,7 +24,7 @@ export const BLOCK_BYTES = 4 * KIB;
  * Bytes of an entry: the first half of a SHA-256. A change is missed only where two contents of one block agree in 128
  * bits, which cannot be brought about on purpose with less than 2^64 work, and by chance not at all. 1 TiB takes 4 GiB.
  */
-export const ENTRY_BYTES = 16;
+const ENTRY_BYTES = 16;
 
 /** Bytes of the volume that are read at a time, and with them 4 KiB of the index. */
 const CHUNK_BYTES = MIB;

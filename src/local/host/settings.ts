@@ -49,7 +49,7 @@ export function resolveExpression(text: string, where: string, environment: Envi
 }
 
 /** The connection that a binding without `connection`, and the host itself, uses. */
-export const HOST_CONNECTION = 'AzureWebJobsStorage';
+const HOST_CONNECTION = 'AzureWebJobsStorage';
 
 /** Connection string of a binding's `connection`. Throws USAGE where only an identity could reach it. */
 export function connectionString(connection: string | undefined, environment: Environment): string {
