@@ -56,7 +56,7 @@ function shown(file: string): string {
 }
 
 async function sizeOf(file: string): Promise<number> {
-  const found = await stat(file).catch((error: unknown) => {
+  const found = await stat(file).catch(() => {
     throw new LeewardError('NOT_FOUND', `there is no file ${shown(file)}`);
   });
   if (found.isFile()) return found.size;
