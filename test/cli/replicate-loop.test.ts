@@ -48,7 +48,8 @@ suite('replication that goes on', () => {
   });
 
   test('ends in silence once it was stopped: the failover follows, and the site is told that it may not write', async () => {
-    for (let state = ''; state !== 'done'; await sleep(1000)) {
+    for (let state = ''; state !== 'done';) {
+      await sleep(1000);
       const [run] = runs.parse(JSON.parse((await leeward.run('--json', 'failover', 'status', GROUP)).stdout));
       state = run?.state ?? '';
     }
