@@ -19,7 +19,7 @@ import { readStorageConnection } from '../../src/local/stack/stack.ts';
 import { Chance, seedOfRun } from '../support/integration/chance.ts';
 import { register } from '../support/integration/live-site.ts';
 import { LiveStack, until } from '../support/integration/live-stack.ts';
-import { provePoints, stateOf } from '../support/integration/proof.ts';
+import { killHostInClaim, provePoints, stateOf } from '../support/integration/proof.ts';
 import { readRecord } from '../support/integration/site-process.ts';
 import type { SiteProcess } from '../support/integration/site-process.ts';
 
@@ -83,23 +83,6 @@ async function isGone(site: Site): Promise<void> {
   assert.equal(site.child.signalCode, 'SIGKILL', `${site.name}: it ended by itself`);
 }
 
-/** Kills the host while it has a delta of the site claimed: the claim stays behind. */
-async function killHostInClaim(site: Site): Promise<void> {
-  const claimed = async (): Promise<true | undefined> => {
-    const states = await Promise.all(site.volumes.map((volume) => stateOf(stack.storage, volume)));
-    return states.some(({ document, generation }) => document.published !== null && generation.claim)
-      ? true
-      : undefined;
-  };
-  for (let tries = 1; ; tries += 1) {
-    await until(() => `${site.name}: a claim`, GOES_ON_MS, claimed, 0);
-    await stack.killHost();
-    if ((await claimed()) === true) return;
-    assert.ok(tries < 20, `${site.name}: the host was always quicker, seed ${seed}`);
-    await stack.startHost();
-  }
-}
-
 /** Messages that anybody could fetch now. */
 async function visibleMessages(): Promise<number> {
   const service = QueueServiceClient.fromConnectionString(await readStorageConnection(stack.facts));
@@ -137,7 +120,7 @@ test('what a site sent before it was gone is brought to its end without it', { t
 
   // The host is killed first; the site goes on sending what is early now, and is then gone.
   const early = await startSite('early', { at: 'when it is killed', count: 1, delayMs: 0 }, often);
-  await killHostInClaim(early);
+  await killHostInClaim(stack, early.volumes);
   await sleep(1500);
   early.child.kill('SIGKILL');
   await isGone(early);
@@ -149,7 +132,7 @@ test('what a site sent before it was gone is brought to its end without it', { t
     { at: 'when it is killed', count: 1, delayMs: 0 },
     { inline: 60_000, entry: 2500 },
   );
-  await killHostInClaim(last);
+  await killHostInClaim(stack, last.volumes);
   last.child.kill('SIGKILL');
   await isGone(last);
   const left: string[] = [];

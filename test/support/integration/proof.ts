@@ -1,6 +1,7 @@
 /** What a volume's replica must be, seen from outside: valid fixed VHDs that hold what the site recorded. */
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Storage } from '../../../src/app/storage.ts';
 import { currentGeneration, volumeKind } from '../../../src/documents/volume.ts';
 import type { Generation, VolumeDocument } from '../../../src/documents/volume.ts';
@@ -10,6 +11,12 @@ import type { BlobPlace } from '../../../src/kernel/places.ts';
 import { VHD_FOOTER_BYTES, describeFooter, replicaDataBytes } from '../../../src/vhd/footer.ts';
 import { contentAt } from './live-site.ts';
 import type { Content } from './live-site.ts';
+import { until } from './live-stack.ts';
+import type { LiveStack } from './live-stack.ts';
+
+/** Within this, what a killed host had asked of the storage has been done or was not heard. */
+const SETTLE_MS = 200;
+const CLAIM_LIMIT_MS = 60_000;
 
 /** A volume's state, and its current generation's. */
 export async function stateOf(
@@ -56,4 +63,24 @@ export async function provePoints(
     assert.equal(hash('sha256', bytes), contentAt(of.contents, number), `${volume}: content of point ${number}`);
   }
   return points.length;
+}
+
+/**
+ * Kills the host while it has a delta of one of the volumes claimed that have a recovery point already: the claim stays
+ * behind. A host that was quicker is started again; the volumes must go on changing, or have one delta that takes long.
+ */
+export async function killHostInClaim(stack: LiveStack, volumes: readonly string[]): Promise<void> {
+  const claimed = async (): Promise<true | undefined> => {
+    const states = await Promise.all(volumes.map((volume) => stateOf(stack.storage, volume)));
+    return states.some(({ document, generation }) => document.published !== null && generation.claim)
+      ? true
+      : undefined;
+  };
+  for (;;) {
+    await until(() => `a claim of ${volumes.join(' or ')}`, CLAIM_LIMIT_MS, claimed, 0);
+    await stack.killHost();
+    await sleep(SETTLE_MS);
+    if ((await claimed()) === true) return;
+    await stack.startHost();
+  }
 }
