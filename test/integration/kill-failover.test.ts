@@ -60,7 +60,7 @@ const LEASES_MS: Readonly<Record<RunStep, number>> = {
 };
 const TARGETS = RUN_STEPS.map((step): Target => ({ step, group: `acme/paris/${step}`, leaseMs: LEASES_MS[step] }));
 /** Groups that take the place of those whose run was past its step before it could be hit. */
-const SPARES = Array.from({ length: 4 }, (_, index) => ({ group: `acme/paris/spare-${index + 1}`, leaseMs: 1000 }));
+const SPARES = Array.from({ length: 7 }, (_, index) => ({ group: `acme/paris/spare-${index + 1}`, leaseMs: 1000 }));
 /** Within this, what a killed host had asked of the storage has been done or was not heard. */
 const SETTLE_MS = 200;
 
