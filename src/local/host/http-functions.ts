@@ -51,7 +51,7 @@ export function createHttpDispatch(parts: {
       const answer = invoke(hosted, { input: { http }, reason: `${method} ${path}` }).then((result) =>
         result.succeeded ? toResponse(result.response.returnValue) : new Response(null, { status: 500 }),
       );
-      return await within(answer, responseLimitMs);
+      return closedIfUnread(context.req.raw, await within(answer, responseLimitMs));
     }
     return new Response(null, { status: 404 });
   };
@@ -76,6 +76,15 @@ function requestData(context: Context, params: Record<string, string>): HttpData
     // Read by the function alone, so that a body which it refuses is never held.
     nativeRequest: context.req.raw,
   };
+}
+
+/**
+ * A body that the function did not read is left on the connection, which is closed for it: the caller is told, so that it
+ * sends nothing more there.
+ */
+function closedIfUnread(request: Request, response: Response): Response {
+  if (request.body !== null && !request.bodyUsed) response.headers.set('connection', 'close');
+  return response;
 }
 
 function toResponse(value: TypedData | null | undefined): Response {
