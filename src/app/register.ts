@@ -10,17 +10,16 @@ import type { GroupDocument } from '../documents/group.ts';
 import { SINGLE_WITNESS_CONSENT, STRICT_LEASE_CONSENT, planKind } from '../documents/plan.ts';
 import type { Plan } from '../documents/plan.ts';
 import { siteKind } from '../documents/site.ts';
-import type { DocumentKind, Documents, Held } from '../documents/store.ts';
+import type { Documents, Held } from '../documents/store.ts';
 import { CHAIN_START, volumeKind } from '../documents/volume.ts';
 import type { VolumeDocument } from '../documents/volume.ts';
 import { marginMs } from '../health/margin.ts';
 import type { MarginAssumptions } from '../health/margin.ts';
-import { LeewardError, isLeewardError } from '../kernel/errors.ts';
+import { LeewardError } from '../kernel/errors.ts';
 import { groupId, siteId, volumeId } from '../kernel/ids.ts';
 import type { VolumeRef } from '../kernel/ids.ts';
 import { CONTAINERS, documents as names, journalContainer, replicaBlob } from '../kernel/names.ts';
 import { CURRENT_VERSION } from '../kernel/versions.ts';
-import type { Version } from '../kernel/versions.ts';
 import { deriveKey } from '../protocol/signed.ts';
 import type { SigningKey } from '../protocol/signed.ts';
 import type { Storage } from './storage.ts';
@@ -74,13 +73,15 @@ export async function registerVolume(storage: Storage, registration: Registratio
   if (RESERVED_TENANTS.includes(volume.tenant)) {
     throw new LeewardError('USAGE', `tenant "${volume.tenant}" is Leeward's own: choose another`);
   }
-  const { value: site } = await ensure(documents, siteKind, names.site(volume), () => ({
+  const { held: heldSite } = await documents.createOrRead(siteKind, names.site(volume), {
     version: CURRENT_VERSION,
     site: siteId(volume),
     keys: [{ name: FIRST_KEY, state: 'active' as const }],
     account: storage.account,
-  }));
-  const { value: group } = await ensure(documents, groupKind, names.group(volume), () => newGroup(registration));
+  });
+  const { value: site } = heldSite;
+  const { held: heldGroup } = await documents.createOrRead(groupKind, names.group(volume), newGroup(registration));
+  const { value: group } = heldGroup;
   if (group.phase !== 'open' || group.holder !== 'site' || group.run !== null) {
     throw new LeewardError(
       'REFUSED',
@@ -88,7 +89,9 @@ export async function registerVolume(storage: Storage, registration: Registratio
     );
   }
   const nowMs = storage.clock.wallMs();
-  const { held, isNew } = await ensureNew(documents, volumeKind, names.volume(volume), () =>
+  const { held, isNew } = await documents.createOrRead(
+    volumeKind,
+    names.volume(volume),
     newVolume(registration, { account: site.account, term: group.term, nowMs }),
   );
   checkSame(held, registration.volumeBytes);
@@ -157,7 +160,7 @@ function checkSame({ value }: Held<VolumeDocument>, volumeBytes: number): void {
 async function planFor(documents: Documents, registration: Registration): Promise<Plan> {
   const { volume } = registration;
   const name = names.plan(volume);
-  await ensure(documents, planKind, name, () => newPlan(registration));
+  await documents.createOrRead(planKind, name, newPlan(registration));
   const { value } = await documents.update(planKind, name, (plan) => {
     const [first, ...others] = plan.machines;
     const disks = plan.machines.flatMap((machine) => machine.disks);
@@ -188,29 +191,4 @@ function newPlan({ volume, automatic, silenceMs, target }: Registration): Plan {
     ],
     healthMs: HEALTH_MS,
   };
-}
-
-async function ensure<T extends { version: Version }>(
-  documents: Documents,
-  kind: DocumentKind<T>,
-  name: string,
-  make: () => T,
-): Promise<Held<T>> {
-  return (await ensureNew(documents, kind, name, make)).held;
-}
-
-async function ensureNew<T extends { version: Version }>(
-  documents: Documents,
-  kind: DocumentKind<T>,
-  name: string,
-  make: () => T,
-): Promise<{ held: Held<T>; isNew: boolean }> {
-  const before = await documents.read(kind, name);
-  if (before) return { held: before, isNew: false };
-  try {
-    return { held: await documents.create(kind, name, make()), isNew: true };
-  } catch (error) {
-    if (!isLeewardError(error, 'CONFLICT')) throw error;
-    return { held: await documents.need(kind, name), isNew: false };
-  }
 }

@@ -71,6 +71,23 @@ export class Documents {
     return { name, value: checked, ...answer };
   }
 
+  /**
+   * Creates the document, or finds the one that is there: an earlier attempt's, or somebody else's. Repeatable. Errors:
+   * those of reading.
+   */
+  async createOrRead<T extends { version: Version }>(
+    kind: DocumentKind<T>,
+    name: string,
+    value: T,
+  ): Promise<{ readonly held: Held<T>; readonly isNew: boolean }> {
+    try {
+      return { held: await this.create(kind, name, value), isNew: true };
+    } catch (error) {
+      if (!isLeewardError(error, 'CONFLICT')) throw error;
+      return { held: await this.need(kind, name), isNew: false };
+    }
+  }
+
   /** Writes `value` over exactly the version that `held` is. Errors: CONFLICT, VERSION_TOO_NEW. */
   async replace<T extends { version: Version }>(kind: DocumentKind<T>, held: Held<T>, value: T): Promise<Held<T>> {
     checkVersion(held.value, `${kind.what} "${held.name}"`, 'rewrite');

@@ -111,13 +111,7 @@ async function createRun(
     machines: [],
     failure: null,
   };
-  try {
-    return await documents.create(runKind, name, document);
-  } catch (error) {
-    if (!isLeewardError(error, 'CONFLICT')) throw error;
-    // The same order, a moment earlier.
-    return await documents.need(runKind, name);
-  }
+  return (await documents.createOrRead(runKind, name, document)).held;
 }
 
 /** A run that another was quicker than: it never began, and leaves nothing but its record. */

@@ -15,7 +15,7 @@ import type { DecisionDocument, MonitorDocument, SilenceHistory } from '../docum
 import { planKind } from '../documents/plan.ts';
 import { heartbeatKind } from '../documents/site.ts';
 import type { Held } from '../documents/store.ts';
-import { describeError, isLeewardError } from '../kernel/errors.ts';
+import { describeError } from '../kernel/errors.ts';
 import { groupId, parseGroup } from '../kernel/ids.ts';
 import type { GroupRef } from '../kernel/ids.ts';
 import { documents as names } from '../kernel/names.ts';
@@ -156,17 +156,12 @@ async function writeDecision(
   const { term, lastHeartbeatMs, renewals } = made.history;
   const decision = `t${term}-${made.verdict}-${lastHeartbeatMs ?? 0}-${renewals}`;
   const name = names.decision(group, decision);
-  try {
-    const created = await documents.create(decisionKind, name, {
-      version: CURRENT_VERSION,
-      decision,
-      group: groupId(group),
-      actor: { kind: 'function', name: 'monitor', decision },
-      ...made,
-    });
-    return created.value;
-  } catch (error) {
-    if (!isLeewardError(error, 'CONFLICT')) throw error;
-    return (await documents.need(decisionKind, name)).value;
-  }
+  const { held } = await documents.createOrRead(decisionKind, name, {
+    version: CURRENT_VERSION,
+    decision,
+    group: groupId(group),
+    actor: { kind: 'function', name: 'monitor', decision },
+    ...made,
+  });
+  return held.value;
 }
