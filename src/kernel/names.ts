@@ -55,8 +55,12 @@ export function pointBlob(volume: VolumeRef, run: string): string {
   return `${volumeId(volume)}/${run}.vhd`;
 }
 
-/** How a delta's content travelled, and which attempt it was: a resend cannot overwrite a damaged entry. */
-export type DeltaForm = `literal-${number}`;
+/**
+ * How a delta's content travelled, and which attempt it was: a resend cannot overwrite a damaged entry. `literal` holds all
+ * that it sets; `refs` refers to content elsewhere, and is only good for making a `literal` one of it.
+ */
+export type DeltaForm = `${DeltaFormKind}-${number}`;
+export type DeltaFormKind = 'literal' | 'refs';
 
 /** What a journal entry's name says. */
 export interface JournalEntryName {
@@ -82,7 +86,7 @@ export function journalEntry(volume: VolumeRef, entry: JournalEntryName): string
   return `${journalNumberPrefix(volume, entry)}${entry.digest}-${entry.form}.delta`;
 }
 
-const ENTRY_FORM = /^([a-z0-9-]+)\/([a-z0-9-]+)\/(\d{8})\/(\d{10})-([0-9a-f]{64})-(literal-\d{1,4})\.delta$/;
+const ENTRY_FORM = /^([a-z0-9-]+)\/([a-z0-9-]+)\/(\d{8})\/(\d{10})-([0-9a-f]{64})-((?:literal|refs)-\d{1,4})\.delta$/;
 
 /**
  * What the name of a journal entry says; undefined for any other name, such as one that a site made up. Only the
@@ -94,6 +98,35 @@ export function parseJournalEntry(name: string): (JournalEntryName & { group: st
   const [, group = '', volume = '', generation, number, digest = '', form] = match;
   return { group, volume, generation: Number(generation), number: Number(number), digest, form: form as DeltaForm };
 }
+
+/** What a form's text says; undefined for one that is none. */
+export function parseForm(form: string): { readonly kind: DeltaFormKind; readonly attempt: number } | undefined {
+  const match = /^(literal|refs)-(\d{1,4})$/.exec(form);
+  return match ? { kind: match[1] === 'refs' ? 'refs' : 'literal', attempt: Number(match[2]) } : undefined;
+}
+
+/**
+ * A site's list of range hashes of its volume after delta `number`, in the site's journal container; named by its own
+ * hash, so that a second one never needs to overwrite the first.
+ */
+export function rangesEntry(
+  volume: VolumeRef,
+  of: { readonly generation: number; readonly number: number; readonly sha256: string },
+): string {
+  if (!DIGEST_FORM.test(of.sha256)) throw new LeewardError('IDENTIFIER_INVALID', 'range list: not a SHA-256');
+  return `${journalPrefix(volume, of.generation)}ranges/${pad(of.number, 10)}-${of.sha256}.ranges`;
+}
+
+/**
+ * The container that holds one upload of raw pages and nothing else, so that deleting it ends the credential for it. The
+ * hash stands for the volume: a name has no room for it.
+ */
+export function uploadContainer(volume: VolumeRef, generation: number): string {
+  return `upload-${sha256Hex(`${volumeId(volume)}/${generation}`).slice(0, 32)}`;
+}
+
+/** The page blob in an {@link uploadContainer}. */
+export const UPLOAD_BLOB = 'volume.vhd';
 
 /** State documents, in {@link CONTAINERS}.state. */
 export const documents = {

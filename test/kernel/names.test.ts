@@ -4,7 +4,16 @@ import { suite, test } from 'node:test';
 import fc from 'fast-check';
 import { ID_LENGTH_MAX, parseVolume, volumeId } from '../../src/kernel/ids.ts';
 import type { VolumeRef } from '../../src/kernel/ids.ts';
-import { fenceOf, journalContainer, journalEntry, parseJournalEntry, replicaBlob } from '../../src/kernel/names.ts';
+import {
+  fenceOf,
+  journalContainer,
+  journalEntry,
+  parseForm,
+  parseJournalEntry,
+  rangesEntry,
+  replicaBlob,
+  uploadContainer,
+} from '../../src/kernel/names.ts';
 import { NO_DIGEST } from '../../src/kernel/hash.ts';
 
 const part = (lengthMax: number): fc.Arbitrary<string> =>
@@ -75,6 +84,31 @@ suite('names', () => {
     ]) {
       assert.equal(parseJournalEntry(other), undefined, other);
     }
+  });
+
+  test('an entry that refers to others says so, and its form is read back', () => {
+    const volume = { tenant: 't', site: 's', group: 'g', volume: 'v' };
+    const name = journalEntry(volume, { generation: 1, number: 1, digest: NO_DIGEST, form: 'refs-12' });
+    assert.equal(parseJournalEntry(name)?.form, 'refs-12');
+    assert.deepEqual(parseForm('refs-12'), { kind: 'refs', attempt: 12 });
+    assert.deepEqual(parseForm('literal-1'), { kind: 'literal', attempt: 1 });
+    for (const other of ['literal', 'refs-', 'base-1', 'literal-12345']) assert.equal(parseForm(other), undefined);
+  });
+
+  test('a range list lies beside the entries of its generation, and is taken for none of them', () => {
+    const volume = { tenant: 't', site: 's', group: 'g', volume: 'v' };
+    const name = rangesEntry(volume, { generation: 1, number: 7, sha256: NO_DIGEST });
+    assert.equal(name, `g/v/00000001/ranges/0000000007-${NO_DIGEST}.ranges`);
+    assert.equal(parseJournalEntry(name), undefined);
+    assert.throws(() => rangesEntry(volume, { generation: 1, number: 7, sha256: '../x' }), {
+      code: 'IDENTIFIER_INVALID',
+    });
+  });
+
+  test('each upload has a container of its own, with a name that Azure takes', () => {
+    const volume = { tenant: 't', site: 's', group: 'g', volume: 'v' };
+    assert.match(uploadContainer(volume, 1), /^upload-[0-9a-f]{32}$/);
+    assert.notEqual(uploadContainer(volume, 1), uploadContainer(volume, 2));
   });
 
   test('numbers that do not fit their place are refused, not cut', () => {
