@@ -9,7 +9,7 @@ import boundaries from 'eslint-plugin-boundaries';
 import tseslint from 'typescript-eslint';
 
 const ENGINES = ['site', 'replica', 'health', 'failover'];
-const BELOW_THE_ENGINES = ['kernel', 'delta', 'vhd', 'protocol', 'ports', 'documents'];
+const BELOW_THE_ENGINES = ['kernel', 'delta', 'ranges', 'vhd', 'protocol', 'ports', 'documents'];
 
 /** What stands on top uses all that is below it. */
 const ON_TOP = [...BELOW_THE_ENGINES, ...ENGINES, 'app', 'local', 'system'];
@@ -18,11 +18,12 @@ const ON_TOP = [...BELOW_THE_ENGINES, ...ENGINES, 'app', 'local', 'system'];
 const MAY_IMPORT = {
   kernel: [],
   delta: ['kernel'],
+  ranges: ['kernel'],
   vhd: ['kernel'],
   protocol: ['kernel'],
   ports: ['kernel', 'delta', 'vhd', 'protocol'],
   documents: ['kernel', 'protocol', 'ports'],
-  site: ['kernel', 'delta', 'protocol', 'ports'],
+  site: ['kernel', 'delta', 'ranges', 'protocol', 'ports'],
   replica: BELOW_THE_ENGINES,
   health: ['kernel', 'protocol', 'ports', 'documents'],
   failover: ['kernel', 'protocol', 'ports', 'documents', 'replica', 'health'],
