@@ -21,6 +21,6 @@ export interface SiteStore {
   readIndex(offset: number, into: Uint8Array): Promise<void>;
   writeIndex(offset: number, bytes: Uint8Array): Promise<void>;
   syncIndex(): Promise<void>;
-  /** Forgets the whole index: everything will count as changed. */
-  clearIndex(): Promise<void>;
+  /** Forgets the index from the byte `offset` on: what lies there reads as zeros, until it is written again. */
+  cutIndex(offset: number): Promise<void>;
 }

@@ -3,48 +3,26 @@
  * what changed without any help from the system.
  *
  * Invariants: an entry is written only from a delta that is durable in the outbox, so that the index never knows more
- * than the chain; an all-zero block has an all-zero entry, so that a fresh index is the index of an empty replica.
- * Bringing the index in step with a delta is idempotent.
+ * than the chain; what is not known any more has an entry that no block has, and is sent whatever it holds; an all-zero
+ * block has an all-zero entry, so that a fresh index is the index of an empty replica, and what lies behind the volume's
+ * end is zeros. Bringing the index in step with a delta is idempotent.
  */
-import { hash } from 'node:crypto';
 import { openDelta } from '../delta/delta.ts';
 import type { DeltaPiece } from '../delta/delta.ts';
 import { LeewardError } from '../kernel/errors.ts';
-import { KIB, MIB } from '../kernel/units.ts';
+import { MIB } from '../kernel/units.ts';
 import type { SiteStore } from '../ports/site-store.ts';
 import type { VolumeSource } from '../ports/volume-source.ts';
-
-/**
- * Bytes of a block: what file systems and databases write at least. Smaller ones cost index and requests and find little
- * more; larger ones send what did not change.
- */
-export const BLOCK_BYTES = 4 * KIB;
-
-/**
- * Bytes of an entry: the first half of a SHA-256. A change is missed only where two contents of one block agree in 128
- * bits, which cannot be brought about on purpose with less than 2^64 work, and by chance not at all. 1 TiB takes 4 GiB.
- */
-const ENTRY_BYTES = 16;
+import { BLOCK_BYTES, BLOCK_HASH_BYTES, blockHashes } from '../ranges/blocks.ts';
 
 /** Bytes of the volume that are read at a time, and with them 4 KiB of the index. */
 const CHUNK_BYTES = MIB;
 
-const ZERO_BLOCK = Buffer.alloc(BLOCK_BYTES);
-
-function isZero(block: Uint8Array): boolean {
-  return block[0] === 0 && ZERO_BLOCK.compare(block, 0, block.length, 0, block.length) === 0;
-}
-
-/** The entries of `bytes`, which begin at a block; its last block may be short. */
-function entriesOf(bytes: Uint8Array): Uint8Array {
-  const entries = new Uint8Array(Math.ceil(bytes.length / BLOCK_BYTES) * ENTRY_BYTES);
-  for (let at = 0; at < bytes.length; at += BLOCK_BYTES) {
-    const block = bytes.subarray(at, at + BLOCK_BYTES);
-    if (isZero(block)) continue;
-    entries.set(hash('sha256', block, 'buffer').subarray(0, ENTRY_BYTES), (at / BLOCK_BYTES) * ENTRY_BYTES);
-  }
-  return entries;
-}
+/**
+ * The entry of a block of which nobody knows what the replica holds: no content has it, but by a chance of one in 2^128, so
+ * whatever the volume holds there counts as changed, zeros too.
+ */
+const UNKNOWN = new Uint8Array(BLOCK_HASH_BYTES).fill(0xff);
 
 /**
  * What differs between the volume and the index, in ascending order, as ranges of whole blocks (the volume's last one may
@@ -56,21 +34,22 @@ export async function* findChanges(
   of: { volumeBytes: number; rangeBytesMax: number },
 ): AsyncGenerator<DeltaPiece, void> {
   const chunk = new Uint8Array(Math.min(CHUNK_BYTES, of.volumeBytes));
-  const known = new Uint8Array((CHUNK_BYTES / BLOCK_BYTES) * ENTRY_BYTES);
+  const known = new Uint8Array((CHUNK_BYTES / BLOCK_BYTES) * BLOCK_HASH_BYTES);
   for (let offset = 0; offset < of.volumeBytes; offset += CHUNK_BYTES) {
     const bytes = chunk.subarray(0, Math.min(CHUNK_BYTES, of.volumeBytes - offset));
     await source.read(offset, bytes);
-    const entries = entriesOf(bytes);
-    await store.readIndex((offset / BLOCK_BYTES) * ENTRY_BYTES, known.subarray(0, entries.length));
+    const entries = blockHashes(bytes);
+    await store.readIndex((offset / BLOCK_BYTES) * BLOCK_HASH_BYTES, known.subarray(0, entries.length));
     const changed = (at: number): 'zeros' | 'literal' | 'same' => {
-      const entry = entries.subarray(at, at + ENTRY_BYTES);
-      if (Buffer.compare(entry, known.subarray(at, at + ENTRY_BYTES)) === 0) return 'same';
+      const entry = entries.subarray(at, at + BLOCK_HASH_BYTES);
+      if (Buffer.compare(entry, known.subarray(at, at + BLOCK_HASH_BYTES)) === 0) return 'same';
       return entry.every((byte) => byte === 0) ? 'zeros' : 'literal';
     };
     for (let from = 0; from < entries.length;) {
       const kind = changed(from);
-      let to = from + ENTRY_BYTES;
-      while (to < entries.length && blocksTo(to - from) < of.rangeBytesMax && changed(to) === kind) to += ENTRY_BYTES;
+      let to = from + BLOCK_HASH_BYTES;
+      while (to < entries.length && blocksTo(to - from) < of.rangeBytesMax && changed(to) === kind)
+        to += BLOCK_HASH_BYTES;
       const start = blocksTo(from);
       const end = Math.min(blocksTo(to), bytes.length);
       if (kind === 'literal') yield { offset: offset + start, bytes: bytes.subarray(start, end) };
@@ -82,12 +61,20 @@ export async function* findChanges(
 
 /** Bytes of the volume that so many bytes of the index stand for. */
 function blocksTo(entriesBytes: number): number {
-  return (entriesBytes / ENTRY_BYTES) * BLOCK_BYTES;
+  return (entriesBytes / BLOCK_HASH_BYTES) * BLOCK_BYTES;
 }
 
-/** Writes into the index what the encoded delta sets, and makes it durable. */
-export async function bringInStep(store: SiteStore, encoded: Uint8Array): Promise<void> {
+/**
+ * Takes the encoded delta into the index, and makes that durable: first its size, then what it sets. `sizeBefore` is the
+ * size after the delta before. Doing it again, also after a part of it was lost, gives the same.
+ */
+export async function bringInStep(
+  store: Pick<SiteStore, 'readIndex' | 'writeIndex' | 'cutIndex' | 'syncIndex'>,
+  encoded: Uint8Array,
+  sizeBefore: number,
+): Promise<void> {
   const delta = openDelta(encoded);
+  if (delta.head.volumeBytes < sizeBefore) await cutAt(store, delta.head.volumeBytes);
   for (const piece of delta.pieces()) {
     const lengthBytes = 'zerosBytes' in piece ? piece.zerosBytes : piece.bytes.length;
     const end = piece.offset + lengthBytes;
@@ -98,13 +85,29 @@ export async function bringInStep(store: SiteStore, encoded: Uint8Array): Promis
       );
     }
     if (!('zerosBytes' in piece)) {
-      await store.writeIndex((piece.offset / BLOCK_BYTES) * ENTRY_BYTES, entriesOf(piece.bytes));
+      await store.writeIndex((piece.offset / BLOCK_BYTES) * BLOCK_HASH_BYTES, blockHashes(piece.bytes));
       continue;
     }
     for (let at = piece.offset; at < end; at += CHUNK_BYTES) {
       const blocks = Math.ceil(Math.min(CHUNK_BYTES, end - at) / BLOCK_BYTES);
-      await store.writeIndex((at / BLOCK_BYTES) * ENTRY_BYTES, new Uint8Array(blocks * ENTRY_BYTES));
+      await store.writeIndex((at / BLOCK_BYTES) * BLOCK_HASH_BYTES, new Uint8Array(blocks * BLOCK_HASH_BYTES));
     }
   }
   await store.syncIndex();
+}
+
+/**
+ * What lies behind the end is zeros when the volume grows again. Of a block that the end cuts, the hash that is known was
+ * that of more bytes; growing again would give it the old length with other bytes.
+ */
+async function cutAt(
+  store: Pick<SiteStore, 'readIndex' | 'writeIndex' | 'cutIndex'>,
+  sizeBytes: number,
+): Promise<void> {
+  await store.cutIndex(Math.ceil(sizeBytes / BLOCK_BYTES) * BLOCK_HASH_BYTES);
+  if (sizeBytes % BLOCK_BYTES === 0) return;
+  const at = Math.floor(sizeBytes / BLOCK_BYTES) * BLOCK_HASH_BYTES;
+  const entry = new Uint8Array(BLOCK_HASH_BYTES);
+  await store.readIndex(at, entry);
+  if (entry.some((byte) => byte !== 0)) await store.writeIndex(at, UNKNOWN);
 }

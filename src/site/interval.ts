@@ -1,10 +1,11 @@
 /**
  * One interval of a volume: from reading it to the last delta stored.
  *
- * Invariants: the volume's size is checked before each delta is stored, and what was read under another size is dropped;
- * only the interval's last delta carries a marker, since only then the replica stands as the volume stood; a delta ends
- * early only when a further change does not fit, so that none is without content, except where an earlier interval was
- * broken off, or the first copy is all zeros, and the marker itself is what is due.
+ * Invariants: every delta of it names the size that the volume had when it began, which may be another than the interval
+ * before had; that size is checked before each delta is stored, and what was read under another one is dropped; only
+ * the interval's last delta carries a marker, since only then the replica stands as the volume stood; a delta ends early
+ * only when a further change does not fit, so that none is without content, except where the marker itself is what is due:
+ * an earlier interval was broken off, the first copy is all zeros, or nothing changed but the size.
  */
 import type { DeltaPiece } from '../delta/delta.ts';
 import type { DeltaMarker } from '../delta/identity.ts';
@@ -53,7 +54,9 @@ export async function runInterval(options: IntervalOptions, state: ReplicationSt
 
 class Interval {
   readonly #options: IntervalOptions;
-  readonly #generation: Pick<ReplicationState, 'generation' | 'term' | 'volumeBytes'>;
+  readonly #generation: Pick<ReplicationState, 'generation' | 'term'>;
+  /** Size of the volume in the state before this interval. */
+  readonly #sizeBefore: number | null;
   #last: ReplicationState['last'];
   readonly #markerDue: boolean;
   readonly #numbers: number[] = [];
@@ -63,14 +66,14 @@ class Interval {
   constructor(options: IntervalOptions, state: ReplicationState) {
     this.#options = options;
     this.#generation = state;
+    this.#sizeBefore = state.volumeBytes;
     this.#last = state.last;
     this.#markerDue = state.last.number === 0 || state.markedNumber !== state.last.number;
   }
 
   async run(): Promise<IntervalReport> {
     const { source, store, clock, deltaLiteralBytesMax, consistency } = this.#options;
-    const volumeBytes = this.#generation.volumeBytes ?? (await source.sizeBytes());
-    await this.#checkSize(volumeBytes);
+    const volumeBytes = await source.sizeBytes();
     if (volumeBytes % PAGE_BYTES !== 0 || volumeBytes > DELTA_LIMITS.volumeBytesMax) {
       throw new LeewardError(
         'REFUSED',
@@ -94,7 +97,8 @@ class Interval {
       }
       this.#add(writer, piece);
     }
-    if (writer.extentCount > 0 || (this.#markerDue && this.#numbers.length === 0)) {
+    const markerDue = this.#markerDue || volumeBytes !== this.#sizeBefore;
+    if (writer.extentCount > 0 || (markerDue && this.#numbers.length === 0)) {
       const name = `p-${this.#last.number + 1}`;
       await this.#store(writer, volumeBytes, { name, consistency, timeMs: sourceTimeMs });
     } else {
@@ -135,7 +139,7 @@ class Interval {
     if (nowBytes === volumeBytes) return;
     throw new LeewardError(
       'SOURCE_CHANGED',
-      `${this.#options.volume}: it has ${nowBytes} bytes and its generation has ${volumeBytes}: resizing is not supported yet; give it its old size, or begin a new generation`,
+      `${this.#options.volume}: it had ${volumeBytes} bytes when the interval began and has ${nowBytes} now: the next interval takes the new size`,
     );
   }
 }

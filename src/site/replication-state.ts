@@ -36,7 +36,7 @@ const replicationStateSchema = z
     releasedNumber: number,
     /** 'to-clear': outbox and index still hold what an earlier generation left. */
     index: z.enum(['in-step', 'to-clear']),
-    /** Size that the generation was begun with; null before its first delta. */
+    /** Size of the volume after the newest delta; null before the generation's first. */
     volumeBytes: z.int().min(0).nullable(),
   })
   .refine((state) => state.acknowledged.number <= state.last.number && state.markedNumber <= state.last.number, {

@@ -3,11 +3,11 @@
  * them until the cloud has them.
  *
  * Invariants: a delta is sent only after it was stored; it is stored only while the volume has the size that its
- * generation began with; an interval without changes makes nothing; disk and memory are bounded by configuration, not
+ * interval began with; an interval without changes makes nothing; disk and memory are bounded by configuration, not
  * by the volume. Whatever shows that somebody else writes this volume's chain, or that the cloud's store was set back,
  * stops the replicator until a new generation, and it says why.
  *
- * What it does not do yet: resize, and references to what the cloud has already.
+ * What it does not do yet: references to what the cloud has already.
  */
 import type { DeltaMarker } from '../delta/identity.ts';
 import { DELTA_LIMITS } from '../delta/limits.ts';
@@ -88,7 +88,7 @@ export class Replicator implements AgentPart {
     this.#options = {
       resendAfterMs: 5 * 60_000,
       outboxBytesMax: 4 * GIB,
-      deltaLiteralBytesMax: DELTA_LIMITS.literalBytesMax,
+      deltaLiteralBytesMax: DELTA_LIMITS.contentBytesMax,
       pollMs: 1000,
       ...options,
     };
@@ -151,8 +151,8 @@ export class Replicator implements AgentPart {
    * What cannot be sent now is kept, and the interval goes on. `consistency` is the caller's word for how the volume
    * stands while it is read: 'application' only when its applications were made to wait and had written everything.
    *
-   * Errors: SOURCE_CHANGED when the volume vanishes or has another size than its generation began with (the delta that was
-   * being made is then not stored and not sent); REFUSED while the site may not write; DELTA_FORKED; UNAVAILABLE before
+   * Errors: SOURCE_CHANGED when the volume vanishes or changes its size meanwhile (the delta that was being made is then not
+   * stored and not sent, and the next interval takes the new size); REFUSED while the site may not write; DELTA_FORKED; UNAVAILABLE before
    * the cloud has said which generation to make; CONFLICT when a new generation or term began meanwhile.
    */
   async replicateOnce(how: {

@@ -177,7 +177,7 @@ export class VolumeLog {
 
   /** Takes a delta that is durable in the outbox into index and state. */
   async #adopt(head: DeltaHead, encoded: Uint8Array): Promise<void> {
-    await bringInStep(this.#store, encoded);
+    await bringInStep(this.#store, encoded, this.#need().volumeBytes ?? 0);
     await this.#write({
       ...this.#need(),
       last: { number: head.number, digest: head.digest },
@@ -193,7 +193,7 @@ export class VolumeLog {
 
   async #clear(): Promise<void> {
     for (const { number } of await this.#store.listDeltas()) await this.#store.removeDelta(number);
-    await this.#store.clearIndex();
+    await this.#store.cutIndex(0);
     await this.#store.syncIndex();
     await this.#write({ ...this.#need(), index: 'in-step' });
     this.#stored = [];

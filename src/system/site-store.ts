@@ -97,8 +97,9 @@ class FolderStore implements OpenSiteStore {
     await this.#index.sync();
   }
 
-  async clearIndex(): Promise<void> {
-    await this.#index.truncate(0);
+  async cutIndex(offset: number): Promise<void> {
+    const { size } = await this.#index.stat();
+    if (size > offset) await this.#index.truncate(offset);
   }
 
   async close(): Promise<void> {

@@ -89,9 +89,15 @@ for (const adapter of adapters) {
         await store.syncIndex();
         const again = await reopen();
         assert.deepEqual(await read(again, 6, 3), [1, 9, 3]);
-        await again.clearIndex();
+        await again.cutIndex(100);
+        assert.deepEqual(await read(again, 6, 3), [1, 9, 3]);
+        await again.cutIndex(7);
         await again.syncIndex();
-        assert.deepEqual(await read(again, 0, 16), new Array(16).fill(0));
+        await again.writeIndex(9, Uint8Array.of(5));
+        assert.deepEqual(await read(again, 4, 8), [0, 0, 1, 0, 0, 5, 0, 0]);
+        await again.cutIndex(0);
+        await again.syncIndex();
+        assert.deepEqual(await read(await reopen(), 0, 16), new Array(16).fill(0));
       });
     });
   });

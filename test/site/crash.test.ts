@@ -10,13 +10,13 @@ import { KIB } from '../../src/kernel/units.ts';
 import type { SiteStore } from '../../src/ports/site-store.ts';
 import { envelopeSchema } from '../../src/protocol/envelope.ts';
 import { readPayload, signedMessageSchema } from '../../src/protocol/signed.ts';
-import { BLOCK_BYTES } from '../../src/site/block-index.ts';
+import { BLOCK_BYTES } from '../../src/ranges/blocks.ts';
 import { intercept } from '../support/memory/intercept.ts';
 import { assertSameBytes } from '../support/bytes.ts';
 import { MemoryCloud } from '../support/memory-cloud.ts';
 import { MemorySite } from '../support/memory-site.ts';
 
-const DURABLE = ['writeState', 'putDelta', 'removeDelta', 'writeIndex', 'syncIndex', 'clearIndex'];
+const DURABLE = ['writeState', 'putDelta', 'removeDelta', 'writeIndex', 'syncIndex', 'cutIndex'];
 const CRASH = { consistency: 'crash' } as const;
 const VOLUME_BYTES = 66 * KIB;
 

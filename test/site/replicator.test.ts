@@ -9,7 +9,7 @@ import { KIB, MIB } from '../../src/kernel/units.ts';
 import { envelopeSchema } from '../../src/protocol/envelope.ts';
 import { heartbeatSchema } from '../../src/protocol/heartbeat.ts';
 import { readPayload, signedMessageSchema } from '../../src/protocol/signed.ts';
-import { BLOCK_BYTES } from '../../src/site/block-index.ts';
+import { BLOCK_BYTES } from '../../src/ranges/blocks.ts';
 import { endTerm } from '../../src/replica/chain.ts';
 import { assertSameBytes } from '../support/bytes.ts';
 import { MemoryCloud } from '../support/memory-cloud.ts';

@@ -5,8 +5,17 @@ import type { VolumeSource } from '../../src/ports/volume-source.ts';
 import { SiteAgent } from '../../src/site/agent.ts';
 import { Replicator } from '../../src/site/replicator.ts';
 import type { ReplicatorOptions } from '../../src/site/replicator.ts';
+import type { CloudLink } from '../../src/ports/cloud-link.ts';
+import type { ManualClock } from './memory/clock.ts';
 import type { MemoryCloud } from './memory-cloud.ts';
 import { MemorySiteStore } from './memory/site-store.ts';
+import type { SiteFixture } from './site-fixture.ts';
+
+/** What a site needs to know of the cloud that it belongs to. */
+export interface SiteCloud extends CloudLink {
+  readonly site: Pick<SiteFixture, 'id' | 'key' | 'volumeBytes'>;
+  readonly storage: { readonly clock: ManualClock };
+}
 
 /** A volume whose bytes a test writes. */
 export class MemoryVolume implements VolumeSource {
@@ -38,13 +47,13 @@ export class MemoryVolume implements VolumeSource {
 }
 
 /** What a site keeps over a restart. */
-export class MemorySite {
+export class MemorySite<Cloud extends SiteCloud = MemoryCloud> {
   readonly volume: MemoryVolume;
   readonly store = new MemorySiteStore();
   readonly agentStore = new MemorySiteStore();
-  readonly cloud: MemoryCloud;
+  readonly cloud: Cloud;
 
-  constructor(cloud: MemoryCloud) {
+  constructor(cloud: Cloud) {
     this.cloud = cloud;
     this.volume = new MemoryVolume(cloud.site.volumeBytes);
   }

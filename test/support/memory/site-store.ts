@@ -56,8 +56,8 @@ export class MemorySiteStore implements SiteStore {
     this.#unsynced = [];
   }
 
-  async clearIndex(): Promise<void> {
-    this.#change(() => new Uint8Array(0));
+  async cutIndex(offset: number): Promise<void> {
+    this.#change((index) => index.slice(0, offset));
   }
 
   /** The machine stops: `survives` says of each write since the last sync whether it is there afterwards. */

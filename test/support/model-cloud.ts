@@ -1,0 +1,119 @@
+/**
+ * The cloud as docs/site-protocol.md describes it to a sender, reduced to its meaning: a chain of deltas, and the bytes
+ * that they make. For tests of the site alone, which give it answers that the real engine gives seldom.
+ *
+ * Invariant: the replica follows from the deltas by their own definition, state N = resize(state N-1), then extents; a
+ * delta that the chain has is never another one.
+ */
+import assert from 'node:assert/strict';
+import { openDelta } from '../../src/delta/delta.ts';
+import type { DeltaHead } from '../../src/delta/head.ts';
+import { NO_DIGEST } from '../../src/kernel/hash.ts';
+import { journalPrefix } from '../../src/kernel/names.ts';
+import { CURRENT_VERSION } from '../../src/kernel/versions.ts';
+import type { CloudLink } from '../../src/ports/cloud-link.ts';
+import { envelopeSchema } from '../../src/protocol/envelope.ts';
+import { heartbeatSchema } from '../../src/protocol/heartbeat.ts';
+import type { Heartbeat, HeartbeatAnswer, VolumeAnswer } from '../../src/protocol/heartbeat.ts';
+import type { LeaseAnswer } from '../../src/protocol/lease.ts';
+import { readPayload } from '../../src/protocol/signed.ts';
+import type { SignedMessage } from '../../src/protocol/signed.ts';
+import { signedMessageSchema } from '../../src/protocol/signed.ts';
+import { ManualClock } from './memory/clock.ts';
+import { SiteFixture } from './site-fixture.ts';
+
+export class ModelCloud implements CloudLink {
+  readonly site: SiteFixture;
+  readonly storage = { clock: new ManualClock() };
+  /** What the chain has made of the volume. */
+  replica: Uint8Array = new Uint8Array(0);
+  /** Heads of the chain's deltas, number 1 first. */
+  readonly heads: DeltaHead[] = [];
+  /** Bytes of the volume that each of them sets. */
+  readonly changedBytes: number[] = [];
+  readonly entries = new Map<string, Uint8Array>();
+  /** What the volume's part of every heartbeat said. */
+  readonly heard: Heartbeat['volumes'][number][] = [];
+  /** What the answer says beyond the chain, or in its place. */
+  saying: Partial<VolumeAnswer> = {};
+  generation = 1;
+  /** Called after each delta that the chain took. */
+  onTaken: () => void = () => undefined;
+
+  constructor(volumeBytes: number) {
+    this.site = new SiteFixture({ volumeBytes });
+  }
+
+  async heartbeat(message: SignedMessage): Promise<HeartbeatAnswer> {
+    const [said] = readPayload(message, heartbeatSchema).volumes;
+    assert.ok(said);
+    this.heard.push(said);
+    const expiresAtMs = this.storage.clock.wallMs() + 3_600_000;
+    const last = this.heads.at(-1);
+    return {
+      version: CURRENT_VERSION,
+      site: this.site.key.signer,
+      volumes: [
+        {
+          volume: this.site.id,
+          generation: this.generation,
+          term: 1,
+          writable: true,
+          acknowledged: { number: last?.number ?? 0, digest: last?.digest ?? NO_DIGEST },
+          appliedNumber: last?.number ?? 0,
+          queue: 'deltas',
+          entryPrefix: journalPrefix(this.site.ref, this.generation),
+          resend: [],
+          ...this.saying,
+        },
+      ],
+      groups: [],
+      access: {
+        queues: { deltas: 'https://model.test/deltas', bulk: 'https://model.test/bulk' },
+        journal: 'https://model.test/journal',
+        expiresAtMs,
+      },
+      everyMs: 1000,
+    };
+  }
+
+  async lease(): Promise<LeaseAnswer> {
+    return assert.fail('no leases here');
+  }
+
+  async putEntry(_containerUrl: string, name: string, bytes: Uint8Array): Promise<void> {
+    assert.deepEqual(this.entries.get(name) ?? bytes, bytes, `${name} was put with two contents`);
+    this.entries.set(name, bytes);
+  }
+
+  async sendMessage(_queueUrl: string, text: string): Promise<void> {
+    const message = signedMessageSchema.parse(JSON.parse(text));
+    const { inline, entry = '' } = readPayload(message, envelopeSchema);
+    const bytes = inline === undefined ? this.entries.get(entry) : new Uint8Array(Buffer.from(inline, 'base64'));
+    this.#take(bytes ?? assert.fail(`${entry} was named before it was put`));
+  }
+
+  #take(bytes: Uint8Array): void {
+    const delta = openDelta(bytes);
+    const { head } = delta;
+    const held = this.heads[head.number - 1];
+    if (held) {
+      assert.equal(head.digest, held.digest, `delta ${head.number} was sent with two contents`);
+      return;
+    }
+    assert.equal(head.number, this.heads.length + 1, 'numbers go out in order');
+    assert.equal(head.predecessor, this.heads.at(-1)?.digest ?? NO_DIGEST);
+    const replica = new Uint8Array(head.volumeBytes);
+    replica.set(this.replica.subarray(0, head.volumeBytes));
+    let changedBytes = 0;
+    for (const piece of delta.pieces()) {
+      if ('zerosBytes' in piece) replica.fill(0, piece.offset, piece.offset + piece.zerosBytes);
+      else replica.set(piece.bytes, piece.offset);
+      changedBytes += 'zerosBytes' in piece ? piece.zerosBytes : piece.bytes.length;
+    }
+    this.replica = replica;
+    this.heads.push(head);
+    this.changedBytes.push(changedBytes);
+    this.onTaken();
+  }
+}
