@@ -9,6 +9,7 @@ import { FORMAT } from '../src/kernel/versions.ts';
 import '../src/protocol/envelope.ts';
 import '../src/protocol/heartbeat.ts';
 import '../src/protocol/lease.ts';
+import '../src/protocol/ranges.ts';
 import '../src/protocol/signed.ts';
 
 /** The description that other programs generate their clients from. */
@@ -24,6 +25,7 @@ const FORMS = [
   'LeaseRequest',
   'LeaseAnswer',
   'Envelope',
+  'Ranges',
 ];
 
 const REFUSALS = {
@@ -115,7 +117,8 @@ export function openApi(): string {
     components: {
       schemas: {
         ...Object.fromEntries(forms),
-        DeltaMessage: { description: 'The text of a queue message.', ...signed('delta', 'Envelope') },
+        DeltaMessage: { description: 'The text of a queue message: a delta.', ...signed('delta', 'Envelope') },
+        RangesMessage: { description: 'The text of a queue message: a range list.', ...signed('ranges', 'Ranges') },
         Refusal: refusal,
       },
     },

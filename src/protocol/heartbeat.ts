@@ -8,6 +8,7 @@
 import { z } from 'zod';
 import { DIGEST_FORM } from '../kernel/hash.ts';
 import { groupIdSchema, siteIdSchema, volumeIdSchema } from '../kernel/ids.ts';
+import { PAGE_BYTES } from '../kernel/units.ts';
 import { versionSchema } from '../kernel/versions.ts';
 
 const digest = z.string().regex(DIGEST_FORM);
@@ -26,6 +27,24 @@ export const heartbeatSchema = z
           generation: z.int().min(1),
           stored: number.meta({ description: 'Newest delta that the site has stored; 0 for none.' }),
           waitingBytes: z.int().min(0).meta({ description: 'Bytes stored and not acknowledged.' }),
+          direct: z.boolean().optional().meta({
+            description: 'The site can write raw pages into an upload of its own, and wants to make the first copy so.',
+          }),
+          volumeBytes: z
+            .int()
+            .min(0)
+            .multipleOf(PAGE_BYTES)
+            .optional()
+            .meta({ description: 'Size of the volume now. Needed beside `direct` and `wants`.' }),
+          repaired: z.string().max(200).optional().meta({
+            description: 'The `id` of a repair whose ranges the site will send, whatever happens from now on.',
+          }),
+          lost: number.optional().meta({
+            description: 'A delta that `resend` asks for and that the site cannot give.',
+          }),
+          wants: z.enum(['generation']).optional().meta({
+            description: 'The site has lost what it needs to go on in this generation, and asks for another.',
+          }),
         }),
       )
       .max(5000)
@@ -61,6 +80,27 @@ export const volumeAnswerSchema = z
       .array(z.looseObject({ number, form: z.string() }))
       .meta({ description: 'Deltas to send again, in a journal entry of this form.' }),
     trouble: z.string().optional().meta({ description: 'Why the volume cannot go on, in words.' }),
+    base: z
+      .looseObject({
+        from: z.enum(['upload', 'point']).meta({ description: 'Raw pages of the site, or an earlier recovery point.' }),
+        phase: z.enum(['open', 'copying', 'comparing', 'ready']),
+        listed: z.boolean().meta({ description: 'Whether the range list of number 0 has come.' }),
+        uploadUrl: z.url().optional().meta({
+          description: 'While it is open: the page blob that raw pages are written to. Missing until there is one.',
+        }),
+        expiresAtMs: z.int().optional().meta({ description: 'When that URL ends; any later answer brings a new one.' }),
+        digest: digest.optional().meta({ description: 'Once it is ready: what delta 1 names as its predecessor.' }),
+      })
+      .optional()
+      .meta({ description: 'What the generation begins from, where that is not zeros.' }),
+    repair: z
+      .looseObject({
+        id: z.string(),
+        ranges: z.array(z.looseObject({ offset: z.int().min(0), lengthBytes: z.int().min(1) })),
+      })
+      .optional()
+      .meta({ description: 'Ranges to send literally with the next delta, whatever the sender believes of them.' }),
+    verify: z.boolean().optional().meta({ description: 'A range list of a state with a marker is wanted soon.' }),
   })
   .meta({ id: 'VolumeAnswer' });
 

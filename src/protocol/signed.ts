@@ -13,7 +13,7 @@ import { firstIssue } from '../kernel/schema.ts';
 import { CURRENT_VERSION, checkVersion, versionSchema } from '../kernel/versions.ts';
 
 /** What a signed message can be. A signature of one kind is worthless for another. */
-const MESSAGE_KINDS = ['delta', 'heartbeat', 'lease', 'order'] as const;
+const MESSAGE_KINDS = ['delta', 'ranges', 'heartbeat', 'lease', 'order'] as const;
 export type MessageKind = (typeof MESSAGE_KINDS)[number];
 
 /** Name of a signer's key; a signer may have several while one replaces another. */
@@ -79,16 +79,18 @@ export function sign(key: SigningKey, kind: MessageKind, payload: unknown): Sign
 }
 
 /**
- * Reads the outer form of anything that arrived. Throws VERSION_TOO_NEW before it looks at the rest, and
- * MESSAGE_INVALID naming the field.
+ * Reads the outer form of anything that arrived, which may be of any of `kinds`. Throws VERSION_TOO_NEW before it looks
+ * at the rest, and MESSAGE_INVALID naming the field.
  */
-export function parseSigned(data: unknown, kind: MessageKind): SignedMessage {
-  checkVersion(data, `this ${kind} message`, 'read');
+export function parseSigned(data: unknown, ...kinds: readonly [MessageKind, ...MessageKind[]]): SignedMessage {
+  const [what] = kinds;
+  checkVersion(data, `this ${what} message`, 'read');
   const parsed = signedMessageSchema.safeParse(data);
   if (!parsed.success)
-    throw new LeewardError('MESSAGE_INVALID', `not a signed ${kind} message: ${firstIssue(parsed.error)}`);
-  if (parsed.data.kind !== kind) {
-    throw new LeewardError('MESSAGE_INVALID', `kind: expected "${kind}", got "${parsed.data.kind}"`);
+    throw new LeewardError('MESSAGE_INVALID', `not a signed ${what} message: ${firstIssue(parsed.error)}`);
+  if (!kinds.includes(parsed.data.kind)) {
+    const expected = kinds.map((kind) => `"${kind}"`).join(' or ');
+    throw new LeewardError('MESSAGE_INVALID', `kind: expected ${expected}, got "${parsed.data.kind}"`);
   }
   return parsed.data;
 }
