@@ -1,31 +1,42 @@
 /**
- * Reading a whole delta, one frame at a time.
+ * Reading a whole delta.
  *
- * Invariants: a delta is used only after it was checked whole; at most one frame is decompressed at any moment, so that
- * memory follows the largest frame, not the delta.
+ * Invariants: a delta is used only after it was checked whole; no walk decompresses a frame more than once; at most one
+ * frame is decompressed at any moment, but for a delta that refers to its own literal bytes: those are held once.
  */
+import { sha256Hex } from '../kernel/hash.ts';
+import { PAGE_BYTES } from '../kernel/units.ts';
 import { DigestBuilder } from './digest.ts';
-import type { DeltaExtent } from './extents.ts';
-import { unpackFrame } from './frame.ts';
+import { outsideOf } from './extents.ts';
+import type { DeltaExtent, OutsideReference } from './extents.ts';
+import type { DeltaFrame } from './frame.ts';
 import { readHead } from './head.ts';
 import type { DeltaHead, HeadAndTables } from './head.ts';
 import { AT } from './layout.ts';
+import { DELTA_LIMITS } from './limits.ts';
+import type { DeltaLimits } from './limits.ts';
+import { literalReader } from './literals.ts';
+import type { LiteralReader } from './literals.ts';
+import { noContent, piecesOf } from './pieces.ts';
+import type { DeltaPiece } from './pieces.ts';
 import { refuse } from './problem.ts';
 import type { Report } from './problem.ts';
 
-/** A range with what it becomes: `bytes`, or `zerosBytes` zeros. Offset and length are multiples of 512. */
-export type DeltaPiece =
-  { readonly offset: number; readonly bytes: Uint8Array } | { readonly offset: number; readonly zerosBytes: number };
+export type { DeltaPiece } from './pieces.ts';
 
 /** A delta whose structure is sound. It refers to the bytes it was opened from, which must not change meanwhile. */
 export interface Delta {
+  readonly bytes: Uint8Array;
   readonly head: DeltaHead;
+  readonly frames: readonly DeltaFrame[];
   readonly extents: readonly DeltaExtent[];
+  /** What it refers to outside itself, in the extents' order: none where it holds all that it sets. */
+  readonly outside: readonly OutsideReference[];
 
   /**
-   * What the delta sets, in ascending order. A piece never spans frames, nor reaches beyond its extent; its offset and
-   * length are multiples of 512. Its bytes are valid until the next step only. Each walk decompresses anew and throws
-   * DELTA_INVALID at a frame that is damaged.
+   * What the delta sets, in ascending order. A piece never reaches beyond its extent; its offset and length are multiples of
+   * 512. Its bytes are valid until the next step only. Each walk decompresses anew and throws DELTA_INVALID at a frame that
+   * is damaged, or at an outside reference: what has those is to be rehydrated first.
    */
   pieces(): Iterable<DeltaPiece>;
 }
@@ -36,40 +47,61 @@ export interface Delta {
  * Throws DELTA_INVALID with one line that names the field and its offset, for the first fault; VERSION_TOO_NEW if a newer
  * program can read it.
  */
-export function openDelta(bytes: Uint8Array): Delta {
-  const read = readWhole(bytes, refuse) ?? refuse({ field: 'head', at: 0, problem: 'cannot be read' });
-  return { head: read.head, extents: read.extents, pieces: () => piecesOf(bytes, read) };
+export function openDelta(bytes: Uint8Array, limits: DeltaLimits = DELTA_LIMITS): Delta {
+  return deltaOf(
+    bytes,
+    readWhole(bytes, limits, refuse) ?? refuse({ field: 'head', at: 0, problem: 'cannot be read' }),
+  );
 }
 
 /**
- * Checks a delta whole: what {@link openDelta} checks, each frame's CRC and length, and the digest, computed anew. What
- * passed may be applied as far as its form goes; whether its place in the chain is right is for others to judge.
+ * Checks a delta whole that holds all that it sets: what {@link openDelta} checks, each frame's CRC and length, the hash of
+ * each reference to its own bytes, and the digest, computed anew. What passed may be applied as far as its form goes;
+ * whether its place in the chain is right is for others to judge.
  *
- * Throws as {@link openDelta} does. Time follows the literal bytes; memory is one frame's.
+ * Throws as {@link openDelta} does, and DELTA_INVALID where it refers to anything outside. Time follows the content;
+ * memory is one frame's, or the literal bytes' where it refers to them.
  */
-export function checkDelta(bytes: Uint8Array): Delta {
-  const delta = openDelta(bytes);
-  const computed = digestOf(delta);
-  if (computed !== delta.head.digest) {
-    const problem = `${delta.head.digest} is stated, but the delta gives ${computed}`;
-    refuse({ field: 'digest', at: AT.digest, problem });
-  }
-  return delta;
+export function checkDelta(bytes: Uint8Array, limits: DeltaLimits = DELTA_LIMITS): Delta {
+  const delta = openDelta(bytes, limits);
+  const [reference] = delta.outside;
+  if (reference !== undefined) noContent(reference);
+  return checked(delta);
 }
 
-/** The digest as it follows from the delta, not as it states it. */
-export function digestOf(delta: Delta): string {
+/**
+ * Checks of a delta all that can be checked without what it refers to outside: everything that {@link checkDelta} checks,
+ * but the digest only where there are no outside references. Throws and costs as that does.
+ */
+export function checkSent(bytes: Uint8Array, limits: DeltaLimits = DELTA_LIMITS): Delta {
+  return checked(openDelta(bytes, limits));
+}
+
+/** Reports what is wrong with the content of a delta of sound structure, as far as its own bytes can show it. */
+export function checkContent(delta: Delta, report: Report): void {
+  // One reader serves both checks, since decompressing is what costs.
+  const literals = literalReader(delta);
+  checkOwn(delta, literals, report);
+  if (delta.outside.length > 0) {
+    // To reach the last page, each frame has to be sound.
+    if (delta.head.literalBytes > 0) literals(delta.head.literalBytes - PAGE_BYTES);
+    return;
+  }
   const digest = new DigestBuilder();
-  for (const piece of delta.pieces()) {
+  for (const piece of piecesOf(delta, literals, noContent)) {
     if ('zerosBytes' in piece) digest.zeros(piece.offset, piece.zerosBytes);
     else digest.literal(piece.offset, piece.bytes);
   }
-  return digest.finish(delta.head);
+  const computed = digest.finish(delta.head);
+  if (computed !== delta.head.digest) {
+    const problem = `${delta.head.digest} is stated, but the delta gives ${computed}`;
+    report({ field: 'digest', at: AT.digest, problem });
+  }
 }
 
 /** The head and its tables, held against the true length; undefined where a fault leaves nothing to go on with. */
-export function readWhole(bytes: Uint8Array, report: Report): HeadAndTables | undefined {
-  const read = readHead(bytes, report);
+export function readWhole(bytes: Uint8Array, limits: DeltaLimits, report: Report): HeadAndTables | undefined {
+  const read = readHead(bytes, limits, report);
   if (read !== undefined && read.head.totalBytes !== bytes.length) {
     const what = bytes.length < read.head.totalBytes ? 'cut short' : 'too long';
     const problem = `${what}: ${read.head.totalBytes} are stated, ${bytes.length} are there`;
@@ -78,27 +110,32 @@ export function readWhole(bytes: Uint8Array, report: Report): HeadAndTables | un
   return read;
 }
 
-function* piecesOf(bytes: Uint8Array, { frames, extents }: HeadAndTables): Generator<DeltaPiece, void> {
-  let frameIndex = 0;
-  let raw: Uint8Array = new Uint8Array(0);
-  let used = 0;
-  for (const { kind, offset, lengthBytes } of extents) {
-    if (kind === 'zeros') {
-      yield { offset, zerosBytes: lengthBytes };
-      continue;
-    }
-    for (let done = 0; done < lengthBytes;) {
-      if (used === raw.length) {
-        const frame = frames[frameIndex];
-        if (frame === undefined) return refuse({ field: 'frame table', problem: 'ends before the extents do' });
-        raw = unpackFrame(bytes, frame);
-        frameIndex += 1;
-        used = 0;
-      }
-      const take = Math.min(lengthBytes - done, raw.length - used);
-      yield { offset: offset + done, bytes: raw.subarray(used, used + take) };
-      used += take;
-      done += take;
-    }
-  }
+/** A delta of what was read without any fault from `bytes`. */
+export function deltaOf(bytes: Uint8Array, { head, frames, extents }: HeadAndTables): Delta {
+  const delta: Delta = {
+    bytes,
+    head,
+    frames,
+    extents,
+    outside: outsideOf(extents),
+    pieces: () => piecesOf(delta, literalReader(delta), noContent),
+  };
+  return delta;
+}
+
+function checked(delta: Delta): Delta {
+  checkContent(delta, refuse);
+  return delta;
+}
+
+/** Holds each content that the delta's own literal bytes give against its hash. */
+function checkOwn(delta: Delta, literals: LiteralReader, report: Report): void {
+  delta.extents.forEach((extent, index) => {
+    if (extent.kind !== 'own') return;
+    const { at, lengthBytes, sha256: stated } = extent;
+    const computed = sha256Hex(literals(at).subarray(0, lengthBytes));
+    if (computed === stated) return;
+    const problem = `${stated} is stated, but its content gives ${computed}`;
+    report({ field: `extent ${index}, content SHA-256`, problem });
+  });
 }

@@ -5,13 +5,14 @@
  * zeros; whatever else the digest covers has a fixed or stated length, so that no two deltas hash the same text. Memory
  * does not grow with what is fed.
  */
-import { sha256 } from '../kernel/hash.ts';
+import { sha256, sha256Hex } from '../kernel/hash.ts';
 import { PAGE_BYTES } from '../kernel/units.ts';
 import type { DeltaIdentity } from './identity.ts';
 import { CONSISTENCY, KIND } from './layout.ts';
 import { isZeros } from './zeros.ts';
 
-const FIRST_LINE = 'leeward delta 1\n';
+/** Of a delta without properties, and with them. */
+const FIRST_LINE = { plain: 'leeward delta 1\n', withProperties: 'leeward delta 2\n' } as const;
 /** Zeros are looked for in steps of this before page by page. */
 const STEP_PAGES = 128;
 const RUN_BYTES = 17;
@@ -65,9 +66,9 @@ export class DigestBuilder {
   /** The digest, 64 lower-case hexadecimal digits. To be called once, after the last extent. */
   finish(of: DeltaIdentity): string {
     this.#closeRun();
-    const marker = of.marker;
+    const { marker, properties } = of;
     return sha256()
-      .update(FIRST_LINE)
+      .update(properties === undefined ? FIRST_LINE.plain : FIRST_LINE.withProperties)
       .update(u16(of.volume.length))
       .update(of.volume)
       .update(u32(of.generation))
@@ -79,6 +80,7 @@ export class DigestBuilder {
       .update(marker?.name ?? '')
       .update(u64(marker?.timeMs ?? 0))
       .update(Buffer.from(of.predecessor, 'hex'))
+      .update(properties === undefined ? '' : Buffer.from(sha256Hex(properties), 'hex'))
       .update(u32(this.#runCount))
       .update(Buffer.from(this.#runs.hex(), 'hex'))
       .update(Buffer.from(this.#content.hex(), 'hex'))

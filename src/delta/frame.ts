@@ -4,14 +4,15 @@
  * Invariant: decompression never takes more memory than the frame's stated raw bytes and a window of 4 MiB, whatever the
  * stored bytes claim.
  */
-import { constants, crc32, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import { COMPRESSION, FRAME_AT } from './layout.ts';
+import { constants, crc32, gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { FRAME_AT } from './layout.ts';
+import type { COMPRESSION } from './layout.ts';
 import { refuse } from './problem.ts';
 
 /** A frame as the frame table has it. */
 export interface DeltaFrame {
   readonly index: number;
-  readonly compression: 'none' | 'zstd';
+  readonly compression: FrameCompression;
   /** CRC-32 of the stored bytes. */
   readonly crc: number;
   readonly storedBytes: number;
@@ -20,26 +21,36 @@ export interface DeltaFrame {
   readonly entryAt: number;
   /** Offset of its stored bytes. */
   readonly at: number;
+  /** Position of its raw bytes in the delta's literal bytes. */
+  readonly literalAt: number;
 }
+
+/** How a frame is stored. */
+export type FrameCompression = keyof typeof COMPRESSION;
 
 /** Binary logarithm of the largest window: 4 MiB, the most raw bytes of a frame. */
 const WINDOW_LOG_MAX = 22;
 
 /** What `packFrame` makes of raw bytes. */
 export interface PackedFrame {
-  readonly compression: number;
+  readonly compression: FrameCompression;
   readonly crc: number;
   readonly stored: Uint8Array;
   readonly rawBytes: number;
 }
 
-/** Compresses `raw` by zstd at `level`, or takes a copy where level is 0 or it would not get smaller. */
-export function packFrame(raw: Uint8Array, level: number): PackedFrame {
-  const packed = level === 0 ? raw : compress(raw, level);
+/** How to pack: `zstdLevel` is 1 to 19 and means nothing to the others. */
+export interface FramePacking {
+  readonly compression: FrameCompression;
+  readonly zstdLevel: number;
+}
+
+/** Compresses `raw`, or takes a copy where that is asked for or it would not get smaller. */
+export function packFrame(raw: Uint8Array, { compression, zstdLevel }: FramePacking): PackedFrame {
+  const packed = compression === 'none' ? raw : compression === 'gzip' ? gzipSync(raw) : zstdCompress(raw, zstdLevel);
   const pays = packed.length < raw.length;
   const stored = pays ? packed : raw.slice();
-  const compression = pays ? COMPRESSION.zstd : COMPRESSION.none;
-  return { compression, crc: crc32(stored), stored, rawBytes: raw.length };
+  return { compression: pays ? compression : 'none', crc: crc32(stored), stored, rawBytes: raw.length };
 }
 
 /**
@@ -55,7 +66,7 @@ export function unpackFrame(bytes: Uint8Array, frame: DeltaFrame): Uint8Array {
     refuse({ field: `${field}, CRC`, at: frame.entryAt + FRAME_AT.crc, problem });
   }
   if (frame.compression === 'none') return stored;
-  const raw = decompress(stored, frame, field);
+  const raw = decompress(stored, frame);
   if (raw.length !== frame.rawBytes) {
     const problem = `${frame.rawBytes}, but only ${raw.length} come out`;
     refuse({ field: `${field}, raw bytes`, at: frame.entryAt + FRAME_AT.rawBytes, problem });
@@ -63,7 +74,7 @@ export function unpackFrame(bytes: Uint8Array, frame: DeltaFrame): Uint8Array {
   return raw;
 }
 
-function compress(raw: Uint8Array, level: number): Uint8Array {
+function zstdCompress(raw: Uint8Array, level: number): Uint8Array {
   return zstdCompressSync(raw, {
     // With the size known beforehand, zstd states it and needs no window beyond it.
     pledgedSrcSize: raw.length,
@@ -71,18 +82,22 @@ function compress(raw: Uint8Array, level: number): Uint8Array {
   });
 }
 
-function decompress(stored: Uint8Array, frame: DeltaFrame, field: string): Uint8Array {
+function decompress(stored: Uint8Array, frame: DeltaFrame): Uint8Array {
+  // With more room than is due, Node would stop at the first zstd frame's end and pass over what lies behind it.
+  const bounds = { maxOutputLength: frame.rawBytes, chunkSize: frame.rawBytes };
   try {
-    return zstdDecompressSync(stored, {
-      maxOutputLength: frame.rawBytes,
-      // With more room than is due, Node would stop at the first zstd frame's end and pass over what lies behind it.
-      chunkSize: frame.rawBytes,
-      params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG_MAX },
-    });
+    if (frame.compression === 'gzip') {
+      // The member's last four bytes are its length (RFC 1952, "ISIZE"). Zeros behind it are passed over otherwise.
+      const { length } = stored;
+      const isize = length < 4 ? 0 : Buffer.from(stored.buffer, stored.byteOffset, length).readUInt32LE(length - 4);
+      if (isize !== frame.rawBytes) throw new Error(`its last four bytes say ${isize}`);
+      return gunzipSync(stored, bounds);
+    }
+    return zstdDecompressSync(stored, { ...bounds, params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG_MAX } });
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : 'unknown';
-    const problem = `zstd does not give ${frame.rawBytes} bytes: ${why}`;
-    return refuse({ field: `${field}, stored bytes`, at: frame.at, problem, cause });
+    const problem = `${frame.compression} does not give ${frame.rawBytes} bytes: ${why}`;
+    return refuse({ field: `frame ${frame.index}, stored bytes`, at: frame.at, problem, cause });
   }
 }
 

@@ -6,29 +6,28 @@
  * of a broken one go through the same code.
  */
 import { crc32 } from 'node:zlib';
-import { PAGE_BYTES, roundUp } from '../kernel/units.ts';
-import { checkExtent } from './extents.ts';
-import type { DeltaExtent } from './extents.ts';
-import type { DeltaFrame } from './frame.ts';
 import { checkIdentity } from './identity.ts';
 import type { DeltaIdentity, DeltaMarker } from './identity.ts';
+import type { DeltaExtent } from './extents.ts';
+import { Fields } from './fields.ts';
+import type { DeltaFrame } from './frame.ts';
 import {
   AT,
-  COMPRESSION,
   CONSISTENCY,
   DELTA_FORMAT,
-  EXTENT_AT,
-  EXTENT_ENTRY_BYTES,
-  FRAME_AT,
-  FRAME_ENTRY_BYTES,
-  KIND,
   MAGIC,
   PROLOGUE_BYTES,
+  SECOND_FORMAT,
   TABLE_ALIGNMENT,
+  tableOffsets,
 } from './layout.ts';
 import { DELTA_LIMITS } from './limits.ts';
+import type { DeltaLimits } from './limits.ts';
 import { refuse } from './problem.ts';
 import type { Report } from './problem.ts';
+import { propertiesTextOf } from './properties.ts';
+import { readExtents, readFrames, readSources } from './tables.ts';
+import { roundUp } from '../kernel/units.ts';
 
 /** What a delta's head says. */
 export interface DeltaHead extends DeltaIdentity {
@@ -43,8 +42,12 @@ export interface DeltaHead extends DeltaIdentity {
   readonly totalBytes: number;
   readonly frameCount: number;
   readonly extentCount: number;
+  /** Extents that are references, of whatever kind. */
+  readonly referenceCount: number;
   /** Sum of all frames' raw bytes. */
   readonly literalBytes: number;
+  /** Literal and referenced bytes. */
+  readonly contentBytes: number;
 }
 
 /** A head with its tables. */
@@ -52,6 +55,8 @@ export interface HeadAndTables {
   readonly head: DeltaHead;
   readonly frames: readonly DeltaFrame[];
   readonly extents: readonly DeltaExtent[];
+  /** Names of journal entries, as the source table has them. */
+  readonly sources: readonly string[];
 }
 
 /**
@@ -60,13 +65,8 @@ export interface HeadAndTables {
  *
  * Throws DELTA_INVALID with one line that names the field and its offset; VERSION_TOO_NEW if a newer program can read it.
  */
-export function parseHead(bytes: Uint8Array): DeltaHead {
-  return (readHead(bytes, refuse) ?? refuse({ field: 'head', at: 0, problem: 'cannot be read' })).head;
-}
-
-/** Length of the head up to the end of the texts, with padding: where the frame table begins. */
-export function tablesAt(textBytes: number): number {
-  return roundUp(PROLOGUE_BYTES + textBytes, TABLE_ALIGNMENT);
+export function parseHead(bytes: Uint8Array, limits: DeltaLimits = DELTA_LIMITS): DeltaHead {
+  return (readHead(bytes, limits, refuse) ?? refuse({ field: 'head', at: 0, problem: 'cannot be read' })).head;
 }
 
 /** CRC-32 of a head, with its own field taken as zeros. */
@@ -76,7 +76,7 @@ export function headCrc(head: Uint8Array): number {
 }
 
 /** Reads the head and its tables, reporting every fault; undefined where a fault leaves nothing to go on with. */
-export function readHead(bytes: Uint8Array, report: Report): HeadAndTables | undefined {
+export function readHead(bytes: Uint8Array, limits: DeltaLimits, report: Report): HeadAndTables | undefined {
   if (bytes.length < PROLOGUE_BYTES) {
     report({ field: 'prologue', at: 0, problem: `cut short: ${bytes.length} of ${PROLOGUE_BYTES} bytes` });
     return undefined;
@@ -108,201 +108,173 @@ export function readHead(bytes: Uint8Array, report: Report): HeadAndTables | und
     report({ field: 'oldest reader', at: AT.oldestReader, problem, tooNew: true });
     return undefined;
   }
-  return new HeadReader(bytes.subarray(0, headBytes), formatVersion <= DELTA_FORMAT, report).read({
-    formatVersion,
-    oldestReader,
-  });
+  const fields = new Fields(bytes.subarray(0, headBytes), formatVersion <= DELTA_FORMAT, report);
+  return readParts(fields, { formatVersion, oldestReader }, limits);
 }
 
-/** Reads fields from a head of a known version whose length is certain. */
-class HeadReader {
-  readonly #bytes: Uint8Array;
-  readonly #view: DataView;
-  readonly #report: Report;
-  /** False for a newer version that this program may read: there, what is reserved here may mean something. */
-  readonly #known: boolean;
+/** What only a delta that an older reader must not read may have. */
+const FORMS = {
+  first: { compressions: ['none', 'zstd'], kinds: ['literal', 'zeros'] },
+  second: { compressions: ['none', 'zstd', 'gzip'], kinds: ['literal', 'zeros', 'own', 'prior', 'journal'] },
+} as const;
 
-  constructor(head: Uint8Array, known: boolean, report: Report) {
-    this.#bytes = head;
-    this.#view = new DataView(head.buffer, head.byteOffset, head.length);
-    this.#known = known;
-    this.#report = report;
+/** Reads all of a head of a known version whose length is certain. */
+function readParts(
+  fields: Fields,
+  versions: { readonly formatVersion: number; readonly oldestReader: number },
+  limits: DeltaLimits,
+): HeadAndTables | undefined {
+  const { report } = fields;
+  const headBytes = fields.bytes.length;
+  // What an older reader would pass over means nothing to this one either: both must read the same.
+  const second = versions.oldestReader >= SECOND_FORMAT;
+  const { compressions, kinds } = second ? FORMS.second : FORMS.first;
+  const totalBytes = fields.u64(AT.totalBytes, 'total bytes');
+  if (totalBytes > limits.encodedBytesMax) {
+    const problem = `${totalBytes} is above the limit of ${limits.encodedBytesMax} (encodedBytesMax)`;
+    report({ field: 'total bytes', at: AT.totalBytes, problem });
   }
-
-  read(versions: { formatVersion: number; oldestReader: number }): HeadAndTables | undefined {
-    const totalBytes = this.#u64(AT.totalBytes, 'total bytes');
-    if (totalBytes > DELTA_LIMITS.encodedBytesMax) {
-      const problem = `${totalBytes} is above the limit of ${DELTA_LIMITS.encodedBytesMax} (encodedBytesMax)`;
-      this.#report({ field: 'total bytes', at: AT.totalBytes, problem });
-    }
-    const frameCount = this.#count('frame count', AT.frameCount, { max: DELTA_LIMITS.framesMax, name: 'framesMax' });
-    const extentCount = this.#count('extent count', AT.extentCount, {
-      max: DELTA_LIMITS.extentsMax,
-      name: 'extentsMax',
+  const counts = readCounts(fields, second, limits);
+  if (counts === undefined) return undefined;
+  const { frameCount, extentCount, referenceCount, sourceCount, propertiesBytes } = counts;
+  const volumeIdBytes = fields.u16(AT.volumeIdBytes);
+  const markerNameBytes = fields.u16(AT.markerNameBytes);
+  const textsEnd = PROLOGUE_BYTES + volumeIdBytes + markerNameBytes;
+  const at = tableOffsets({ textBytes: volumeIdBytes + markerNameBytes, frameCount, extentCount, referenceCount });
+  const tablesEnd = at.sources + sourceCount + propertiesBytes;
+  if (tablesEnd > headBytes) {
+    report({
+      field: 'head bytes',
+      at: AT.headBytes,
+      problem: `${headBytes}, but texts and tables end at ${tablesEnd}`,
     });
-    if (frameCount === undefined || extentCount === undefined) return undefined;
-    const volumeIdBytes = this.#u16(AT.volumeIdBytes);
-    const markerNameBytes = this.#u16(AT.markerNameBytes);
-    const framesAt = tablesAt(volumeIdBytes + markerNameBytes);
-    const extentsAt = framesAt + frameCount * FRAME_ENTRY_BYTES;
-    const end = extentsAt + extentCount * EXTENT_ENTRY_BYTES;
-    const headBytes = this.#bytes.length;
-    if (headBytes < end || (this.#known && headBytes > end)) {
-      const problem = `${headBytes}, but texts and tables end at ${end}`;
-      this.#report({ field: 'head bytes', at: AT.headBytes, problem });
-      if (headBytes < end) return undefined;
-    }
-    const textsEnd = PROLOGUE_BYTES + volumeIdBytes + markerNameBytes;
-    this.#zeros('reserved', AT.reservedA, AT.markerTimeMs);
-    this.#zeros('reserved', AT.reservedB, AT.headCrc);
-    this.#zeros('padding', textsEnd, framesAt);
-
-    const identity = {
-      volume: this.#text(PROLOGUE_BYTES, volumeIdBytes),
-      generation: this.#u32(AT.generation),
-      term: this.#u32(AT.term),
-      number: this.#u32(AT.number),
-      volumeBytes: this.#u64(AT.volumeBytes, 'volume bytes'),
-      predecessor: this.#digest(AT.predecessor),
-      marker: this.#marker(this.#text(textsEnd - markerNameBytes, markerNameBytes)),
-      sourceTimeMs: this.#u64(AT.sourceTimeMs, 'source time'),
-    };
-    checkIdentity(identity, this.#report);
-    const { frames, rawBytes, storedBytes } = this.#frames(framesAt, frameCount);
-    const { extents, literalBytes } = this.#extents(extentsAt, extentCount, identity.volumeBytes);
-    if (rawBytes > DELTA_LIMITS.literalBytesMax) {
-      const problem = `${rawBytes} raw bytes in all, above the limit of ${DELTA_LIMITS.literalBytesMax} (literalBytesMax)`;
-      this.#report({ field: 'frame table', at: framesAt, problem });
-    }
-    if (literalBytes !== rawBytes) {
-      const problem = `${literalBytes} literal bytes in all, but the frames hold ${rawBytes}`;
-      this.#report({ field: 'extent table', at: extentsAt, problem });
-    }
-    if (totalBytes !== headBytes + storedBytes) {
-      const problem = `${totalBytes}, but a head of ${headBytes} and ${storedBytes} stored bytes make ${headBytes + storedBytes}`;
-      this.#report({ field: 'total bytes', at: AT.totalBytes, problem });
-    }
-    const digest = this.#digest(AT.digest);
-    const sizes = { headBytes, totalBytes, frameCount, extentCount, literalBytes: rawBytes };
-    return { head: { ...versions, ...identity, digest, ...sizes }, frames, extents };
-  }
-
-  #frames(tableAt: number, count: number): { frames: DeltaFrame[]; rawBytes: number; storedBytes: number } {
-    const frames: DeltaFrame[] = [];
-    let rawSum = 0;
-    let storedSum = 0;
-    for (let index = 0; index < count; index += 1) {
-      const entryAt = tableAt + index * FRAME_ENTRY_BYTES;
-      const fault = (field: keyof typeof FRAME_AT, name: string, problem: string): void => {
-        this.#report({ field: `frame ${index}, ${name}`, at: entryAt + FRAME_AT[field], problem });
-      };
-      const number = this.#u8(entryAt + FRAME_AT.compression);
-      const compression = number === COMPRESSION.none ? 'none' : number === COMPRESSION.zstd ? 'zstd' : undefined;
-      const storedBytes = this.#u32(entryAt + FRAME_AT.storedBytes);
-      const rawBytes = this.#u32(entryAt + FRAME_AT.rawBytes);
-      this.#zeros(`frame ${index}, reserved`, entryAt + FRAME_AT.reserved, entryAt + FRAME_AT.crc);
-      if (storedBytes === 0) fault('storedBytes', 'stored bytes', '0: a frame holds something');
-      if (rawBytes === 0 || rawBytes % PAGE_BYTES !== 0 || rawBytes > DELTA_LIMITS.frameRawBytesMax) {
-        const limit = `${DELTA_LIMITS.frameRawBytesMax} (frameRawBytesMax)`;
-        fault('rawBytes', 'raw bytes', `${rawBytes} is no multiple of ${PAGE_BYTES} from ${PAGE_BYTES} to ${limit}`);
-      } else if (compression === 'none' && rawBytes !== storedBytes) {
-        fault('rawBytes', 'raw bytes', `${rawBytes}, but ${storedBytes} are stored, uncompressed`);
-      }
-      if (compression === undefined) {
-        fault('compression', 'compression', `${number} is neither 0 (none) nor 1 (zstd)`);
-      } else {
-        const crc = this.#u32(entryAt + FRAME_AT.crc);
-        const at = this.#bytes.length + storedSum;
-        frames.push({ index, compression, crc, storedBytes, rawBytes, entryAt, at });
-      }
-      rawSum += rawBytes;
-      storedSum += storedBytes;
-    }
-    return { frames, rawBytes: rawSum, storedBytes: storedSum };
-  }
-
-  #extents(tableAt: number, count: number, volumeBytes: number): { extents: DeltaExtent[]; literalBytes: number } {
-    const extents: DeltaExtent[] = [];
-    let literalBytes = 0;
-    let endBefore = 0;
-    for (let index = 0; index < count; index += 1) {
-      const at = tableAt + index * EXTENT_ENTRY_BYTES;
-      const offset = this.#u64(at + EXTENT_AT.offset, `extent ${index}, offset`);
-      const lengthBytes = this.#u64(at + EXTENT_AT.length, `extent ${index}, length`);
-      checkExtent({ offset, lengthBytes }, { index, endBefore, volumeBytes, at }, this.#report);
-      this.#zeros(`extent ${index}, reserved`, at + EXTENT_AT.reserved, at + EXTENT_ENTRY_BYTES);
-      const number = this.#u8(at + EXTENT_AT.kind);
-      const kind = number === KIND.literal ? 'literal' : number === KIND.zeros ? 'zeros' : undefined;
-      if (kind === undefined) {
-        const problem = `${number} is neither 0 (literal) nor 1 (zeros)`;
-        this.#report({ field: `extent ${index}, kind`, at: at + EXTENT_AT.kind, problem });
-      } else {
-        extents.push({ kind, offset, lengthBytes });
-      }
-      if (kind === 'literal') literalBytes += lengthBytes;
-      endBefore = offset + lengthBytes;
-    }
-    return { extents, literalBytes };
-  }
-
-  #marker(name: string): DeltaMarker | undefined {
-    const number = this.#u8(AT.markerConsistency);
-    const timeMs = this.#u64(AT.markerTimeMs, 'marker time');
-    switch (number) {
-      case CONSISTENCY.crash:
-        return { name, consistency: 'crash', timeMs };
-      case CONSISTENCY.application:
-        return { name, consistency: 'application', timeMs };
-      case CONSISTENCY.none: {
-        const problem = 'there is no marker, so 0 is due';
-        if (name !== '') this.#report({ field: 'marker name bytes', at: AT.markerNameBytes, problem });
-        if (timeMs !== 0) this.#report({ field: 'marker time', at: AT.markerTimeMs, problem });
-        return undefined;
-      }
-      default:
-        this.#report({ field: 'marker consistency', at: AT.markerConsistency, problem: `${number} is not 0, 1 or 2` });
-        return undefined;
-    }
-  }
-
-  #count(field: string, at: number, limit: { max: number; name: string }): number | undefined {
-    const count = this.#u32(at);
-    if (count <= limit.max) return count;
-    this.#report({ field, at, problem: `${count} is above the limit of ${limit.max} (${limit.name})` });
     return undefined;
   }
+  const read = readSources(fields, { at: at.sources, count: sourceCount });
+  if (read === undefined) return undefined;
+  const propertiesEnd = read.end + propertiesBytes;
+  const end = roundUp(propertiesEnd, TABLE_ALIGNMENT);
+  if (headBytes < end || (fields.known && headBytes > end)) {
+    report({ field: 'head bytes', at: AT.headBytes, problem: `${headBytes}, but texts and tables end at ${end}` });
+    if (headBytes < end) return undefined;
+  }
+  fields.zeros('reserved', AT.reservedA, AT.markerTimeMs);
+  fields.zeros('reserved', second ? AT.reservedB : AT.referenceCount, AT.headCrc);
+  fields.zeros('padding', textsEnd, at.frames);
+  fields.zeros('padding', propertiesEnd, end);
 
-  #zeros(field: string, start: number, end: number): void {
-    if (!this.#known) return;
-    for (let at = start; at < end; at += 1) {
-      const byte = this.#u8(at);
-      if (byte !== 0) this.#report({ field, at, problem: `byte is ${byte}, but has to be 0` });
+  const identity = {
+    volume: fields.text(PROLOGUE_BYTES, volumeIdBytes),
+    generation: fields.u32(AT.generation),
+    term: fields.u32(AT.term),
+    number: fields.u32(AT.number),
+    volumeBytes: fields.u64(AT.volumeBytes, 'volume bytes'),
+    predecessor: fields.sha256(AT.predecessor),
+    marker: readMarker(fields, fields.text(textsEnd - markerNameBytes, markerNameBytes)),
+    ...readPropertiesText(fields, read.end, propertiesBytes),
+    sourceTimeMs: fields.u64(AT.sourceTimeMs, 'source time'),
+  };
+  checkIdentity(identity, { second, limits, propertiesAt: read.end }, report);
+  const { frames, rawBytes, storedBytes } = readFrames(
+    fields,
+    { at: at.frames, count: frameCount },
+    compressions,
+    limits,
+  );
+  const references = { at: at.references, count: referenceCount };
+  const { extents, literalBytes, referencedBytes } = readExtents(
+    fields,
+    { at: at.extents, count: extentCount, references, sources: read.sources },
+    { kinds, volumeBytes: identity.volumeBytes, literalBytes: rawBytes },
+    limits,
+  );
+  const contentBytes = rawBytes + referencedBytes;
+  if (contentBytes > limits.contentBytesMax) {
+    const what = `${rawBytes} raw bytes and ${referencedBytes} referenced ones`;
+    const problem = `${what} are above the limit of ${limits.contentBytesMax} (contentBytesMax)`;
+    report({ field: 'frame table', at: at.frames, problem });
+  }
+  if (rawBytes > limits.ratioMax * totalBytes) {
+    const problem = `${rawBytes} raw bytes from ${totalBytes} are above the limit of ${limits.ratioMax} to 1 (ratioMax)`;
+    report({ field: 'frame table', at: at.frames, problem });
+  }
+  if (literalBytes !== rawBytes) {
+    const problem = `${literalBytes} literal bytes in all, but the frames hold ${rawBytes}`;
+    report({ field: 'extent table', at: at.extents, problem });
+  }
+  if (totalBytes !== headBytes + storedBytes) {
+    const problem = `${totalBytes}, but a head of ${headBytes} and ${storedBytes} stored bytes make ${headBytes + storedBytes}`;
+    report({ field: 'total bytes', at: AT.totalBytes, problem });
+  }
+  const sizes = {
+    headBytes,
+    totalBytes,
+    frameCount,
+    extentCount,
+    referenceCount,
+    literalBytes: rawBytes,
+    contentBytes,
+  };
+  const head = { ...versions, ...identity, digest: fields.sha256(AT.digest), ...sizes };
+  return { head, frames, extents, sources: read.sources };
+}
+
+interface Counts {
+  readonly frameCount: number;
+  readonly extentCount: number;
+  readonly referenceCount: number;
+  readonly sourceCount: number;
+  readonly propertiesBytes: number;
+}
+
+/** The head's counts; undefined, and reported, where one is above its limit. */
+function readCounts(fields: Fields, second: boolean, limits: DeltaLimits): Counts | undefined {
+  const counts = {
+    frameCount: fields.u32(AT.frameCount),
+    extentCount: fields.u32(AT.extentCount),
+    referenceCount: second ? fields.u32(AT.referenceCount) : 0,
+    sourceCount: second ? fields.u16(AT.sourceCount) : 0,
+    propertiesBytes: second ? fields.u16(AT.propertiesBytes) : 0,
+  };
+  const bounds = [
+    ['frame count', 'frameCount', 'framesMax'],
+    ['extent count', 'extentCount', 'extentsMax'],
+    ['reference count', 'referenceCount', 'extentsMax'],
+    ['source count', 'sourceCount', 'sourcesMax'],
+    ['properties bytes', 'propertiesBytes', 'propertiesBytesMax'],
+  ] as const;
+  const beyond = bounds.filter(([, count, limit]) => counts[count] > limits[limit]);
+  for (const [field, count, limit] of beyond) {
+    const problem = `${counts[count]} is above the limit of ${limits[limit]} (${limit})`;
+    fields.report({ field, at: AT[count], problem });
+  }
+  return beyond.length === 0 ? counts : undefined;
+}
+
+function readMarker(fields: Fields, name: string): DeltaMarker | undefined {
+  const number = fields.u8(AT.markerConsistency);
+  const timeMs = fields.u64(AT.markerTimeMs, 'marker time');
+  switch (number) {
+    case CONSISTENCY.crash:
+      return { name, consistency: 'crash', timeMs };
+    case CONSISTENCY.application:
+      return { name, consistency: 'application', timeMs };
+    case CONSISTENCY.none: {
+      const problem = 'there is no marker, so 0 is due';
+      if (name !== '') fields.report({ field: 'marker name bytes', at: AT.markerNameBytes, problem });
+      if (timeMs !== 0) fields.report({ field: 'marker time', at: AT.markerTimeMs, problem });
+      return undefined;
     }
+    default:
+      fields.report({ field: 'marker consistency', at: AT.markerConsistency, problem: `${number} is not 0, 1 or 2` });
+      return undefined;
   }
+}
 
-  #u8(at: number): number {
-    return this.#view.getUint8(at);
-  }
-
-  #u16(at: number): number {
-    return this.#view.getUint16(at, true);
-  }
-
-  #u32(at: number): number {
-    return this.#view.getUint32(at, true);
-  }
-
-  #u64(at: number, field: string): number {
-    const value = this.#u32(at) + this.#u32(at + 4) * 2 ** 32;
-    if (!Number.isSafeInteger(value)) this.#report({ field, at, problem: 'above 2^53 - 1' });
-    return value;
-  }
-
-  #text(at: number, lengthBytes: number): string {
-    return Buffer.from(this.#bytes.subarray(at, at + lengthBytes)).toString('latin1');
-  }
-
-  #digest(at: number): string {
-    return Buffer.from(this.#bytes.subarray(at, at + 32)).toString('hex');
-  }
+function readPropertiesText(fields: Fields, at: number, lengthBytes: number): { properties?: string } {
+  if (lengthBytes === 0) return {};
+  const properties = propertiesTextOf(fields.bytes.subarray(at, at + lengthBytes));
+  if (properties !== undefined) return { properties };
+  fields.report({ field: 'properties', at, problem: 'not UTF-8' });
+  return {};
 }

@@ -6,8 +6,9 @@ import { DIGEST_FORM, NO_DIGEST } from '../kernel/hash.ts';
 import { parseVolume } from '../kernel/ids.ts';
 import { PAGE_BYTES } from '../kernel/units.ts';
 import { AT, PROLOGUE_BYTES, U32_MAX } from './layout.ts';
-import { DELTA_LIMITS } from './limits.ts';
+import type { DeltaLimits } from './limits.ts';
 import type { Report } from './problem.ts';
+import { checkProperties } from './properties.ts';
 
 /** A named moment that becomes a recovery point once the delta has been applied. */
 export interface DeltaMarker {
@@ -30,15 +31,28 @@ export interface DeltaIdentity {
   readonly number: number;
   /** Size of the volume after this delta, a multiple of 512. */
   readonly volumeBytes: number;
-  /** Digest of the delta before, `NO_DIGEST` for number 1. */
+  /** Digest of the delta before; for number 1 that of the base its generation began from, or `NO_DIGEST` for zeros. */
   readonly predecessor: string;
   readonly marker?: DeltaMarker | undefined;
+  /**
+   * JSON text of the volume's properties from this delta on, all of them: `writeProperties` makes it, `readProperties`
+   * reads it. Without it they stay as they are.
+   */
+  readonly properties?: string | undefined;
 }
 
-const MARKER_NAME_FORM = new RegExp(`^[A-Za-z0-9._:-]{1,${DELTA_LIMITS.markerNameBytesMax}}$`);
+const MARKER_NAME_FORM = /^[A-Za-z0-9._:-]+$/;
 
-/** Reports each fault of `of`; `sourceTimeMs` is under no digest, but in every head. */
-export function checkIdentity(of: DeltaIdentity & { readonly sourceTimeMs: number }, report: Report): void {
+/**
+ * Reports each fault of `of`; `sourceTimeMs` is under no digest, but in every head. `second` tells whether the format
+ * knows a base, `propertiesAt` where their text lies, if it lies anywhere yet.
+ */
+export function checkIdentity(
+  of: DeltaIdentity & { readonly sourceTimeMs: number },
+  by: { readonly second: boolean; readonly limits: DeltaLimits; readonly propertiesAt?: number },
+  report: Report,
+): void {
+  const { limits } = by;
   try {
     parseVolume(of.volume);
   } catch (error) {
@@ -51,24 +65,28 @@ export function checkIdentity(of: DeltaIdentity & { readonly sourceTimeMs: numbe
       report({ field, at: AT[field], problem: `${value} is not 1 to ${U32_MAX}` });
     }
   }
-  if (!isCount(of.volumeBytes) || of.volumeBytes % PAGE_BYTES !== 0 || of.volumeBytes > DELTA_LIMITS.volumeBytesMax) {
-    const problem = `${of.volumeBytes} is no multiple of ${PAGE_BYTES} up to ${DELTA_LIMITS.volumeBytesMax} (volumeBytesMax)`;
+  if (!isCount(of.volumeBytes) || of.volumeBytes % PAGE_BYTES !== 0 || of.volumeBytes > limits.volumeBytesMax) {
+    const problem = `${of.volumeBytes} is no multiple of ${PAGE_BYTES} up to ${limits.volumeBytesMax} (volumeBytesMax)`;
     report({ field: 'volume bytes', at: AT.volumeBytes, problem });
   }
   if (!DIGEST_FORM.test(of.predecessor)) {
     report({ field: 'predecessor', at: AT.predecessor, problem: 'not 64 lower-case hexadecimal digits' });
-  } else if ((of.predecessor === NO_DIGEST) !== (of.number === 1)) {
-    const problem = of.number === 1 ? 'number 1 has none: zeros are due' : `number ${of.number} needs one`;
+  } else if (of.predecessor === NO_DIGEST && of.number !== 1) {
+    report({ field: 'predecessor', at: AT.predecessor, problem: `number ${of.number} needs one` });
+  } else if (of.predecessor !== NO_DIGEST && of.number === 1 && !by.second) {
+    const problem = 'number 1 has one only from format 2 on: zeros are due';
     report({ field: 'predecessor', at: AT.predecessor, problem });
   }
   if (of.marker !== undefined) {
-    if (!MARKER_NAME_FORM.test(of.marker.name)) {
-      const problem = `not 1 to ${DELTA_LIMITS.markerNameBytesMax} of letters, digits, ".", "_", ":" and "-"`;
+    const { name } = of.marker;
+    if (!MARKER_NAME_FORM.test(name) || name.length > limits.markerNameBytesMax) {
+      const problem = `not 1 to ${limits.markerNameBytesMax} (markerNameBytesMax) of letters, digits, ".", "_", ":" and "-"`;
       report({ field: 'marker name', at: PROLOGUE_BYTES + of.volume.length, problem });
     }
     checkTime(of.marker.timeMs, 'marker time', AT.markerTimeMs, report);
   }
   checkTime(of.sourceTimeMs, 'source time', AT.sourceTimeMs, report);
+  if (of.properties !== undefined) checkProperties(of.properties, by.propertiesAt, limits, report);
 }
 
 function checkTime(timeMs: number, field: string, at: number, report: Report): void {

@@ -1,14 +1,17 @@
 /**
  * How large a delta may be. A reader refuses more before it allocates or decompresses anything: a delta of 1 KiB cannot
- * cost 1 GiB. Refusals name the limit.
+ * cost 1 GiB. Refusals name the limit. Invariant: what {@link DELTA_LIMITS} refuse, no writer of this program makes.
  */
 import { GIB, KIB, MIB } from '../kernel/units.ts';
 
 /** The limits of docs/delta-format.md, each with its reason. */
 export const DELTA_LIMITS = {
-  /** Bounds what one worker decompresses and writes for one message. */
-  literalBytesMax: 16 * MIB,
-  /** All literal bytes uncompressed, and the largest head. */
+  /**
+   * Literal and referenced bytes together. Bounds what one worker decompresses, fetches and writes for one message; and
+   * what was sent by reference always fits a delta that holds all of it as literal bytes.
+   */
+  contentBytesMax: 16 * MIB,
+  /** All content as uncompressed literal bytes, and the largest head. */
   encodedBytesMax: 18 * MIB,
   /** One Put Page; what a reader holds decompressed at a time. */
   frameRawBytesMax: 4 * MIB,
@@ -16,8 +19,20 @@ export const DELTA_LIMITS = {
   framesMax: 4 * KIB,
   /** More than the 32,768 pages of the fullest delta; a table of 1.5 MiB. */
   extentsMax: 64 * KIB,
+  /** Each is an entry that somebody has to fetch and decompress. */
+  sourcesMax: 32,
+  /**
+   * Literal bytes to total bytes. 1 MiB takes zstd no less than 38 bytes (eight blocks of 4 and a frame's header) and 16
+   * in the frame table, so that a delta of full frames of 1 MiB, with a head of at least 192 bytes, stays below 15,888.
+   */
+  ratioMax: 16 * KIB,
   /** The largest data of a page blob that Azure imports as a disk: docs/vhd-format.md. */
   volumeBytesMax: 8191 * GIB,
   /** It becomes part of documents' fields and of messages to people. */
   markerNameBytesMax: 128,
+  /** They become part of the volume's document. */
+  propertiesBytesMax: 4 * KIB,
 } as const;
+
+/** Limits by which deltas are read; none may be above {@link DELTA_LIMITS}, which writers rely on. */
+export type DeltaLimits = { readonly [Name in keyof typeof DELTA_LIMITS]: number };

@@ -5,28 +5,17 @@
  * digest is computed from what was given, not from what was stored. Deterministic, for one version of zstd.
  */
 import { LeewardError } from '../kernel/errors.ts';
-import type { DeltaPiece } from './delta.ts';
+import { sha256Hex } from '../kernel/hash.ts';
 import { DigestBuilder } from './digest.ts';
-import { checkExtent } from './extents.ts';
-import type { DeltaExtent } from './extents.ts';
+import { encodeParts, headLength } from './encode.ts';
+import { checkExtent, checkReference, isSource } from './extents.ts';
+import type { DeltaExtent, JournalExtent, OwnExtent, PlainExtent, PriorExtent } from './extents.ts';
 import { packFrame } from './frame.ts';
-import type { PackedFrame } from './frame.ts';
-import { headCrc, tablesAt } from './head.ts';
+import type { FrameCompression, PackedFrame } from './frame.ts';
 import { checkIdentity } from './identity.ts';
 import type { DeltaIdentity, DeltaMarker } from './identity.ts';
-import {
-  AT,
-  CONSISTENCY,
-  DELTA_FORMAT,
-  EXTENT_AT,
-  EXTENT_ENTRY_BYTES,
-  FRAME_AT,
-  FRAME_ENTRY_BYTES,
-  KIND,
-  MAGIC,
-  PROLOGUE_BYTES,
-} from './layout.ts';
 import { DELTA_LIMITS } from './limits.ts';
+import type { DeltaPiece } from './pieces.ts';
 import { refuse } from './problem.ts';
 
 /** Literal bytes that are gathered into a frame: enough for zstd to find what repeats, little to hold. */
@@ -49,8 +38,18 @@ export interface EncodedDelta {
 
 /** How to write it. */
 export interface DeltaWriteOptions {
+  /** How frames are stored that get smaller by it. Default: zstd. */
+  readonly frameCompression?: FrameCompression;
   /** 1 (fast) to 19 (small), or 0 for no compression. Default: 3. */
   readonly zstdLevel?: number;
+}
+
+/** Literal bytes of another delta of the site. */
+export interface JournalPlace {
+  /** Name of a journal entry of the form `literal-N`. */
+  readonly entry: string;
+  /** Position in its literal bytes, a multiple of 512. */
+  readonly at: number;
 }
 
 /**
@@ -59,7 +58,7 @@ export interface DeltaWriteOptions {
  */
 export class DeltaWriter {
   readonly #start: DeltaStart;
-  readonly #zstdLevel: number;
+  readonly #packing: { readonly compression: FrameCompression; readonly zstdLevel: number };
   readonly #digest = new DigestBuilder();
   readonly #extents: DeltaExtent[] = [];
   readonly #frames: PackedFrame[] = [];
@@ -68,34 +67,56 @@ export class DeltaWriter {
   #gatheredBytes = 0;
   #storedBytes = 0;
   #literalBytes = 0;
+  #referencedBytes = 0;
+  #referenceCount = 0;
+  readonly #sources = new Set<string>();
+  #sourcesBytes = 0;
   #end = 0;
   #finished = false;
 
   /** Throws DELTA_INVALID for an identity that no delta can have. */
   constructor(start: DeltaStart, options: DeltaWriteOptions = {}) {
-    checkIdentity(start, refuseUnwritten);
+    checkWritten(start);
     this.#start = start;
-    this.#zstdLevel = options.zstdLevel ?? ZSTD_LEVEL;
-    if (!Number.isInteger(this.#zstdLevel) || this.#zstdLevel < 0 || this.#zstdLevel > 19) {
-      throw new LeewardError('USAGE', `zstd level ${this.#zstdLevel}: use 0 (none) to 19`);
+    const zstdLevel = options.zstdLevel ?? ZSTD_LEVEL;
+    if (!Number.isInteger(zstdLevel) || zstdLevel < 0 || zstdLevel > 19) {
+      throw new LeewardError('USAGE', `zstd level ${zstdLevel}: use 0 (none) to 19`);
     }
+    const compression = options.frameCompression ?? 'zstd';
+    this.#packing = { compression: compression === 'zstd' && zstdLevel === 0 ? 'none' : compression, zstdLevel };
   }
 
-  /** Literal bytes so far; at most {@link DELTA_LIMITS}.literalBytesMax. */
+  /** Literal bytes so far: the position that the next ones will have. */
   get literalBytes(): number {
     return this.#literalBytes;
   }
 
-  /** Extents so far, neighbours of one kind counted as one; at most {@link DELTA_LIMITS}.extentsMax. */
+  /** Literal and referenced bytes so far; at most {@link DELTA_LIMITS}.contentBytesMax. */
+  get contentBytes(): number {
+    return this.#literalBytes + this.#referencedBytes;
+  }
+
+  /** Extents so far, neighbouring literals or zeros counted as one; at most {@link DELTA_LIMITS}.extentsMax. */
   get extentCount(): number {
     return this.#extents.length;
   }
 
+  /** Journal entries referred to so far; at most {@link DELTA_LIMITS}.sourcesMax. */
+  get sourceCount(): number {
+    return this.#sources.size;
+  }
+
   /** What the delta would have at most if it were finished now, whatever its marker. */
   get encodedBytes(): number {
-    const texts = this.#start.volume.length + DELTA_LIMITS.markerNameBytesMax;
-    const frameCount = this.#frames.length + (this.#gatheredBytes > 0 ? 1 : 0);
-    return headLength(texts, frameCount, this.#extents.length) + this.#storedBytes + this.#gatheredBytes;
+    const headBytes = headLength({
+      textBytes: this.#start.volume.length + DELTA_LIMITS.markerNameBytesMax,
+      frameCount: this.#frames.length + (this.#gatheredBytes > 0 ? 1 : 0),
+      extentCount: this.#extents.length,
+      referenceCount: this.#referenceCount,
+      sourcesBytes: this.#sourcesBytes,
+      propertiesBytes: Buffer.byteLength(this.#start.properties ?? ''),
+    });
+    return headBytes + this.#storedBytes + this.#gatheredBytes;
   }
 
   /**
@@ -103,13 +124,9 @@ export class DeltaWriter {
    * 512. Throws DELTA_INVALID: out of order, out of the volume, or beyond a limit (begin the next delta before that).
    */
   literal(offset: number, bytes: Uint8Array): void {
-    const literalBytes = this.#literalBytes + bytes.length;
-    if (literalBytes > DELTA_LIMITS.literalBytesMax) {
-      const problem = `${literalBytes} literal bytes are above the limit of ${DELTA_LIMITS.literalBytesMax} (literalBytesMax)`;
-      refuse({ field: 'extent table', problem });
-    }
-    this.#add({ kind: 'literal', offset, lengthBytes: bytes.length });
-    this.#literalBytes = literalBytes;
+    this.#checkRoom(bytes.length);
+    this.#addPlain({ kind: 'literal', offset, lengthBytes: bytes.length });
+    this.#literalBytes += bytes.length;
     this.#digest.literal(offset, bytes);
     const gathered = (this.#gathered ??= new Uint8Array(FRAME_BYTES));
     for (let done = 0; done < bytes.length;) {
@@ -123,8 +140,40 @@ export class DeltaWriter {
 
   /** Sets pages to zeros. As {@link literal}. */
   zeros(offset: number, lengthBytes: number): void {
-    this.#add({ kind: 'zeros', offset, lengthBytes });
+    this.#addPlain({ kind: 'zeros', offset, lengthBytes });
     this.#digest.zeros(offset, lengthBytes);
+  }
+
+  /**
+   * Sets pages to `content`, which this delta's literal bytes have from position `at` on. The caller vouches for that, as
+   * for the content of the other references: a reader refuses, or asks for it as literal bytes, where it is not so.
+   * Position and limits are checked as in {@link literal}.
+   */
+  own(offset: number, at: number, content: Uint8Array): void {
+    this.#addReference({ kind: 'own', offset, lengthBytes: content.length, at, sha256: sha256Hex(content) }, content);
+  }
+
+  /** Sets pages to `content`, which the volume's state before this delta has from offset `at` on. As {@link own}. */
+  prior(offset: number, at: number, content: Uint8Array): void {
+    this.#addReference({ kind: 'prior', offset, lengthBytes: content.length, at, sha256: sha256Hex(content) }, content);
+  }
+
+  /**
+   * Sets pages to `content`, which the literal bytes of another delta of the same site have, as its journal entry holds
+   * them. As {@link own}; throws DELTA_INVALID too for an entry of another form and for one source too many.
+   */
+  journal(offset: number, { entry, at }: JournalPlace, content: Uint8Array): void {
+    if (!isSource(entry)) {
+      refuse({ field: 'source', problem: 'not the name of a journal entry of the form literal-N' });
+    }
+    if (!this.#sources.has(entry) && this.#sources.size === DELTA_LIMITS.sourcesMax) {
+      refuse({ field: 'source count', problem: `above the limit of ${DELTA_LIMITS.sourcesMax} (sourcesMax)` });
+    }
+    const reference = { offset, lengthBytes: content.length, at, sha256: sha256Hex(content) };
+    this.#addReference({ kind: 'journal', ...reference, source: entry }, content);
+    if (this.#sources.has(entry)) return;
+    this.#sources.add(entry);
+    this.#sourcesBytes += 1 + entry.length;
   }
 
   /** The delta, with its marker if it has one. To be called once. Throws DELTA_INVALID for a marker of a wrong form. */
@@ -132,39 +181,55 @@ export class DeltaWriter {
     this.#open();
     this.#finished = true;
     const identity = { ...this.#start, marker: end.marker };
-    checkIdentity(identity, refuseUnwritten);
+    checkWritten(identity);
     this.#closeFrame();
     const digest = this.#digest.finish(identity);
-    const texts = identity.volume + (identity.marker?.name ?? '');
-    const headBytes = headLength(texts.length, this.#frames.length, this.#extents.length);
-    const bytes = new Uint8Array(headBytes + this.#storedBytes);
-    const head = bytes.subarray(0, headBytes);
-    this.#writePrologue(head, { ...identity, digest, totalBytes: bytes.length });
-    head.set(Buffer.from(texts, 'latin1'), PROLOGUE_BYTES);
-    this.#writeTables(head, tablesAt(texts.length));
-    put(head).setUint32(AT.headCrc, headCrc(head), true);
-    let at = headBytes;
-    for (const { stored } of this.#frames) {
-      bytes.set(stored, at);
-      at += stored.length;
-    }
-    return { bytes, digest };
+    const sources = [...this.#sources];
+    return { bytes: encodeParts({ identity, digest, frames: this.#frames, extents: this.#extents, sources }), digest };
   }
 
-  #add(extent: DeltaExtent): void {
-    this.#open();
+  /** Neighbours become one extent. */
+  #addPlain(extent: PlainExtent): void {
+    this.#check(extent);
     const last = this.#extents.at(-1);
-    const index = this.#extents.length;
-    checkExtent(extent, { index, endBefore: this.#end, volumeBytes: this.#start.volumeBytes }, refuseUnwritten);
-    this.#end = extent.offset + extent.lengthBytes;
     if (last?.kind === extent.kind && last.offset + last.lengthBytes === extent.offset) {
-      this.#extents[index - 1] = { ...last, lengthBytes: last.lengthBytes + extent.lengthBytes };
-      return;
+      this.#extents[this.#extents.length - 1] = { ...last, lengthBytes: last.lengthBytes + extent.lengthBytes };
+    } else {
+      this.#push(extent);
     }
-    if (index === DELTA_LIMITS.extentsMax) {
+    this.#end = extent.offset + extent.lengthBytes;
+  }
+
+  #addReference(extent: OwnExtent | PriorExtent | JournalExtent, content: Uint8Array): void {
+    this.#checkRoom(content.length);
+    this.#check(extent);
+    const where = { index: this.#extents.length, literalBytes: this.#literalBytes };
+    checkReference(extent, where, DELTA_LIMITS, refuse);
+    this.#push(extent);
+    this.#end = extent.offset + extent.lengthBytes;
+    this.#referencedBytes += content.length;
+    this.#referenceCount += 1;
+    this.#digest.literal(extent.offset, content);
+  }
+
+  #check(extent: DeltaExtent): void {
+    this.#open();
+    const { volumeBytes } = this.#start;
+    checkExtent(extent, { index: this.#extents.length, endBefore: this.#end, volumeBytes }, refuse);
+  }
+
+  #push(extent: DeltaExtent): void {
+    if (this.#extents.length === DELTA_LIMITS.extentsMax) {
       refuse({ field: 'extent count', problem: `above the limit of ${DELTA_LIMITS.extentsMax} (extentsMax)` });
     }
     this.#extents.push(extent);
+  }
+
+  #checkRoom(moreBytes: number): void {
+    const contentBytes = this.contentBytes + moreBytes;
+    if (contentBytes <= DELTA_LIMITS.contentBytesMax) return;
+    const limit = `${DELTA_LIMITS.contentBytesMax} (contentBytesMax)`;
+    refuse({ field: 'extent table', problem: `${contentBytes} bytes of content are above the limit of ${limit}` });
   }
 
   #open(): void {
@@ -173,53 +238,10 @@ export class DeltaWriter {
 
   #closeFrame(): void {
     if (this.#gathered === undefined || this.#gatheredBytes === 0) return;
-    const frame = packFrame(this.#gathered.subarray(0, this.#gatheredBytes), this.#zstdLevel);
+    const frame = packFrame(this.#gathered.subarray(0, this.#gatheredBytes), this.#packing);
     this.#frames.push(frame);
     this.#storedBytes += frame.stored.length;
     this.#gatheredBytes = 0;
-  }
-
-  #writePrologue(
-    head: Uint8Array,
-    of: DeltaIdentity & { sourceTimeMs: number; digest: string; totalBytes: number },
-  ): void {
-    const view = put(head);
-    head.set(MAGIC, AT.magic);
-    view.setUint16(AT.formatVersion, DELTA_FORMAT, true);
-    view.setUint16(AT.oldestReader, DELTA_FORMAT, true);
-    view.setUint32(AT.headBytes, head.length, true);
-    view.setBigUint64(AT.totalBytes, BigInt(of.totalBytes), true);
-    view.setUint32(AT.generation, of.generation, true);
-    view.setUint32(AT.term, of.term, true);
-    view.setUint32(AT.number, of.number, true);
-    view.setUint32(AT.frameCount, this.#frames.length, true);
-    view.setUint32(AT.extentCount, this.#extents.length, true);
-    view.setUint16(AT.volumeIdBytes, of.volume.length, true);
-    view.setUint16(AT.markerNameBytes, of.marker?.name.length ?? 0, true);
-    view.setBigUint64(AT.volumeBytes, BigInt(of.volumeBytes), true);
-    head.set(Buffer.from(of.predecessor, 'hex'), AT.predecessor);
-    head.set(Buffer.from(of.digest, 'hex'), AT.digest);
-    view.setUint8(AT.markerConsistency, CONSISTENCY[of.marker?.consistency ?? 'none']);
-    view.setBigUint64(AT.markerTimeMs, BigInt(of.marker?.timeMs ?? 0), true);
-    view.setBigUint64(AT.sourceTimeMs, BigInt(of.sourceTimeMs), true);
-  }
-
-  #writeTables(head: Uint8Array, tableAt: number): void {
-    const view = put(head);
-    let at = tableAt;
-    for (const frame of this.#frames) {
-      view.setUint8(at + FRAME_AT.compression, frame.compression);
-      view.setUint32(at + FRAME_AT.crc, frame.crc, true);
-      view.setUint32(at + FRAME_AT.storedBytes, frame.stored.length, true);
-      view.setUint32(at + FRAME_AT.rawBytes, frame.rawBytes, true);
-      at += FRAME_ENTRY_BYTES;
-    }
-    for (const extent of this.#extents) {
-      view.setBigUint64(at + EXTENT_AT.offset, BigInt(extent.offset), true);
-      view.setBigUint64(at + EXTENT_AT.length, BigInt(extent.lengthBytes), true);
-      view.setUint8(at + EXTENT_AT.kind, KIND[extent.kind]);
-      at += EXTENT_ENTRY_BYTES;
-    }
   }
 }
 
@@ -240,15 +262,7 @@ export function encodeDelta(
   return writer.finish({ marker });
 }
 
-function headLength(textBytes: number, frameCount: number, extentCount: number): number {
-  return tablesAt(textBytes) + frameCount * FRAME_ENTRY_BYTES + extentCount * EXTENT_ENTRY_BYTES;
-}
-
 /** A delta that is being made has no offsets yet. */
-function refuseUnwritten(problem: Parameters<typeof refuse>[0]): never {
-  return refuse({ ...problem, at: undefined });
-}
-
-function put(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+function checkWritten(identity: DeltaIdentity & { readonly sourceTimeMs: number }): void {
+  checkIdentity(identity, { second: true, limits: DELTA_LIMITS }, (problem) => refuse({ ...problem, at: undefined }));
 }

@@ -188,7 +188,7 @@ test('a delta lies where it wants in a larger buffer', () => {
 function fullWriter(): DeltaWriter {
   const writer = new DeltaWriter({ ...START, volumeBytes: GIB }, { zstdLevel: 0 });
   const block = noise(MIB);
-  for (let at = 0; at < DELTA_LIMITS.literalBytesMax; at += MIB) writer.literal(at * 2, block);
+  for (let at = 0; at < DELTA_LIMITS.contentBytesMax; at += MIB) writer.literal(at * 2, block);
   for (let index = writer.extentCount; index < DELTA_LIMITS.extentsMax; index += 1) {
     writer.zeros(64 * MIB + index * 1024, 512);
   }
@@ -203,7 +203,7 @@ test('the fullest delta is read', () => {
 
 test('a fuller one is not made', () => {
   const page = new Uint8Array(512);
-  const tooLong = { code: 'DELTA_INVALID', message: /literalBytesMax/ };
+  const tooLong = { code: 'DELTA_INVALID', message: /contentBytesMax/ };
   const tooMany = { code: 'DELTA_INVALID', message: /extentsMax/ };
   assert.throws(() => {
     fullWriter().literal(GIB - 512, page);
@@ -234,7 +234,6 @@ test('what no delta can be is not made', () => {
     [{ volumeBytes: 8192 * GIB }, /volumeBytesMax/],
     [{ predecessor: NO_DIGEST }, /predecessor: number 2 needs one/],
     [{ predecessor: 'F'.repeat(64) }, /predecessor/],
-    [{ number: 1 }, /predecessor: number 1 has none/],
     [{ sourceTimeMs: -1 }, /source time/],
     [{ sourceTimeMs: 2 ** 53 }, /source time/],
     [{ marker: { ...mark, name: '' } }, /marker name/],
