@@ -5,7 +5,7 @@
  * disk is back, without a restart. Within one interval it stays one opened source: the first failure ends the interval.
  */
 import { LeewardError } from '../kernel/errors.ts';
-import type { VolumeSource } from '../ports/volume-source.ts';
+import type { VolumeProperties, VolumeSource } from '../ports/volume-source.ts';
 
 export class LazySource implements VolumeSource {
   readonly #open: () => Promise<VolumeSource>;
@@ -22,6 +22,10 @@ export class LazySource implements VolumeSource {
 
   async read(offset: number, into: Uint8Array): Promise<void> {
     await this.#use(async (source) => source.read(offset, into));
+  }
+
+  async properties(): Promise<VolumeProperties> {
+    return await this.#use(async (source) => source.properties());
   }
 
   async close(): Promise<void> {

@@ -65,14 +65,17 @@ export async function openSite(options: SiteOptions): Promise<OpenSite> {
       ...(options.groups && { groups: options.groups }),
     });
     const replicators: Replicator[] = [];
-    for (const { volume, source: path } of access.volumes) {
+    for (const { volume, source: path, label, mountPoints } of access.volumes) {
       if (options.volumes && !options.volumes.includes(volume)) continue;
       const ref = parseVolume(volume);
       const source = new LazySource(async () => openVolumeSource(path));
       closing.push(async () => source.close());
       const store = await openSiteStore(join(folder, 'volumes', ref.group, ref.volume));
       closing.push(async () => store.close());
-      replicators.push(await Replicator.open({ volume, source, store, agent, clock, resendAfterMs: RESEND_AFTER_MS }));
+      const said = { label, mountPoints };
+      replicators.push(
+        await Replicator.open({ volume, source, store, agent, clock, said, resendAfterMs: RESEND_AFTER_MS }),
+      );
     }
     return { agent, replicators, link, key, clock, close };
   } catch (error) {

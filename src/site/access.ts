@@ -34,6 +34,9 @@ export const siteAccessSchema = z
         volume: volumeIdSchema,
         /** Path of the block device or image file at the site. */
         source: z.string().min(1),
+        /** For people, and for what is recovered from the volume, in place of what the system says. */
+        label: z.string().min(1).optional(),
+        mountPoints: z.array(z.string().min(1)).optional(),
       }),
     ),
   })
@@ -77,7 +80,8 @@ export function newSiteAccess(of: {
 /** The access with a volume added, or given another source. */
 export function withVolume(access: SiteAccess, volume: string, source: string): SiteAccess {
   const others = access.volumes.filter((known) => known.volume !== volume);
-  return { ...access, volumes: [...others, { volume, source }] };
+  const known = access.volumes.find((one) => one.volume === volume);
+  return { ...access, volumes: [...others, { ...known, volume, source }] };
 }
 
 /** Reads an access file's text. Errors: DOCUMENT_INVALID naming the field, never its value; VERSION_TOO_NEW. */

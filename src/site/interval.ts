@@ -5,7 +5,7 @@
  * before had; that size is checked before each delta is stored, and what was read under another one is dropped; only
  * the interval's last delta carries a marker, since only then the replica stands as the volume stood; a delta ends early
  * only when a further change does not fit, so that none is without content, except where the marker itself is what is due:
- * an earlier interval was broken off, the first copy is all zeros, or nothing changed but the size.
+ * an earlier interval was broken off, the first copy is all zeros, or nothing changed but the size or the properties.
  */
 import type { DeltaPiece } from '../delta/delta.ts';
 import type { DeltaMarker } from '../delta/identity.ts';
@@ -17,6 +17,8 @@ import { PAGE_BYTES } from '../kernel/units.ts';
 import type { SiteStore } from '../ports/site-store.ts';
 import type { VolumeSource } from '../ports/volume-source.ts';
 import { findChanges } from './block-index.ts';
+import { NO_PROPERTIES, propertiesText } from './properties.ts';
+import type { SaidProperties } from './properties.ts';
 import type { ReplicationState } from './replication-state.ts';
 import type { VolumeLog } from './volume-log.ts';
 
@@ -37,6 +39,8 @@ export interface IntervalOptions {
   readonly store: Pick<SiteStore, 'readIndex'>;
   readonly log: VolumeLog;
   readonly clock: Clock;
+  /** What counts of the volume's properties in place of what its source says. */
+  readonly said: SaidProperties;
   readonly consistency: DeltaMarker['consistency'];
   /** Literal bytes at which a delta counts as full; at most what the format allows. */
   readonly deltaLiteralBytesMax: number;
@@ -54,21 +58,16 @@ export async function runInterval(options: IntervalOptions, state: ReplicationSt
 
 class Interval {
   readonly #options: IntervalOptions;
-  readonly #generation: Pick<ReplicationState, 'generation' | 'term'>;
-  /** Size of the volume in the state before this interval. */
-  readonly #sizeBefore: number | null;
+  readonly #before: ReplicationState;
   #last: ReplicationState['last'];
-  readonly #markerDue: boolean;
   readonly #numbers: number[] = [];
   #changedBytes = 0;
   #storedBytes = 0;
 
   constructor(options: IntervalOptions, state: ReplicationState) {
     this.#options = options;
-    this.#generation = state;
-    this.#sizeBefore = state.volumeBytes;
+    this.#before = state;
     this.#last = state.last;
-    this.#markerDue = state.last.number === 0 || state.markedNumber !== state.last.number;
   }
 
   async run(): Promise<IntervalReport> {
@@ -82,11 +81,16 @@ class Interval {
     }
     // Before the first read: a recovery point claims no more than was surely written by then.
     const sourceTimeMs = Math.floor(clock.wallMs());
+    const properties = await this.#changedProperties();
     const begin = (): DeltaWriter => {
-      const { generation, term } = this.#generation;
+      const { generation, term } = this.#before;
       const { number, digest: predecessor } = this.#last;
       const { volume } = this.#options;
-      return new DeltaWriter({ volume, generation, term, number: number + 1, volumeBytes, predecessor, sourceTimeMs });
+      return new DeltaWriter({
+        ...{ volume, generation, term, number: number + 1, volumeBytes, predecessor, sourceTimeMs },
+        // What holds from here on is told once, by the first delta.
+        properties: this.#numbers.length === 0 ? properties : undefined,
+      });
     };
     let writer = begin();
     const changes = findChanges(source, store, { volumeBytes, rangeBytesMax: deltaLiteralBytesMax });
@@ -97,7 +101,9 @@ class Interval {
       }
       this.#add(writer, piece);
     }
-    const markerDue = this.#markerDue || volumeBytes !== this.#sizeBefore;
+    const { last, markedNumber } = this.#before;
+    const isWhole = last.number > 0 && markedNumber === last.number;
+    const markerDue = !isWhole || volumeBytes !== this.#before.volumeBytes || properties !== undefined;
     if (writer.extentCount > 0 || (markerDue && this.#numbers.length === 0)) {
       const name = `p-${this.#last.number + 1}`;
       await this.#store(writer, volumeBytes, { name, consistency, timeMs: sourceTimeMs });
@@ -110,6 +116,13 @@ class Interval {
       changedBytes: this.#changedBytes,
       storedBytes: this.#storedBytes,
     };
+  }
+
+  /** The text of the volume's properties, where the chain does not have it yet. */
+  async #changedProperties(): Promise<string | undefined> {
+    const { source, said } = this.#options;
+    const text = propertiesText(await source.properties(), said);
+    return text === (this.#before.properties ?? NO_PROPERTIES) ? undefined : text;
   }
 
   #add(writer: DeltaWriter, piece: DeltaPiece): void {

@@ -38,6 +38,8 @@ const replicationStateSchema = z
     index: z.enum(['in-step', 'to-clear']),
     /** Size of the volume after the newest delta; null before the generation's first. */
     volumeBytes: z.int().min(0).nullable(),
+    /** Text of the volume's properties in the newest delta that carried them; null where none of the generation did. */
+    properties: z.string().nullable().default(null),
   })
   .refine((state) => state.acknowledged.number <= state.last.number && state.markedNumber <= state.last.number, {
     message: 'is behind what was acknowledged or marked',
@@ -60,6 +62,7 @@ export function freshState(of: { volume: string; generation: number; term: numbe
     releasedNumber: 0,
     index: 'to-clear',
     volumeBytes: null,
+    properties: null,
   };
 }
 

@@ -24,6 +24,7 @@ import type { AgentPart, SiteAgent } from './agent.ts';
 import { DeltaSender } from './delta-sender.ts';
 import { runInterval } from './interval.ts';
 import type { IntervalReport } from './interval.ts';
+import type { SaidProperties } from './properties.ts';
 import type { ReplicationState } from './replication-state.ts';
 import { VolumeLog } from './volume-log.ts';
 
@@ -40,6 +41,8 @@ export interface ReplicatorOptions {
   readonly outboxBytesMax?: number;
   /** Literal bytes at which a delta counts as full. Default: all that the format allows. */
   readonly deltaLiteralBytesMax?: number;
+  /** What counts of the volume's properties in place of what the system knows of it. */
+  readonly said?: SaidProperties;
   /** How often the cloud is asked while something waits for its answer. Default: one second. */
   readonly pollMs?: number;
 }
@@ -90,6 +93,7 @@ export class Replicator implements AgentPart {
       outboxBytesMax: 4 * GIB,
       deltaLiteralBytesMax: DELTA_LIMITS.contentBytesMax,
       pollMs: 1000,
+      said: {},
       ...options,
     };
     this.#log = new VolumeLog(this.volume, options.store);

@@ -182,6 +182,7 @@ export class VolumeLog {
       ...this.#need(),
       last: { number: head.number, digest: head.digest },
       volumeBytes: head.volumeBytes,
+      ...(head.properties === undefined ? {} : { properties: head.properties }),
       ...(head.marker === undefined ? {} : { markedNumber: head.number }),
     });
     this.#stored = [

@@ -12,7 +12,8 @@ import { open, readFile, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { LeewardError } from '../kernel/errors.ts';
 import { KIB, MIB, PAGE_BYTES, roundUp } from '../kernel/units.ts';
-import type { VolumeSource } from '../ports/volume-source.ts';
+import type { VolumeProperties, VolumeSource } from '../ports/volume-source.ts';
+import { deviceProperties, imageProperties } from './volume-properties.ts';
 
 /** What direct reads are aligned to: the largest logical block of disks in use. Source: open(2), "O_DIRECT". */
 const DIRECT_BYTES = 4096;
@@ -65,6 +66,10 @@ class FileSource implements VolumeSource {
 
   async read(offset: number, into: Uint8Array): Promise<void> {
     await readAll(this.#handle, this.#path, { offset, into, endsWithinPage: true });
+  }
+
+  async properties(): Promise<VolumeProperties> {
+    return await imageProperties(this.#opened);
   }
 
   async close(): Promise<void> {
@@ -123,6 +128,10 @@ class DeviceSource implements VolumeSource {
       into.set(this.#aligned.subarray(before, before + wanted), done);
       done += wanted;
     }
+  }
+
+  async properties(): Promise<VolumeProperties> {
+    return await deviceProperties(majorMinor(this.#device));
   }
 
   async close(): Promise<void> {

@@ -21,6 +21,7 @@ const volume: VolumeSource = {
     assert(offset + into.length <= VOLUME_BYTES, 'read past the end of the volume');
     into.set(content.subarray(offset, offset + into.length));
   },
+  properties: async () => ({}),
   close: async () => undefined,
 };
 

@@ -11,6 +11,12 @@ test('an access file is read as it was written, with fields of a newer program',
   assert.deepEqual(parseSiteAccess(serializeSiteAccess(access)), access);
   assert.deepEqual(signingKey(parseSiteAccess(serializeSiteAccess(access))), key);
   assert.deepEqual(withVolume(access, id, '/dev/vg/other').volumes, [{ volume: id, source: '/dev/vg/other' }]);
+  const named = { ...access, volumes: access.volumes.map((volume) => ({ ...volume, label: 'ERP', mountPoints: [] })) };
+  assert.deepEqual(
+    withVolume(parseSiteAccess(serializeSiteAccess(named)), id, '/dev/vg/other').volumes,
+    [{ volume: id, source: '/dev/vg/other', label: 'ERP', mountPoints: [] }],
+    'what a person said of it stays',
+  );
   const newer = JSON.stringify({ ...access, region: 'eu' });
   assert.match(serializeSiteAccess(parseSiteAccess(newer)), /"region": "eu"/);
 });

@@ -16,7 +16,7 @@ import { ModelCloud } from '../support/model-cloud.ts';
 
 const DURABLE = ['writeState', 'putDelta', 'removeDelta', 'writeIndex', 'syncIndex', 'cutIndex'];
 const PAGE = 512;
-const SEEDS = 150;
+const SEEDS = 60;
 const STEPS = 25;
 
 class Crash extends Error {}

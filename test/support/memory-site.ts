@@ -1,7 +1,7 @@
 /** A site with one volume in memory, for tests of the replicator: it can be stopped and started again over its stores. */
 import { LeewardError } from '../../src/kernel/errors.ts';
 import type { SiteStore } from '../../src/ports/site-store.ts';
-import type { VolumeSource } from '../../src/ports/volume-source.ts';
+import type { VolumeProperties, VolumeSource } from '../../src/ports/volume-source.ts';
 import { SiteAgent } from '../../src/site/agent.ts';
 import { Replicator } from '../../src/site/replicator.ts';
 import type { ReplicatorOptions } from '../../src/site/replicator.ts';
@@ -21,6 +21,7 @@ export interface SiteCloud extends CloudLink {
 export class MemoryVolume implements VolumeSource {
   bytes: Uint8Array;
   isGone = false;
+  known: VolumeProperties = {};
   /** Called before each read. */
   onRead: (offset: number) => void = () => undefined;
 
@@ -39,6 +40,10 @@ export class MemoryVolume implements VolumeSource {
       throw new LeewardError('SOURCE_CHANGED', 'the volume is gone or shrank');
     }
     into.set(this.bytes.subarray(offset, offset + into.length));
+  }
+
+  async properties(): Promise<VolumeProperties> {
+    return this.known;
   }
 
   async close(): Promise<void> {

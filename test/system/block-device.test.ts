@@ -7,6 +7,7 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  realpathSync,
   renameSync,
   rmSync,
   truncateSync,
@@ -103,6 +104,12 @@ test('a block device shows what a mounted file system wrote, every time', needsL
       await source.read(at + 4000, part);
       assert.equal(Buffer.from(part).toString(), 'C'.repeat(700));
       await source.read(8 * MIB + 1000, new Uint8Array(536));
+      // Where it is mounted is known of the device, and of the image that it shows; label and UUID only where udev runs.
+      const { mountPoints } = await source.properties();
+      assert.deepEqual(mountPoints, [realpathSync(mountPoint)]);
+      const shown = await openVolumeSource(image);
+      assert.deepEqual((await shown.properties()).mountPoints, mountPoints);
+      await shown.close();
       await assert.rejects(source.read(8 * MIB, new Uint8Array(2048)), { code: 'SOURCE_CHANGED' });
     } finally {
       await source.close();
