@@ -3,7 +3,7 @@
  * key where that is what there is (Azurite).
  *
  * Invariant: a site can add messages to two queues and create blobs in its own journal container, and nothing else: not
- * read, not list, not overwrite. Who reads a replica can read that one blob, and nothing else.
+ * read, not list, not overwrite; and write one upload, whose container holds nothing else. Who reads a replica can read that one blob, and nothing else.
  */
 import {
   BlobSASPermissions,
@@ -72,11 +72,11 @@ export class SasAccess implements AccessIssuer, ReadAccess {
   }
 
   async readUrl(place: BlobPlace, expiresAtMs: number): Promise<string> {
-    const account = this.#accounts.named(place.account);
-    const { url } = account.blobs.getContainerClient(place.container).getBlobClient(place.blob);
-    const { container: containerName, blob: blobName } = place;
-    const scope = { containerName, blobName, permissions: BlobSASPermissions.parse('r') };
-    return this.#blobUrl(account, url, { ...scope, expiresOn: new Date(expiresAtMs) });
+    return this.#urlOfBlob(place, 'r', expiresAtMs);
+  }
+
+  async uploadUrl(place: BlobPlace, expiresAtMs: number): Promise<string> {
+    return this.#urlOfBlob(place, 'w', expiresAtMs);
   }
 
   async ensureContainer(place: ContainerPlace): Promise<void> {
@@ -86,6 +86,21 @@ export class SasAccess implements AccessIssuer, ReadAccess {
       this.#accounts.named(place.account).blobs.getContainerClient(place.container).createIfNotExists(),
     );
     this.#ensured.add(key);
+  }
+
+  async removeContainer(place: ContainerPlace): Promise<void> {
+    this.#ensured.delete(`${place.account}/${place.container}`);
+    await calling(`removing the container "${place.container}"`, async () =>
+      this.#accounts.named(place.account).blobs.getContainerClient(place.container).deleteIfExists(),
+    );
+  }
+
+  async #urlOfBlob(place: BlobPlace, permissions: string, expiresAtMs: number): Promise<string> {
+    const account = this.#accounts.named(place.account);
+    const { url } = account.blobs.getContainerClient(place.container).getBlobClient(place.blob);
+    const { container: containerName, blob: blobName } = place;
+    const scope = { containerName, blobName, permissions: BlobSASPermissions.parse(permissions) };
+    return this.#blobUrl(account, url, { ...scope, expiresOn: new Date(expiresAtMs) });
   }
 
   async #blobUrl(

@@ -5,7 +5,7 @@ import type { BlobPlace, ContainerPlace } from '../kernel/places.ts';
 import type { EntryStore, ListedEntry } from '../ports/entries.ts';
 import type { StorageAccounts } from './clients.ts';
 import { letGo } from './body.ts';
-import { calling } from './errors.ts';
+import { calling, isPastEnd } from './errors.ts';
 
 export class BlobEntries implements EntryStore {
   readonly #accounts: StorageAccounts;
@@ -57,12 +57,37 @@ export class BlobEntries implements EntryStore {
     }
   }
 
+  async readPart(place: BlobPlace, at: { offset: number; lengthBytes: number }): Promise<Uint8Array | undefined> {
+    try {
+      return await calling(`reading ${at.lengthBytes} bytes at ${at.offset} of the entry "${place.blob}"`, async () => {
+        try {
+          const { readableStreamBody } = await this.#client(place).download(at.offset, at.lengthBytes);
+          const parts: Buffer[] = [];
+          for await (const chunk of readableStreamBody ?? []) parts.push(Buffer.from(chunk));
+          return Buffer.concat(parts);
+        } catch (error) {
+          if (isPastEnd(error)) return new Uint8Array(0);
+          throw error;
+        }
+      });
+    } catch (error) {
+      if (isLeewardError(error, 'NOT_FOUND')) return undefined;
+      throw error;
+    }
+  }
+
+  async remove(place: BlobPlace): Promise<void> {
+    await calling(`removing the entry "${place.blob}"`, async () => this.#client(place).deleteIfExists());
+  }
+
   async *list(place: ContainerPlace, prefix: string): AsyncIterable<ListedEntry> {
     const entries = this.#container(place).listBlobsFlat({ prefix });
     for (;;) {
       const next = await calling(`listing the entries "${prefix}"`, async () => entries.next());
       if (next.done === true) return;
-      yield { name: next.value.name, sizeBytes: next.value.properties.contentLength ?? 0 };
+      const { name, properties } = next.value;
+      const createdAtMs = (properties.createdOn ?? properties.lastModified).getTime();
+      yield { name, sizeBytes: properties.contentLength ?? 0, createdAtMs };
     }
   }
 

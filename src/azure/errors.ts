@@ -46,6 +46,11 @@ function classify(error: unknown, doing: string): LeewardError {
   });
 }
 
+/** Whether `error` is storage's word for a range that begins behind the end. Source: Blob service error codes, 416. */
+export function isPastEnd(error: unknown): boolean {
+  return error instanceof RestError && error.statusCode === 416;
+}
+
 /** Runs one storage call and classifies what it throws. */
 export async function calling<T>(doing: string, call: () => Promise<T>): Promise<T> {
   try {

@@ -49,7 +49,10 @@ export const STORAGE_CALLS = {
   /** `BlobState` */
   state: { read: BLOBS, create: BLOBS, replace: BLOBS, list: BLOBS } satisfies Needs<StateStore, BuiltInRole>,
   /** `BlobEntries` */
-  entries: { create: BLOBS, read: BLOBS, list: BLOBS } satisfies Needs<EntryStore, BuiltInRole>,
+  entries: { create: BLOBS, read: BLOBS, readPart: BLOBS, remove: BLOBS, list: BLOBS } satisfies Needs<
+    EntryStore,
+    BuiltInRole
+  >,
   /** `PageBlobReplicas` */
   replicas: {
     create: BLOBS,
@@ -57,11 +60,15 @@ export const STORAGE_CALLS = {
     raiseSequenceNumber: BLOBS,
     writePages: BLOBS,
     clearPages: BLOBS,
+    resize: BLOBS,
     snapshot: BLOBS,
     listSnapshots: BLOBS,
     deleteSnapshot: BLOBS,
     read: BLOBS,
     copySnapshot: BLOBS,
+    dataRanges: BLOBS,
+    resetSequenceNumber: BLOBS,
+    remove: BLOBS,
     url: [],
   } satisfies Needs<ReplicaStore, BuiltInRole>,
   /** `StorageQueues` */
@@ -71,7 +78,9 @@ export const STORAGE_CALLS = {
     queueUrl: [...DELEGATION, ...MESSAGES],
     journalUrl: DELEGATION,
     readUrl: DELEGATION,
+    uploadUrl: DELEGATION,
     ensureContainer: BLOBS,
+    removeContainer: BLOBS,
   } satisfies Needs<AccessIssuer & ReadAccess, BuiltInRole>,
 } as const;
 

@@ -2,9 +2,9 @@
 import type { PageBlobClient } from '@azure/storage-blob';
 import { LeewardError, isLeewardError } from '../kernel/errors.ts';
 import type { BlobPlace } from '../kernel/places.ts';
-import type { ListedSnapshot, ReplicaProperties, ReplicaStore } from '../ports/replica-store.ts';
+import type { DataRange, ListedSnapshot, ReplicaProperties, ReplicaStore } from '../ports/replica-store.ts';
 import type { StorageAccounts } from './clients.ts';
-import { calling } from './errors.ts';
+import { calling, isPastEnd } from './errors.ts';
 
 /** Metadata of a snapshot that holds the delta's number. */
 const NUMBER_LABEL = 'leewardnumber';
@@ -47,23 +47,36 @@ export class PageBlobReplicas implements ReplicaStore {
     );
   }
 
-  async writePages(place: BlobPlace, at: { offset: number; bytes: Uint8Array; fence: number }): Promise<void> {
+  async writePages(
+    place: BlobPlace,
+    at: { offset: number; bytes: Uint8Array; fence: number },
+  ): Promise<{ etag: string }> {
     const conditions = { ifSequenceNumberEqualTo: at.fence };
-    await calling(`writing ${at.bytes.length} bytes at ${at.offset} of "${place.blob}"`, async () =>
-      this.#client(place).uploadPages(at.bytes, at.offset, at.bytes.length, { conditions }),
+    return calling(`writing ${at.bytes.length} bytes at ${at.offset} of "${place.blob}"`, async () =>
+      etagOf(await this.#client(place).uploadPages(at.bytes, at.offset, at.bytes.length, { conditions })),
     );
   }
 
-  async clearPages(place: BlobPlace, at: { offset: number; lengthBytes: number; fence: number }): Promise<void> {
+  async clearPages(
+    place: BlobPlace,
+    at: { offset: number; lengthBytes: number; fence: number },
+  ): Promise<{ etag: string }> {
     const conditions = { ifSequenceNumberEqualTo: at.fence };
-    await calling(`clearing ${at.lengthBytes} bytes at ${at.offset} of "${place.blob}"`, async () =>
-      this.#client(place).clearPages(at.offset, at.lengthBytes, { conditions }),
+    return calling(`clearing ${at.lengthBytes} bytes at ${at.offset} of "${place.blob}"`, async () =>
+      etagOf(await this.#client(place).clearPages(at.offset, at.lengthBytes, { conditions })),
     );
   }
 
-  async snapshot(place: BlobPlace, at: { etag: string; number: number }): Promise<string> {
+  async resize(place: BlobPlace, to: { sizeBytes: number; etag: string }): Promise<void> {
+    await calling(`resizing "${place.blob}" to ${to.sizeBytes} bytes`, async () =>
+      this.#client(place).resize(to.sizeBytes, { conditions: { ifMatch: to.etag } }),
+    );
+  }
+
+  async snapshot(place: BlobPlace, at: { etag?: string; number: number }): Promise<string> {
     return calling(`taking a snapshot of "${place.blob}"`, async () => {
-      const options = { conditions: { ifMatch: at.etag }, metadata: { [NUMBER_LABEL]: String(at.number) } };
+      const conditions = at.etag === undefined ? {} : { ifMatch: at.etag };
+      const options = { conditions, metadata: { [NUMBER_LABEL]: String(at.number) } };
       const { snapshot } = await this.#client(place).createSnapshot(options);
       if (snapshot === undefined) throw new LeewardError('UNAVAILABLE', `"${place.blob}": storage named no snapshot`);
       return snapshot;
@@ -122,6 +135,43 @@ export class PageBlobReplicas implements ReplicaStore {
     throw new LeewardError('PLATFORM_FAILED', `the copy "${to.blob}" ended as "${copyStatus ?? 'no copy at all'}"`);
   }
 
+  /** Source: Azure Storage REST, "Get Page Ranges": 10,000 at once, which the SDK's listing goes on from. */
+  async dataRanges(
+    place: BlobPlace,
+    at: { offset: number; lengthBytes: number; snapshot?: string },
+  ): Promise<readonly DataRange[]> {
+    return calling(`looking for data in "${place.blob}"`, async () => {
+      const live = this.#client(place);
+      const client = at.snapshot === undefined ? live : live.withSnapshot(at.snapshot);
+      const end = at.offset + at.lengthBytes;
+      const found: DataRange[] = [];
+      try {
+        for await (const range of client.listPageRanges(at.offset, at.lengthBytes)) {
+          if (range.isClear) continue;
+          // Azurite answers with whole ranges that only begin or end within what was asked for.
+          const offset = Math.max(range.start, at.offset);
+          const lengthBytes = Math.min(range.end + 1, end) - offset;
+          if (lengthBytes > 0) found.push({ offset, lengthBytes });
+        }
+      } catch (error) {
+        if (!isPastEnd(error)) throw error;
+      }
+      return found;
+    });
+  }
+
+  async resetSequenceNumber(place: BlobPlace, at: { etag: string }): Promise<void> {
+    await calling(`resetting the sequence number of "${place.blob}"`, async () =>
+      this.#client(place).updateSequenceNumber('update', 0, { conditions: { ifMatch: at.etag } }),
+    );
+  }
+
+  async remove(place: BlobPlace): Promise<void> {
+    await calling(`removing "${place.blob}"`, async () =>
+      this.#client(place).deleteIfExists({ deleteSnapshots: 'include' }),
+    );
+  }
+
   url(place: BlobPlace): string {
     return this.#client(place).url;
   }
@@ -129,6 +179,12 @@ export class PageBlobReplicas implements ReplicaStore {
   #client(place: BlobPlace): PageBlobClient {
     return this.#accounts.named(place.account).blobs.getContainerClient(place.container).getPageBlobClient(place.blob);
   }
+}
+
+/** The ETag that Azure gives with every change. Source: Azure Storage REST, "Put Page", response headers. */
+function etagOf({ etag }: { etag?: string }): { etag: string } {
+  if (etag === undefined) throw new LeewardError('PLATFORM_FAILED', 'storage named no ETag of what it wrote');
+  return { etag };
 }
 
 /** The number in a snapshot's label; undefined for a snapshot that is none of ours, which is left alone. */

@@ -22,6 +22,12 @@ export interface ListedSnapshot {
   readonly number: number | undefined;
 }
 
+/** Bytes of a blob. */
+export interface DataRange {
+  readonly offset: number;
+  readonly lengthBytes: number;
+}
+
 export interface ReplicaStore {
   /** Creates an empty blob of `sizeBytes` (a multiple of 512), sequence number 0. An existing one stays as it is. */
   create(place: BlobPlace, sizeBytes: number): Promise<void>;
@@ -34,15 +40,26 @@ export interface ReplicaStore {
 
   /**
    * Writes whole pages: `offset` and the length are multiples of 512, at most {@link WRITE_BYTES_MAX}. Idempotent under
-   * its fence. Errors: FENCED when the sequence number differs, UNAVAILABLE with an unknown effect.
+   * its fence. Gives the blob's ETag as this write left it. Errors: FENCED when the sequence number differs, UNAVAILABLE
+   * with an unknown effect.
    */
-  writePages(place: BlobPlace, at: { offset: number; bytes: Uint8Array; fence: number }): Promise<void>;
+  writePages(place: BlobPlace, at: { offset: number; bytes: Uint8Array; fence: number }): Promise<{ etag: string }>;
 
   /** Clears pages to zeros, any length. Otherwise as {@link writePages}. */
-  clearPages(place: BlobPlace, at: { offset: number; lengthBytes: number; fence: number }): Promise<void>;
+  clearPages(place: BlobPlace, at: { offset: number; lengthBytes: number; fence: number }): Promise<{ etag: string }>;
 
-  /** Takes a snapshot if the blob's ETag is still `etag`, labelled with the delta's number. Errors: CONFLICT. */
-  snapshot(place: BlobPlace, at: { etag: string; number: number }): Promise<string>;
+  /**
+   * Gives the blob another size, a multiple of 512, if its ETag is still `etag`; what is added is zeros. It takes no fence:
+   * any write changes the ETag, so that a late resize cannot land after one. Errors: CONFLICT, UNAVAILABLE with an
+   * unknown effect.
+   */
+  resize(place: BlobPlace, to: { sizeBytes: number; etag: string }): Promise<void>;
+
+  /**
+   * Takes a snapshot if the blob's ETag is still `etag`, labelled with the delta's number; without an `etag`, of whatever
+   * the blob holds at that moment. Errors: CONFLICT, NOT_FOUND.
+   */
+  snapshot(place: BlobPlace, at: { etag?: string; number: number }): Promise<string>;
 
   /** All snapshots of the blob, oldest first. */
   listSnapshots(place: BlobPlace): Promise<readonly ListedSnapshot[]>;
@@ -58,6 +75,25 @@ export interface ReplicaStore {
    * Idempotent. 'done' once the copy is whole. Errors: NOT_FOUND, PLATFORM_FAILED when the copy failed or was aborted.
    */
   copySnapshot(from: BlobPlace & { snapshot: string }, to: BlobPlace): Promise<'copying' | 'done'>;
+
+  /**
+   * Where the blob, or a snapshot of it, may hold anything but zeros, between `offset` and `offset + lengthBytes`: byte
+   * ranges that ascend and do not overlap; neighbours may touch. What lies behind the blob's end holds nothing. The answer
+   * grows with what is asked for: 256 MiB at a time are plenty. Errors: NOT_FOUND.
+   */
+  dataRanges(
+    place: BlobPlace,
+    at: { offset: number; lengthBytes: number; snapshot?: string },
+  ): Promise<readonly DataRange[]>;
+
+  /**
+   * Sets the sequence number to 0 if the blob's ETag is still `etag`. Only for a copy that no state document offers yet:
+   * it came with whatever number its source had. Errors: CONFLICT, NOT_FOUND.
+   */
+  resetSequenceNumber(place: BlobPlace, at: { etag: string }): Promise<void>;
+
+  /** Deletes the blob with all its snapshots; gone already is well. */
+  remove(place: BlobPlace): Promise<void>;
 
   /** The address that Azure imports a disk from; without credentials. */
   url(place: BlobPlace): string;

@@ -46,6 +46,7 @@ describe('on Azurite', () => {
     open: () => new BlobEntries(accounts()),
     fresh,
     container: () => ({ account: account().name, container: 'journal' }),
+    pass: async (ms) => wait(ms),
   });
   queuesContract({
     open: () => new StorageQueues(account()),

@@ -7,7 +7,13 @@ import type { EntryStore } from '../../src/ports/entries.ts';
 import { failsWith } from '../support/fails-with.ts';
 import type { Subject } from './subject.ts';
 
-export function entryStoreContract(subject: Subject<EntryStore> & { readonly container: () => ContainerPlace }): void {
+export function entryStoreContract(
+  subject: Subject<EntryStore> & {
+    readonly container: () => ContainerPlace;
+    /** Lets time pass, on the storage's clock. */
+    readonly pass: (ms: number) => Promise<void>;
+  },
+): void {
   const place = (what: string): BlobPlace => ({ ...subject.container(), blob: subject.fresh(what) });
 
   describe('EntryStore', () => {
@@ -56,6 +62,40 @@ export function entryStoreContract(subject: Subject<EntryStore> & { readonly con
       bytes.write('after!');
       const read = (await store.read(at, 100)) ?? new Uint8Array();
       assert.equal(Buffer.from(read).toString(), 'before');
+    });
+
+    test('a part is read; behind the end there is nothing, and of no entry there is none', async () => {
+      const [store, at] = [subject.open(), place('parts')];
+      await store.create(at, Buffer.from('0123456789'));
+      const part = async (offset: number, lengthBytes: number): Promise<string> =>
+        Buffer.from((await store.readPart(at, { offset, lengthBytes })) ?? 'nothing').toString();
+      assert.equal(await part(0, 4), '0123');
+      assert.equal(await part(3, 4), '3456');
+      assert.equal(await part(8, 100), '89');
+      assert.equal(await part(10, 5), '');
+      assert.equal(await part(50, 5), '');
+      assert.equal(await store.readPart(place('none'), { offset: 0, lengthBytes: 1 }), undefined);
+    });
+
+    test('what was removed is gone, and removing it again is well', async () => {
+      const [store, at] = [subject.open(), place('removed')];
+      await store.create(at, Buffer.from('x'));
+      await store.remove(at);
+      await store.remove(at);
+      assert.equal(await store.read(at, 10), undefined);
+      assert.equal(await store.create(at, Buffer.from('anew')), 'created');
+    });
+
+    test('a listing says when each entry was created, in their order', async () => {
+      const [store, folder] = [subject.open(), subject.fresh('ages')];
+      for (const name of ['a', 'b']) {
+        await store.create({ ...subject.container(), blob: `${folder}/${name}` }, Buffer.from(name));
+        await subject.pass(1500);
+      }
+      const times: number[] = [];
+      for await (const { createdAtMs } of store.list(subject.container(), `${folder}/`)) times.push(createdAtMs);
+      const [first = NaN, second = NaN] = times;
+      assert(second > first, `${first}, ${second}`);
     });
 
     test('a listing has the entries under a prefix in the order of their names, with their sizes', async () => {

@@ -13,10 +13,15 @@ import { freshName as fresh } from './subject.ts';
 
 describe('in memory', () => {
   const clock = new ManualClock();
-  const [state, replicas, entries] = [new MemoryState(clock), new MemoryReplicaStore(), new MemoryEntries()];
+  const [state, replicas, entries] = [new MemoryState(clock), new MemoryReplicaStore(), new MemoryEntries(clock)];
   const queues = new MemoryQueues(clock);
   stateStoreContract({ open: () => state, fresh });
   replicaStoreContract({ open: () => replicas, fresh, account: () => 'memory' });
-  entryStoreContract({ open: () => entries, fresh, container: () => ({ account: 'memory', container: 'journal' }) });
+  entryStoreContract({
+    open: () => entries,
+    fresh,
+    container: () => ({ account: 'memory', container: 'journal' }),
+    pass: async (ms) => clock.sleep(ms),
+  });
   queuesContract({ open: () => queues, fresh, queue: async () => fresh('queue'), pass: async (ms) => clock.sleep(ms) });
 });

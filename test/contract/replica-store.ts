@@ -117,6 +117,60 @@ export function replicaStoreContract(subject: Subject<ReplicaStore> & { readonly
       assert(Buffer.alloc(SIZE_BYTES).equals(bytes));
     });
 
+    test('a resize keeps what is left, shows zeros where it grew, and changes the ETag', async () => {
+      const { store, at } = await made('resize');
+      await store.raiseSequenceNumber(at, 1);
+      await store.writePages(at, { offset: 0, bytes: Buffer.alloc(SIZE_BYTES, 7), fence: 1 });
+      const { etag } = await properties(store, at);
+      const half = SIZE_BYTES / 2;
+      await store.resize(at, { sizeBytes: half, etag });
+      const between = await properties(store, at);
+      assert.notEqual(between.etag, etag);
+      await store.resize(at, { sizeBytes: SIZE_BYTES, etag: between.etag });
+      assert.deepEqual(
+        { ...(await store.properties(at)), etag: '' },
+        { sizeBytes: SIZE_BYTES, sequenceNumber: 1, etag: '' },
+      );
+      const bytes = await store.read(at, { offset: 0, lengthBytes: SIZE_BYTES });
+      assert(Buffer.concat([Buffer.alloc(half, 7), Buffer.alloc(half)]).equals(bytes));
+    });
+
+    test('a late resize does not land after a write, a raise or another resize', async () => {
+      const { store, at } = await made('lateresize');
+      await store.raiseSequenceNumber(at, 1);
+      for (const change of [
+        async () => void (await store.writePages(at, { offset: 0, bytes: page(1), fence: 1 })),
+        async () => store.raiseSequenceNumber(at, 1),
+        async () => store.resize(at, { sizeBytes: SIZE_BYTES, etag: (await properties(store, at)).etag }),
+      ]) {
+        const { etag } = await properties(store, at);
+        await change();
+        await assert.rejects(store.resize(at, { sizeBytes: PAGE_BYTES, etag }), failsWith('CONFLICT'));
+      }
+      assert.equal((await store.properties(at))?.sizeBytes, SIZE_BYTES);
+    });
+
+    test('a write gives the ETag that it left, under which a snapshot can be taken', async () => {
+      const { store, at } = await made('writeetag');
+      await store.raiseSequenceNumber(at, 1);
+      const written = await store.writePages(at, { offset: 0, bytes: page(1), fence: 1 });
+      assert.equal(written.etag, (await properties(store, at)).etag);
+      await store.snapshot(at, { etag: written.etag, number: 1 });
+      const cleared = await store.clearPages(at, { offset: 0, lengthBytes: PAGE_BYTES, fence: 1 });
+      assert.equal(cleared.etag, (await properties(store, at)).etag);
+      await assert.rejects(store.snapshot(at, { etag: written.etag, number: 2 }), failsWith('CONFLICT'));
+    });
+
+    test('a snapshot keeps the size that the blob had', async () => {
+      const { store, at } = await made('snapshotsize');
+      await store.raiseSequenceNumber(at, 1);
+      await store.writePages(at, { offset: SIZE_BYTES - PAGE_BYTES, bytes: page(1), fence: 1 });
+      const { etag } = await properties(store, at);
+      const snapshot = await store.snapshot(at, { etag, number: 1 });
+      await store.resize(at, { sizeBytes: PAGE_BYTES, etag: (await properties(store, at)).etag });
+      assert.equal(await pageAt(store, at, SIZE_BYTES - PAGE_BYTES, snapshot), 1);
+    });
+
     test('a snapshot keeps what the blob was', async () => {
       const { store, at } = await made('snapshot');
       await store.raiseSequenceNumber(at, 1);
@@ -204,6 +258,73 @@ export function replicaStoreContract(subject: Subject<ReplicaStore> & { readonly
       const to = place('nothing');
       await assert.rejects(store.copySnapshot({ ...at, snapshot }, to), failsWith('NOT_FOUND'));
       assert.equal(await store.properties(to), undefined);
+    });
+
+    test('a snapshot without a condition is of whatever is there', async () => {
+      const { store, at } = await made('sealed');
+      await store.raiseSequenceNumber(at, 1);
+      await store.writePages(at, { offset: 0, bytes: page(3), fence: 1 });
+      const snapshot = await store.snapshot(at, { number: 0 });
+      await store.writePages(at, { offset: 0, bytes: page(4), fence: 1 });
+      const bytes = await store.read(at, { offset: 0, lengthBytes: PAGE_BYTES, snapshot });
+      assert.equal(bytes[0], 3);
+      await assert.rejects(store.snapshot(place('none'), { number: 0 }), failsWith('NOT_FOUND'));
+    });
+
+    test('where data is, is told of the blob and of a snapshot, within what was asked for', async () => {
+      const { store, at } = await made('ranges');
+      await store.raiseSequenceNumber(at, 1);
+      const pages = async (lengthPages: number, from: number, snapshot?: string): Promise<number[]> => {
+        const asked = { offset: from * PAGE_BYTES, lengthBytes: lengthPages * PAGE_BYTES };
+        const found = await store.dataRanges(at, snapshot === undefined ? asked : { ...asked, snapshot });
+        let behind = 0;
+        return found.flatMap(({ offset, lengthBytes }) => {
+          assert(offset >= Math.max(asked.offset, behind) && lengthBytes > 0);
+          behind = offset + lengthBytes;
+          assert(behind <= asked.offset + asked.lengthBytes);
+          return Array.from({ length: lengthBytes / PAGE_BYTES }, (_, index) => offset / PAGE_BYTES + index);
+        });
+      };
+      assert.deepEqual(await pages(16, 0), []);
+      for (const index of [1, 2, 3, 7]) {
+        await store.writePages(at, { offset: index * PAGE_BYTES, bytes: page(1), fence: 1 });
+      }
+      const snapshot = await store.snapshot(at, { number: 0 });
+      await store.clearPages(at, { offset: 2 * PAGE_BYTES, lengthBytes: PAGE_BYTES, fence: 1 });
+      assert.deepEqual(await pages(16, 0, snapshot), [1, 2, 3, 7]);
+      assert.deepEqual(await pages(16, 0), [1, 3, 7]);
+      assert.deepEqual(await pages(2, 2, snapshot), [2, 3]);
+      assert.deepEqual(await pages(4, 4, snapshot), [7]);
+      assert.deepEqual(await pages(8, SIZE_BYTES / PAGE_BYTES), []);
+      await assert.rejects(
+        store.dataRanges(place('none'), { offset: 0, lengthBytes: PAGE_BYTES }),
+        failsWith('NOT_FOUND'),
+      );
+    });
+
+    test('a copy has its source of the number too; it is reset under the ETag that was seen', async () => {
+      const { store, at } = await made('numbered');
+      const to = place('numbered-copy');
+      await store.raiseSequenceNumber(at, 2 ** 53);
+      const snapshot = await store.snapshot(at, { number: 0 });
+      for (let tries = 0; (await store.copySnapshot({ ...at, snapshot }, to)) !== 'done'; tries += 1) {
+        assert(tries < 1000, 'the copy never ends');
+      }
+      const copied = await properties(store, to);
+      await store.resetSequenceNumber(to, { etag: copied.etag });
+      assert.equal((await properties(store, to)).sequenceNumber, 0);
+      await store.raiseSequenceNumber(to, 5);
+      await assert.rejects(store.resetSequenceNumber(to, { etag: copied.etag }), failsWith('CONFLICT'));
+      assert.equal((await properties(store, to)).sequenceNumber, 5);
+    });
+
+    test('a blob is removed with its snapshots, and removing it again is well', async () => {
+      const { store, at } = await made('removed');
+      const snapshot = await store.snapshot(at, { number: 0 });
+      await store.remove(at);
+      await store.remove(at);
+      assert.equal(await store.properties(at), undefined);
+      await assert.rejects(store.read(at, { offset: 0, lengthBytes: PAGE_BYTES, snapshot }), failsWith('NOT_FOUND'));
     });
 
     test('the address names the blob and carries no credential', async () => {

@@ -330,6 +330,7 @@ async function seedVolume(documents: Documents, replicas: MemoryReplicaStore, vo
         replica,
         journal: { account: ACCOUNT, container: journalContainer(volume) },
         volumeBytes: 512,
+        properties: {},
         createdAtMs: 0,
         epoch: 1,
         applied: { number: 4, digest: digestOf(4), sourceTimeMs: 4 },
@@ -385,6 +386,9 @@ function memoryAccess(): AccessIssuer {
   return {
     queueUrl: async (queue, expiresAtMs) => `https://queue.example/${queue}?until=${expiresAtMs}`,
     journalUrl: async ({ container }, expiresAtMs) => `https://blob.example/${container}?until=${expiresAtMs}`,
+    uploadUrl: async ({ container, blob }, expiresAtMs) =>
+      `https://blob.example/${container}/${blob}?until=${expiresAtMs}`,
     ensureContainer: async () => undefined,
+    removeContainer: async () => undefined,
   };
 }

@@ -5,6 +5,7 @@ import { currentGeneration, volumeKind } from '../../src/documents/volume.ts';
 import type { Generation, VolumeDocument } from '../../src/documents/volume.ts';
 import { QUEUES } from '../../src/kernel/names.ts';
 import type { Clock } from '../../src/kernel/clock.ts';
+import type { AccessIssuer } from '../../src/ports/access.ts';
 import type { EntryStore } from '../../src/ports/entries.ts';
 import type { Queues } from '../../src/ports/queue.ts';
 import type { ReplicaStore } from '../../src/ports/replica-store.ts';
@@ -17,6 +18,7 @@ import type { JudgedQueue } from '../../src/replica/poison.ts';
 import { Sweep } from '../../src/replica/sweep.ts';
 import type { SweepReport } from '../../src/replica/sweep.ts';
 import { ManualClock } from './memory/clock.ts';
+import { MemoryAccess } from './memory/access.ts';
 import { MemoryEntries } from './memory/entries.ts';
 import { intercept } from './memory/intercept.ts';
 import type { PortCall } from './memory/intercept.ts';
@@ -31,12 +33,18 @@ export interface StoragePorts {
   readonly replicas: ReplicaStore;
   readonly entries: EntryStore;
   readonly queues: Queues;
+  /** Containers of uploads. Left out where nothing is ever uploaded. */
+  readonly access?: Containers;
 }
+
+/** What the data path asks of the access port. */
+export type Containers = Pick<AccessIssuer, 'ensureContainer' | 'removeContainer'>;
 
 export interface WorkerOptions {
   readonly claimMs?: number;
   readonly snapshotsKept?: number;
   readonly budgetMs?: number;
+  readonly volumesAtOnce?: number;
 }
 
 /** Which port a call went to, with the call. */
@@ -56,7 +64,13 @@ export class Worker {
     this.ports = ports;
     this.documents = new Documents(ports.state);
     const shared = { documents: this.documents, replicas, entries, queues, clock };
-    this.engine = new ReplicaEngine(shared, { claimMs: 20_000, snapshotsKept: 24, budgetMs: 120_000, ...options });
+    this.engine = new ReplicaEngine(shared, {
+      claimMs: 20_000,
+      snapshotsKept: 24,
+      budgetMs: 120_000,
+      volumesAtOnce: 4,
+      ...options,
+    });
     const keys = new SiteKeys(shared, KEY_SECRET);
     this.ingest = new Ingest({ ...shared, keys, engine: this.engine, account: ACCOUNT });
     this.sweeper = new Sweep({ ...shared, engine: this.engine });
@@ -77,8 +91,9 @@ export class MemoryStorage {
   readonly clock = new ManualClock();
   readonly state = new MemoryState(this.clock);
   readonly replicas = new MemoryReplicaStore();
-  readonly entries = new MemoryEntries();
+  readonly entries = new MemoryEntries(this.clock);
   readonly queues = new MemoryQueues(this.clock);
+  readonly access = new MemoryAccess(this.replicas);
   readonly documents = new Documents(this.state);
 
   /** Another process over this storage. Every one of its calls goes through `around`. */
@@ -91,6 +106,7 @@ export class MemoryStorage {
       replicas: wrap('replicas', this.replicas),
       entries: wrap('entries', this.entries),
       queues: wrap('queues', this.queues),
+      access: wrap('access', this.access),
     };
     return new Worker({ ...ports, clock: this.clock }, options);
   }

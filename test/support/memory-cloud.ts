@@ -9,7 +9,6 @@ import { receiveHeartbeat } from '../../src/health/heartbeat.ts';
 import { renewLeases } from '../../src/health/lease.ts';
 import { LeewardError } from '../../src/kernel/errors.ts';
 import { QUEUES, journalContainer } from '../../src/kernel/names.ts';
-import type { AccessIssuer } from '../../src/ports/access.ts';
 import type { CloudLink } from '../../src/ports/cloud-link.ts';
 import { currentGeneration } from '../../src/documents/volume.ts';
 import type { HeartbeatAnswer } from '../../src/protocol/heartbeat.ts';
@@ -56,7 +55,7 @@ export class MemoryCloud implements CloudLink {
     return await receiveHeartbeat(
       {
         documents: this.storage.documents,
-        access: this.#issuer(),
+        access: this.storage.access,
         keySecret: KEY_SECRET,
         accessMs: this.#accessMs,
         everyMs: 1000,
@@ -109,16 +108,6 @@ export class MemoryCloud implements CloudLink {
     const { volumeBytes } = this.site;
     if (!(await this.storage.replicas.properties(replica))) return new Uint8Array(volumeBytes);
     return await this.storage.replicas.read(replica, { offset: 0, lengthBytes: volumeBytes });
-  }
-
-  #issuer(): AccessIssuer {
-    const url = (name: string, expiresAtMs: number): string =>
-      `https://memory.test/${name}?ends=${expiresAtMs}&sig=secret`;
-    return {
-      queueUrl: async (queue, expiresAtMs) => url(queue, expiresAtMs),
-      journalUrl: async ({ container }, expiresAtMs) => url(container, expiresAtMs),
-      ensureContainer: async () => undefined,
-    };
   }
 
   #open(text: string): string {

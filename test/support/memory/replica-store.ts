@@ -3,20 +3,20 @@
  * held, so that a snapshot of a large blob costs what is in it.
  */
 import { LeewardError } from '../../../src/kernel/errors.ts';
-import type { BlobPlace } from '../../../src/kernel/places.ts';
+import type { BlobPlace, ContainerPlace } from '../../../src/kernel/places.ts';
 import { PAGE_BYTES } from '../../../src/kernel/units.ts';
 import { WRITE_BYTES_MAX } from '../../../src/ports/replica-store.ts';
-import type { ListedSnapshot, ReplicaProperties, ReplicaStore } from '../../../src/ports/replica-store.ts';
+import type { DataRange, ListedSnapshot, ReplicaProperties, ReplicaStore } from '../../../src/ports/replica-store.ts';
 
 /** Pages by their index; a page that is not there is zeros. A page that is there never changes. */
 type Pages = Map<number, Uint8Array>;
 
 interface PageBlob {
-  readonly sizeBytes: number;
+  sizeBytes: number;
   readonly pages: Pages;
   sequenceNumber: number;
   changes: number;
-  readonly snapshots: Map<string, { readonly pages: Pages; readonly number: number }>;
+  readonly snapshots: Map<string, { readonly pages: Pages; readonly sizeBytes: number; readonly number: number }>;
 }
 
 export class MemoryReplicaStore implements ReplicaStore {
@@ -40,28 +40,44 @@ export class MemoryReplicaStore implements ReplicaStore {
     blob.changes += 1;
   }
 
-  async writePages(place: BlobPlace, at: { offset: number; bytes: Uint8Array; fence: number }): Promise<void> {
+  async writePages(
+    place: BlobPlace,
+    at: { offset: number; bytes: Uint8Array; fence: number },
+  ): Promise<{ etag: string }> {
     if (at.bytes.length > WRITE_BYTES_MAX) throw new Error('more than 4 MiB in one write');
-    const pages = this.#change(place, { ...at, lengthBytes: at.bytes.length });
+    const blob = this.#change(place, { ...at, lengthBytes: at.bytes.length });
     for (let done = 0; done < at.bytes.length; done += PAGE_BYTES) {
       const page = new Uint8Array(at.bytes.subarray(done, done + PAGE_BYTES));
-      pages.set((at.offset + done) / PAGE_BYTES, page);
+      blob.pages.set((at.offset + done) / PAGE_BYTES, page);
     }
+    return { etag: etag(blob) };
   }
 
-  async clearPages(place: BlobPlace, at: { offset: number; lengthBytes: number; fence: number }): Promise<void> {
-    const pages = this.#change(place, at);
-    for (const index of [...pages.keys()]) {
-      if (index * PAGE_BYTES >= at.offset && index * PAGE_BYTES < at.offset + at.lengthBytes) pages.delete(index);
-    }
+  async clearPages(
+    place: BlobPlace,
+    at: { offset: number; lengthBytes: number; fence: number },
+  ): Promise<{ etag: string }> {
+    const blob = this.#change(place, at);
+    dropPages(blob.pages, at.offset, at.offset + at.lengthBytes);
+    return { etag: etag(blob) };
   }
 
-  async snapshot(place: BlobPlace, at: { etag: string; number: number }): Promise<string> {
+  async resize(place: BlobPlace, to: { sizeBytes: number; etag: string }): Promise<void> {
     const blob = this.#need(place);
-    if (etag(blob) !== at.etag) throw new LeewardError('CONFLICT', `"${place.blob}" changed meanwhile`);
+    if (to.sizeBytes % PAGE_BYTES !== 0) throw new Error('size is not a multiple of 512');
+    if (etag(blob) !== to.etag) throw new LeewardError('CONFLICT', `"${place.blob}" changed meanwhile`);
+    dropPages(blob.pages, to.sizeBytes, Infinity);
+    blob.sizeBytes = to.sizeBytes;
+    blob.changes += 1;
+  }
+
+  async snapshot(place: BlobPlace, at: { etag?: string; number: number }): Promise<string> {
+    const blob = this.#need(place);
+    if (at.etag !== undefined && etag(blob) !== at.etag)
+      throw new LeewardError('CONFLICT', `"${place.blob}" changed meanwhile`);
     this.#snapshots += 1;
     const snapshot = `snapshot-${String(this.#snapshots).padStart(8, '0')}`;
-    blob.snapshots.set(snapshot, { pages: new Map(blob.pages), number: at.number });
+    blob.snapshots.set(snapshot, { pages: new Map(blob.pages), sizeBytes: blob.sizeBytes, number: at.number });
     return snapshot;
   }
 
@@ -75,11 +91,11 @@ export class MemoryReplicaStore implements ReplicaStore {
 
   async read(place: BlobPlace, at: { offset: number; lengthBytes: number; snapshot?: string }): Promise<Uint8Array> {
     const blob = this.#need(place);
-    const pages = at.snapshot === undefined ? blob.pages : blob.snapshots.get(at.snapshot)?.pages;
-    if (!pages) throw new LeewardError('NOT_FOUND', `"${place.blob}" has no snapshot "${at.snapshot ?? ''}"`);
-    const endBytes = Math.min(at.offset + at.lengthBytes, blob.sizeBytes);
+    const read = at.snapshot === undefined ? blob : blob.snapshots.get(at.snapshot);
+    if (!read) throw new LeewardError('NOT_FOUND', `"${place.blob}" has no snapshot "${at.snapshot ?? ''}"`);
+    const endBytes = Math.min(at.offset + at.lengthBytes, read.sizeBytes);
     const bytes = new Uint8Array(Math.max(0, endBytes - at.offset));
-    for (const [index, page] of pages) {
+    for (const [index, page] of read.pages) {
       const start = index * PAGE_BYTES - at.offset;
       if (start >= bytes.length || start + PAGE_BYTES <= 0) continue;
       bytes.set(page.subarray(Math.max(0, -start), bytes.length - start), Math.max(0, start));
@@ -89,12 +105,45 @@ export class MemoryReplicaStore implements ReplicaStore {
 
   async copySnapshot(from: BlobPlace & { snapshot: string }, to: BlobPlace): Promise<'copying' | 'done'> {
     if (this.#blobs.has(key(to))) return 'done';
-    const { sizeBytes, snapshots } = this.#need(from);
-    const source = snapshots.get(from.snapshot);
+    const source = this.#need(from).snapshots.get(from.snapshot);
     if (!source) throw new LeewardError('NOT_FOUND', `"${from.blob}" has no snapshot "${from.snapshot}"`);
+    const { sizeBytes } = source;
     const pages = new Map(source.pages);
-    this.#blobs.set(key(to), { sizeBytes, pages, sequenceNumber: 0, changes: 0, snapshots: new Map() });
+    // Source: Azure Storage REST, "Copy Blob": the sequence number is among the properties that are copied.
+    const { sequenceNumber } = this.#need(from);
+    this.#blobs.set(key(to), { sizeBytes, pages, sequenceNumber, changes: 0, snapshots: new Map() });
     return 'done';
+  }
+
+  async dataRanges(
+    place: BlobPlace,
+    at: { offset: number; lengthBytes: number; snapshot?: string },
+  ): Promise<readonly DataRange[]> {
+    const blob = this.#need(place);
+    const read = at.snapshot === undefined ? blob : blob.snapshots.get(at.snapshot);
+    if (!read) throw new LeewardError('NOT_FOUND', `"${place.blob}" has no snapshot "${at.snapshot ?? ''}"`);
+    return [...read.pages.keys()]
+      .sort((a, b) => a - b)
+      .map((index) => ({ offset: index * PAGE_BYTES, lengthBytes: PAGE_BYTES }))
+      .filter(({ offset }) => offset >= at.offset && offset < at.offset + at.lengthBytes);
+  }
+
+  async resetSequenceNumber(place: BlobPlace, at: { etag: string }): Promise<void> {
+    const blob = this.#need(place);
+    if (etag(blob) !== at.etag) throw new LeewardError('CONFLICT', `"${place.blob}" changed meanwhile`);
+    blob.sequenceNumber = 0;
+    blob.changes += 1;
+  }
+
+  async remove(place: BlobPlace): Promise<void> {
+    this.#blobs.delete(key(place));
+  }
+
+  /** What the access port does to a container with page blobs. */
+  removeContainer({ account, container }: ContainerPlace): void {
+    for (const name of [...this.#blobs.keys()]) {
+      if (name.startsWith(`${account}/${container}/`)) this.#blobs.delete(name);
+    }
   }
 
   url(place: BlobPlace): string {
@@ -107,8 +156,8 @@ export class MemoryReplicaStore implements ReplicaStore {
     return blob;
   }
 
-  /** The pages to change, once the request has proved itself as Azure would demand. */
-  #change(place: BlobPlace, at: { offset: number; lengthBytes: number; fence: number }): Pages {
+  /** The blob to change, once the request has proved itself as Azure would demand. */
+  #change(place: BlobPlace, at: { offset: number; lengthBytes: number; fence: number }): PageBlob {
     const blob = this.#need(place);
     if (at.offset % PAGE_BYTES !== 0 || at.lengthBytes % PAGE_BYTES !== 0 || at.lengthBytes === 0) {
       throw new Error(`pages ${at.offset}+${at.lengthBytes} are not aligned`);
@@ -118,8 +167,13 @@ export class MemoryReplicaStore implements ReplicaStore {
       throw new LeewardError('FENCED', `"${place.blob}" has sequence number ${blob.sequenceNumber}, not ${at.fence}`);
     }
     blob.changes += 1;
-    return blob.pages;
+    return blob;
   }
+}
+
+function dropPages(pages: Pages, start: number, end: number): void {
+  for (const index of [...pages.keys()])
+    if (index * PAGE_BYTES >= start && index * PAGE_BYTES < end) pages.delete(index);
 }
 
 function key(place: BlobPlace): string {
