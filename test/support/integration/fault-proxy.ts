@@ -102,10 +102,11 @@ export class FaultProxy {
     this.#chance = options.chance;
     this.#lateMs = options.lateMs ?? { least: 300, most: 1500 };
     this.#server = createServer((request, response) => {
+      const { socket } = request;
       this.#serve(request, response).catch((error: unknown) => {
         // The sender went away, or the target did: either sees a lost connection, which is what a network does.
         if (this.#isOpen) this.#note(describe(request), `lost: ${error instanceof Error ? error.message : 'unknown'}`);
-        request.socket.destroy();
+        socket.destroy();
       });
     });
     this.#server.keepAliveTimeout = KEEP_ALIVE_MS;
