@@ -1,0 +1,104 @@
+/**
+ * `requests.perDelta`: what a delta of one page costs in requests of any kind on a quiet volume, from the sender's message
+ * to the message's end.
+ *
+ * Quiet means: nothing came for longer than anything is remembered, and the volume has as many recovery points as it
+ * keeps, so that each new one ends an old one. Each counted delta is of a site of its own for that.
+ */
+import { mkdir, open, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { openSite } from '../../src/app/site.ts';
+import type { OpenSite } from '../../src/app/site.ts';
+import { withVolume } from '../../src/site/access.ts';
+import { KIB, MIB } from '../../src/kernel/units.ts';
+import { Chance } from '../../test/support/integration/chance.ts';
+import { register } from '../../test/support/integration/live-site.ts';
+import type { LiveStack } from '../../test/support/integration/live-stack.ts';
+import type { BenchContext, Benchmark } from './benchmark.ts';
+import { openStack } from './bench-stack.ts';
+import { describeCounts, requestsOf, totalOf } from './counting.ts';
+import type { Counts } from './counting.ts';
+import { applied, callsEnded, logEnd } from './host-log.ts';
+import { median } from './statistics.ts';
+
+const SITES = 5;
+const SNAPSHOTS_KEPT = 2;
+const VOLUME_BYTES = 8 * MIB;
+const PAGE_BYTES = 4 * KIB;
+/** Longer than the functions remember a site's document (src/replica/site-keys.ts). */
+const QUIET_MS = 31_000;
+
+export const perDelta: Benchmark = {
+  names: ['requests.perDelta'],
+  async run(context) {
+    const { stack, close } = await openStack(context, { LEEWARD_SNAPSHOTS_KEPT: String(SNAPSHOTS_KEPT) });
+    const sites: QuietSite[] = [];
+    try {
+      for (let index = 0; index < SITES; index += 1) sites.push(await QuietSite.open(context, stack, index));
+      for (const site of sites) for (let made = 0; made <= SNAPSHOTS_KEPT; made += 1) await site.change();
+      for (const site of sites) await site.hear();
+      await sleep(QUIET_MS);
+      const counts: Counts[] = [];
+      for (const site of sites) counts.push(await requestsOf(stack, async () => site.change()));
+      const value = median(counts.map(totalOf));
+      const typical = counts.find((one) => totalOf(one) === value) ?? new Map();
+      const detail = `median of ${SITES}: ${describeCounts(typical)}`;
+      return [{ name: 'requests.perDelta', value, detail }];
+    } finally {
+      for (const site of sites) await site.close();
+      await close();
+    }
+  },
+};
+
+/** A site with one small volume that is changed by a page at a time. */
+class QuietSite {
+  readonly #stack: LiveStack;
+  readonly #site: OpenSite;
+  readonly #image: string;
+  readonly #chance: Chance;
+
+  private constructor(of: { stack: LiveStack; site: OpenSite; image: string; chance: Chance }) {
+    this.#stack = of.stack;
+    this.#site = of.site;
+    this.#image = of.image;
+    this.#chance = of.chance;
+  }
+
+  static async open({ folder }: BenchContext, stack: LiveStack, index: number): Promise<QuietSite> {
+    const volume = `bench/quiet-${index}/group/volume`;
+    const own = join(folder, `quiet-${index}`);
+    await mkdir(own);
+    const image = join(own, 'volume.img');
+    await writeFile(image, Buffer.alloc(VOLUME_BYTES));
+    const access = withVolume(await register(stack, volume, { volumeBytes: VOLUME_BYTES }), volume, image);
+    const site = await openSite({ folder: own, access });
+    return new QuietSite({ stack, site, image, chance: new Chance(index + 1, 'quiet') });
+  }
+
+  /** Changes one page, replicates, and waits until the function that applied it has ended and its message is gone. */
+  async change(): Promise<void> {
+    const [replicator] = this.#site.replicators;
+    if (!replicator) throw new Error('the site has no volume');
+    const file = await open(this.#image, 'r+');
+    const page = this.#chance.between(0, VOLUME_BYTES / PAGE_BYTES - 1);
+    await file.write(this.#chance.bytes(PAGE_BYTES), 0, PAGE_BYTES, page * PAGE_BYTES);
+    await file.close();
+    const from = logEnd(this.#stack);
+    const { numbers, unsent } = await replicator.replicateOnce({ consistency: 'crash' });
+    if (unsent) throw unsent;
+    for (const number of numbers) {
+      await callsEnded(this.#stack, { from, count: 1, fits: applied(replicator.volume, number) });
+    }
+  }
+
+  /** A heartbeat, as sites send them all the time: the site hears that everything arrived, and sends none of it again. */
+  async hear(): Promise<void> {
+    await this.#site.agent.heartbeat();
+  }
+
+  async close(): Promise<void> {
+    await this.#site.close();
+  }
+}

@@ -1,0 +1,29 @@
+/** A part: the real site makes the first copy of its volume and waits until the replica has it. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import { openSite } from '../../src/app/site.ts';
+import { parseSiteAccess } from '../../src/site/access.ts';
+import { readPrivateFile } from '../../src/system/private-file.ts';
+import { partArgument, partResult, spending } from './part.ts';
+
+/** How often the cloud is asked how far it came: often enough not to count, seldom enough not to cost. */
+const ASK_MS = 250;
+
+const { accessFile, folder } = partArgument(z.object({ accessFile: z.string(), folder: z.string() }));
+const site = await openSite({ folder, access: parseSiteAccess(await readPrivateFile(accessFile)) });
+const [replicator] = site.replicators;
+if (!replicator) throw new Error('the site has no volume');
+const sent = { changedBytes: 0, storedBytes: 0, deltas: 0 };
+const spent = await spending(async () => {
+  const { changedBytes, storedBytes, numbers, unsent } = await replicator.replicateOnce({ consistency: 'crash' });
+  if (unsent) throw unsent;
+  Object.assign(sent, { changedBytes, storedBytes, deltas: numbers.length });
+  for (;;) {
+    await site.agent.round();
+    const { appliedNumber, storedNumber } = replicator.status();
+    if (appliedNumber === storedNumber) return;
+    await sleep(ASK_MS);
+  }
+});
+await site.close();
+partResult({ ...spent, ...sent });
