@@ -23,6 +23,7 @@ export function openDataPath(settings: Settings, storage: Storage): DataPath {
     claimMs: settings.LEEWARD_CLAIM_MS,
     snapshotsKept: settings.LEEWARD_SNAPSHOTS_KEPT,
     budgetMs: BUDGET_MS,
+    volumesAtOnce: settings.LEEWARD_VOLUMES_AT_ONCE,
   });
   const ingest = new Ingest({ ...storage, keys: new SiteKeys(storage, storage.keySecret), engine });
   return { engine, ingest, sweep: new Sweep({ ...storage, engine }) };

@@ -10,7 +10,7 @@ import type { GroupDocument } from '../documents/group.ts';
 import { SINGLE_WITNESS_CONSENT, STRICT_LEASE_CONSENT, planKind } from '../documents/plan.ts';
 import type { Plan } from '../documents/plan.ts';
 import { siteKind } from '../documents/site.ts';
-import type { Documents, Held } from '../documents/store.ts';
+import type { Documents } from '../documents/store.ts';
 import { CHAIN_START, volumeKind } from '../documents/volume.ts';
 import type { VolumeDocument } from '../documents/volume.ts';
 import { marginMs } from '../health/margin.ts';
@@ -64,8 +64,9 @@ const FIRST_KEY = 'k1';
 const HEALTH_MS = 10 * 60_000;
 
 /**
- * Registers a volume, with its site, group and plan where they are missing. Can be repeated. Errors: USAGE for a reserved tenant, ALREADY_EXISTS when
- * the volume is registered with another size, REFUSED when its group is not the site's to write.
+ * Registers a volume, with its site, group and plan where they are missing. Can be repeated. The
+ * size of a volume that was registered before is left alone: its own deltas change it. Errors: USAGE for a reserved tenant,
+ * REFUSED when its group is not the site's to write.
  */
 export async function registerVolume(storage: Storage, registration: Registration): Promise<Registered> {
   const { volume } = registration;
@@ -89,12 +90,11 @@ export async function registerVolume(storage: Storage, registration: Registratio
     );
   }
   const nowMs = storage.clock.wallMs();
-  const { held, isNew } = await documents.createOrRead(
+  const { isNew } = await documents.createOrRead(
     volumeKind,
     names.volume(volume),
     newVolume(registration, { account: site.account, term: group.term, nowMs }),
   );
-  checkSame(held, registration.volumeBytes);
   const plan = await planFor(documents, registration);
   return { key: deriveKey(storage.keySecret, { signer: site.site, name: FIRST_KEY }), plan, isNew };
 }
@@ -132,6 +132,7 @@ function newVolume(
         replica: { account, container: CONTAINERS.replicas, blob: replicaBlob(volume, generation) },
         journal: { account, container: journalContainer(volume) },
         volumeBytes,
+        properties: {},
         createdAtMs: nowMs,
         epoch: 1,
         applied: { ...CHAIN_START, sourceTimeMs: 0 },
@@ -145,15 +146,6 @@ function newVolume(
     resend: [],
     trouble: null,
   };
-}
-
-function checkSame({ value }: Held<VolumeDocument>, volumeBytes: number): void {
-  const { volumeBytes: registered } = value.generations[String(value.current)] ?? {};
-  if (registered === volumeBytes) return;
-  throw new LeewardError(
-    'ALREADY_EXISTS',
-    `volume ${value.volume} is registered with ${registered ?? 0} bytes, its source has ${volumeBytes}: resizing is not there yet`,
-  );
 }
 
 /** The group's plan, with the volume as one more disk of its first machine where it is not planned yet. */

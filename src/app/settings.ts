@@ -62,6 +62,9 @@ export const settingsSchema = z
       description:
         'How long a worker leaves the claim of another alone before it finishes it. Safety does not hang on it.',
     }),
+    LEEWARD_VOLUMES_AT_ONCE: z.coerce.number().int().min(1).default(4).meta({
+      description: 'How many volumes one instance works on at once. Each may hold some 50 MiB of memory meanwhile.',
+    }),
     LEEWARD_SNAPSHOTS_KEPT: z.coerce.number().int().min(1).default(24).meta({
       description: 'How many recovery points a volume keeps; older ones are removed.',
     }),

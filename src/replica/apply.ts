@@ -3,7 +3,8 @@
  *
  * Invariants: nothing is written before the sequence number stands at the delta's fence and the state, read again after
  * that, still has the claim; every write carries the fence; the first delta of a generation brings the footer with it,
- * so that the blob is a valid fixed VHD before any point of it is offered; the snapshot is taken after the last write
+ * so that the blob is a valid fixed VHD before any point of it is offered; a blob that grows is no disk only between its
+ * resize and its new footer, one that shrinks has its new footer first; the snapshot is taken after the last write
  * was acknowledged, under the ETag seen while the fence was still the blob's number. All of it can be repeated by
  * anybody at any time with the same end.
  */
@@ -12,10 +13,12 @@ import type { Delta } from '../delta/delta.ts';
 import type { Generation, NamedSnapshot } from '../documents/volume.ts';
 import { LeewardError, isLeewardError } from '../kernel/errors.ts';
 import { fenceOf } from '../kernel/names.ts';
-import type { ReplicaStore } from '../ports/replica-store.ts';
+import type { ReplicaProperties, ReplicaStore } from '../ports/replica-store.ts';
 import { VHD_FOOTER_BYTES, makeFooter, replicaDataBytes, replicaUniqueId } from '../vhd/footer.ts';
+import { propertiesAfter } from './chain.ts';
 import { planRequests } from './plan.ts';
 import type { PageRequest } from './plan.ts';
+import { withZeros, zerosOfResize } from './reshape.ts';
 
 /**
  * Writes of one delta under way at once. Enough to hide a request's latency; each may hold 4 MiB, so this bounds the
@@ -23,8 +26,11 @@ import type { PageRequest } from './plan.ts';
  */
 const WRITES_AT_ONCE = 4;
 
-/** How often a snapshot is tried again when the blob changed under it, as it does when another adopter repeats a write. */
-const SNAPSHOT_TRIES = 5;
+/**
+ * How often a snapshot or a resize is tried again when the blob changed under it, as it does when another adopter repeats
+ * a write.
+ */
+const CONDITION_TRIES = 5;
 
 export class Applier {
   readonly #replicas: ReplicaStore;
@@ -34,61 +40,127 @@ export class Applier {
   }
 
   /** Step 4, first half: makes the blob if this is the generation's first delta, and raises the fence. Idempotent. */
-  async raiseFence(generation: Generation, number: number): Promise<number> {
+  async raiseFence(generation: Generation, { number, volumeBytes }: DeltaHead): Promise<number> {
     const fence = fenceOf({ epoch: generation.epoch, number });
-    if (generation.applied.number === 0) {
-      await this.#replicas.create(generation.replica, replicaDataBytes(generation.volumeBytes) + VHD_FOOTER_BYTES);
-    }
+    if (isFresh(generation)) await this.#replicas.create(generation.replica, blobBytes(volumeBytes));
     await this.#replicas.raiseSequenceNumber(generation.replica, fence);
     return fence;
   }
 
   /**
-   * Step 5. `before` is called before each request, and stops the work by throwing. Errors: FENCED when this worker lost
-   * its turn; UNAVAILABLE.
+   * Step 5. `before` is called before each request, and stops the work by throwing. Gives the blob's ETag after the last
+   * write where there was only one; several land in any order, and only a look tells what they left. Errors: FENCED when
+   * this worker lost its turn; CONFLICT when the blob would not stand still for its resize; UNAVAILABLE.
    */
-  async write(
-    delta: Delta,
-    at: { volume: string; generation: Generation; fence: number },
-    before: () => Promise<void>,
-  ): Promise<void> {
-    const { replica } = at.generation;
+  async write(delta: Delta, at: WriteTarget, before: () => Promise<void>): Promise<string | undefined> {
+    const { replica, volumeBytes } = at.generation;
+    const etags: string[] = [];
     const send = async (request: PageRequest): Promise<void> => {
       await before();
-      await (request.kind === 'write'
+      const { etag } = await (request.kind === 'write'
         ? this.#replicas.writePages(replica, { ...request, fence: at.fence })
         : this.#replicas.clearPages(replica, { ...request, fence: at.fence }));
+      etags.push(etag);
     };
-    if (at.generation.applied.number === 0) await send(footerRequest(at.volume, at.generation));
-    await inParallel(planRequests(delta.pieces(), delta.head.literalBytes), send);
+    const afterBytes = delta.head.volumeBytes;
+    const growth = isFresh(at.generation) ? 0 : blobBytes(afterBytes) - blobBytes(volumeBytes);
+    if (growth > 0) await this.#resize(at, afterBytes);
+    const footer = footerRequest(delta.head, at);
+    if (footer) await send(footer);
+    if (growth < 0) await this.#resize(at, afterBytes);
+    const pieces = withZeros(delta.pieces(), isFresh(at.generation) ? [] : zerosOfResize(volumeBytes, afterBytes));
+    await inParallel(planRequests(pieces, delta.head.literalBytes), send);
+    return etags.length === 1 ? etags[0] : undefined;
   }
 
-  /** Step 6, first half: the marker's snapshot. Errors: FENCED, CONFLICT when the blob would not stand still. */
-  async snapshot(head: DeltaHead, at: { generation: Generation; fence: number }): Promise<NamedSnapshot | undefined> {
-    const { marker, number, digest } = head;
+  /**
+   * Step 6, first half: the marker's snapshot. `etag` is the blob's after the last write, where it is known: it was written
+   * under the fence, so that nothing has to be looked at. Errors: FENCED, CONFLICT when the blob would not stand still.
+   */
+  async snapshot(
+    head: DeltaHead,
+    at: { generation: Generation; fence: number; etag: string | undefined },
+  ): Promise<NamedSnapshot | undefined> {
+    const { marker, number, digest, volumeBytes } = head;
     if (!marker) return undefined;
+    const properties = propertiesAfter(at.generation, head);
     const { replica } = at.generation;
+    let { etag } = at;
     for (let tries = 1; ; tries += 1) {
-      const properties = await this.#replicas.properties(replica);
-      if (properties?.sequenceNumber !== at.fence) {
-        throw new LeewardError('FENCED', `delta ${number} of "${replica.blob}" lost its turn before its snapshot`);
-      }
+      etag ??= (await this.#look(at)).etag;
       try {
-        const snapshot = await this.#replicas.snapshot(replica, { etag: properties.etag, number });
+        const snapshot = await this.#replicas.snapshot(replica, { etag, number });
         const { name, consistency, timeMs } = marker;
-        return { number, digest, snapshot, marker: name, consistency, takenAtMs: timeMs };
+        const point = { number, digest, snapshot, marker: name, consistency, takenAtMs: timeMs, volumeBytes };
+        return Object.keys(properties).length > 0 ? { ...point, properties } : point;
       } catch (error) {
-        if (tries >= SNAPSHOT_TRIES || !isLeewardError(error, 'CONFLICT')) throw error;
+        if (tries >= CONDITION_TRIES || !isLeewardError(error, 'CONFLICT')) throw error;
+        etag = undefined;
       }
     }
   }
+
+  /**
+   * Gives the blob the size that the delta names. A resize knows no fence, so it names the ETag of a look that saw the
+   * fence: any write, resize or raise since then, by whomever, makes it miss, however late it lands.
+   */
+  async #resize(at: WriteTarget, volumeBytes: number): Promise<void> {
+    const sizeBytes = blobBytes(volumeBytes);
+    for (let tries = 1; ; tries += 1) {
+      const now = await this.#look(at);
+      if (now.sizeBytes === sizeBytes) return;
+      try {
+        await this.#replicas.resize(at.generation.replica, { sizeBytes, etag: now.etag });
+        return;
+      } catch (error) {
+        if (tries >= CONDITION_TRIES || !isLeewardError(error, 'CONFLICT')) throw error;
+      }
+    }
+  }
+
+  /** The blob while the fence is its number. Errors: FENCED. */
+  async #look({ generation, fence }: Pick<WriteTarget, 'generation' | 'fence'>): Promise<ReplicaProperties> {
+    const properties = await this.#replicas.properties(generation.replica);
+    if (properties?.sequenceNumber === fence) return properties;
+    throw new LeewardError('FENCED', `"${generation.replica.blob}": a worker lost its turn at fence ${fence}`);
+  }
 }
 
-function footerRequest(volume: string, generation: Generation): PageRequest {
-  const dataBytes = replicaDataBytes(generation.volumeBytes);
-  const uniqueId = replicaUniqueId(volume, generation.generation);
-  const bytes = makeFooter({ dataBytes, uniqueId, createdAtMs: generation.createdAtMs });
-  return { kind: 'write', offset: dataBytes, bytes };
+/** What is written to: the generation as it stood when the delta was claimed, and the delta's fence. */
+interface WriteTarget {
+  readonly volume: string;
+  readonly generation: Generation;
+  readonly fence: number;
+}
+
+/** Whether nothing of the generation was ever applied: its blob is to be made, and is zeros. */
+function isFresh(generation: Generation): boolean {
+  return generation.applied.number === 0;
+}
+
+function blobBytes(volumeBytes: number): number {
+  return replicaDataBytes(volumeBytes) + VHD_FOOTER_BYTES;
+}
+
+/** The footer, where the delta makes another one due: it is the first, or changes the size or the identity. */
+function footerRequest(head: DeltaHead, { volume, generation }: WriteTarget): PageRequest | undefined {
+  const dataBytes = replicaDataBytes(head.volumeBytes);
+  const { identity } = propertiesAfter(generation, head);
+  const stays =
+    !isFresh(generation) &&
+    dataBytes === replicaDataBytes(generation.volumeBytes) &&
+    identity === generation.properties.identity;
+  if (stays) return undefined;
+  const uniqueId = identity === undefined ? replicaUniqueId(volume, generation.generation) : uuidBytes(identity);
+  return {
+    kind: 'write',
+    offset: dataBytes,
+    bytes: makeFooter({ dataBytes, uniqueId, createdAtMs: generation.createdAtMs }),
+  };
+}
+
+function uuidBytes(uuid: string): Uint8Array {
+  return new Uint8Array(Buffer.from(uuid.replaceAll('-', ''), 'hex'));
 }
 
 /** Sends all requests, {@link WRITES_AT_ONCE} at a time. After a failure nothing new begins and what runs is awaited. */

@@ -6,9 +6,10 @@
  * extends the chain. None of these functions looks at a clock or a store: each is one change, for one write under ETag.
  */
 import type { DeltaHead } from '../delta/head.ts';
+import { readProperties } from '../delta/properties.ts';
 import { currentGeneration, withGeneration } from '../documents/volume.ts';
 import type { DeltaForm } from '../kernel/names.ts';
-import type { Claim, Generation, NamedSnapshot, VolumeDocument } from '../documents/volume.ts';
+import type { Claim, Generation, NamedSnapshot, VolumeDocument, VolumeProperties } from '../documents/volume.ts';
 
 /** Codes of a volume's trouble. */
 const DAMAGED = 'DELTA_INVALID';
@@ -41,9 +42,6 @@ export function positionOf(document: VolumeDocument, head: DeltaHead): Position 
   }
   if (generation.cut) {
     return refuse(`term: ${generation.cut.term} has ended at delta ${generation.cut.number}, this is ${head.number}`);
-  }
-  if (head.volumeBytes !== generation.volumeBytes) {
-    return refuse(`volumeBytes: the volume has ${generation.volumeBytes}, the delta names ${head.volumeBytes}`);
   }
   if (head.number > generation.tip.number + 1) return { at: 'early' };
   if (head.predecessor !== generation.tip.digest) {
@@ -148,6 +146,11 @@ export function stillClaims(document: VolumeDocument, before: Generation, claim:
   );
 }
 
+/** The volume's properties after the delta that follows `applied`. */
+export function propertiesAfter({ properties }: Generation, head: DeltaHead): VolumeProperties {
+  return head.properties === undefined ? properties : readProperties(head.properties);
+}
+
 /**
  * The claimed delta applied: `applied`, the end of the claim and the named snapshot in one change. The first marker of
  * a generation publishes it. Retention keeps the newest `snapshotsKept` names. What was asked for up to here is there.
@@ -157,11 +160,13 @@ export function finishClaim(
   done: { head: DeltaHead; snapshot: NamedSnapshot | undefined; snapshotsKept: number },
 ): VolumeDocument {
   const generation = currentGeneration(document);
-  const { number, digest, sourceTimeMs } = done.head;
+  const { number, digest, sourceTimeMs, volumeBytes } = done.head;
   const snapshots = done.snapshot ? [...generation.snapshots, done.snapshot] : generation.snapshots;
   const changed = withGeneration(document, {
     ...generation,
     applied: { number, digest, sourceTimeMs },
+    volumeBytes,
+    properties: propertiesAfter(generation, done.head),
     claim: null,
     snapshots: snapshots.slice(-done.snapshotsKept),
   });

@@ -7,6 +7,7 @@
  * do not say. The lock within the process and the courtesy towards a claim's holder only save work: without either
  * the protocol is as safe.
  */
+import { openDelta } from '../delta/delta.ts';
 import { currentGeneration, hasWork, volumeKind } from '../documents/volume.ts';
 import type { ChainPoint, Claim, Generation, VolumeDocument } from '../documents/volume.ts';
 import type { Documents, Held } from '../documents/store.ts';
@@ -19,10 +20,22 @@ import type { DeltaForm } from '../kernel/names.ts';
 import type { EntryStore } from '../ports/entries.ts';
 import type { ReplicaStore } from '../ports/replica-store.ts';
 import { Applier } from './apply.ts';
-import { advanceTip, askFor, endTerm, finishClaim, noteFork, positionOf, takeClaim } from './chain.ts';
+import {
+  advanceTip,
+  askFor,
+  endTerm,
+  finishClaim,
+  isAskedFor,
+  isWanted,
+  noteFork,
+  positionOf,
+  takeClaim,
+} from './chain.ts';
 import { Journal } from './journal.ts';
 import type { KeptDelta } from './journal.ts';
 import { KeyedLock } from './keyed-lock.ts';
+import { resolve } from './resolve.ts';
+import { Slots } from './slots.ts';
 import { removeUnnamedSnapshots } from './snapshots.ts';
 import { Turn } from './turn.ts';
 
@@ -40,6 +53,8 @@ export interface EngineOptions {
   readonly snapshotsKept: number;
   /** How long one call goes on before it leaves the rest to the next, in milliseconds. */
   readonly budgetMs: number;
+  /** How many volumes are worked on at once in this process. */
+  readonly volumesAtOnce: number;
 }
 
 /** How far {@link ReplicaEngine.advance} came. */
@@ -47,6 +62,9 @@ export type Progress = 'caught-up' | 'more';
 
 /** How long to wait before a courtesy to another worker's claim is reconsidered. */
 const COURTESY_MS = 250;
+
+/** Does what the state and the journal of one volume allow: {@link ReplicaEngine.advance}. */
+export type Advance = (offered?: { seen: Seen; kept: KeptDelta }) => Promise<Progress>;
 
 /** The state as somebody saw it, and how late it was then at the least, on the service's clock. */
 export interface Seen {
@@ -59,11 +77,13 @@ export class ReplicaEngine {
   readonly #options: EngineOptions;
   readonly #applier: Applier;
   readonly #lock = new KeyedLock();
+  readonly #slots: Slots;
 
   constructor(ports: EnginePorts, options: EngineOptions) {
     this.#ports = ports;
     this.#options = options;
     this.#applier = new Applier(ports.replicas);
+    this.#slots = new Slots(options.volumesAtOnce);
   }
 
   /** The volume's journal as its current generation has it. */
@@ -73,39 +93,23 @@ export class ReplicaEngine {
 
   /**
    * Does all that the state and the journal allow: finishes a claim, applies up to the tip, extends the tip by what
-   * waits. Idempotent; any number of workers may call it at once. `offered` is a delta that is durable in the journal
-   * and came next in the state that was seen: it is taken first, in one change with its claim where nothing is before
-   * it. 'more' when the budget ran out first. Errors: UNAVAILABLE, VERSION_TOO_NEW, NOT_FOUND for an unknown volume;
+   * waits. Idempotent; any number of workers may call it at once. 'more' when the budget ran out first. Errors: UNAVAILABLE, VERSION_TOO_NEW, NOT_FOUND for an unknown volume;
    * DELTA_INVALID when the volume waits for a delta to be sent again, which its state says. What was done stands.
    */
-  async advance(volume: VolumeRef, offered?: { seen: Seen; kept: KeptDelta }): Promise<Progress> {
-    return this.#lock.run(volumeId(volume), async () => {
-      const untilMs = this.#ports.clock.bootMs() + this.#options.budgetMs;
-      let seen = offered?.seen;
-      let offer = offered?.kept;
-      do {
-        try {
-          seen ??= await this.look(volume);
-          if (offer && isNext(seen.held.value, offer)) {
-            seen = await this.#take(volume, seen, offer);
-            continue;
-          }
-          offer = undefined;
-          if (!hasWork(seen.held.value)) return 'caught-up';
-          const before: Seen = seen;
-          seen = undefined;
-          const step = await this.#step(volume, before);
-          if (step === 'nothing') return 'caught-up';
-          seen = step;
-        } catch (error) {
-          // Somebody else moved the volume on: look again at where it stands now.
-          if (!isLeewardError(error, 'CONFLICT', 'FENCED')) throw error;
-          seen = undefined;
-          await this.#ports.clock.sleep(COURTESY_MS);
-        }
-      } while (this.#ports.clock.bootMs() < untilMs);
-      return 'more';
-    });
+  async advance(volume: VolumeRef): Promise<Progress> {
+    return this.taking(volume, async (advance) => advance());
+  }
+
+  /**
+   * Runs `take` while nobody else in this process works on the volume, and in one of the few places that bound how much
+   * memory all of them hold: whatever it reads, it reads in there. It is given {@link advance}; `offered` is a delta that
+   * is durable in the journal and came next in the state that was seen: it is taken first, in one change with its claim
+   * where nothing is before it.
+   */
+  async taking<T>(volume: VolumeRef, take: (advance: Advance) => Promise<T>): Promise<T> {
+    return this.#lock.run(volumeId(volume), async () =>
+      this.#slots.run(async () => take(async (offered) => this.#advance(volume, offered))),
+    );
   }
 
   /** Ends the volume's term, in one change: a new epoch, the cut at the tip. Idempotent. Errors: REFUSED, another term. */
@@ -155,13 +159,48 @@ export class ReplicaEngine {
     return { held, nowMs: serviceNowMs };
   }
 
+  async #advance(volume: VolumeRef, offered?: { seen: Seen; kept: KeptDelta }): Promise<Progress> {
+    const untilMs = this.#ports.clock.bootMs() + this.#options.budgetMs;
+    let seen = offered?.seen;
+    let offer = offered?.kept;
+    do {
+      try {
+        seen ??= await this.look(volume);
+        if (offer && isNext(seen.held.value, offer)) {
+          seen = await this.#take(volume, seen, offer);
+          continue;
+        }
+        offer = undefined;
+        if (!hasWork(seen.held.value)) return 'caught-up';
+        const before: Seen = seen;
+        seen = undefined;
+        const step = await this.#step(volume, before);
+        if (step === 'nothing') return 'caught-up';
+        seen = step;
+      } catch (error) {
+        // Somebody else moved the volume on: look again at where it stands now.
+        if (!isLeewardError(error, 'CONFLICT', 'FENCED')) throw error;
+        seen = undefined;
+        await this.#ports.clock.sleep(COURTESY_MS);
+      }
+    } while (this.#ports.clock.bootMs() < untilMs);
+    return 'more';
+  }
+
   /** Takes a delta that comes next: the tip moves on, and the claim with it where nothing else is before it. */
   async #take(volume: VolumeRef, { held, nowMs }: Seen, kept: KeptDelta): Promise<Seen> {
     const { applied, tip, claim } = currentGeneration(held.value);
     const extended = advanceTip(held.value, kept.delta.head);
     if (claim || applied.number < tip.number) return seenNow(await this.#write(held, extended));
-    const mine = await this.#write(held, takeClaim(extended, this.#claimOf(kept, nowMs)));
-    return this.#apply(mine, kept);
+    return this.#claim({ held: { ...held, value: extended }, nowMs }, kept);
+  }
+
+  /** Claims the delta after `applied`, in one change with whatever `held` has been changed by already, and applies it. */
+  async #claim({ held, nowMs }: Seen, kept: KeptDelta): Promise<Seen> {
+    const { number, digest, volumeBytes } = kept.delta.head;
+    const resize = volumeBytes === currentGeneration(held.value).volumeBytes ? {} : { volumeBytes };
+    const claim = { number, digest, entry: kept.entry, ...resize, untilMs: nowMs + this.#options.claimMs };
+    return this.#apply(await this.#write(held, takeClaim(held.value, claim)), kept);
   }
 
   /** One change, or one delta applied; the state after it where it is known. */
@@ -174,7 +213,7 @@ export class ReplicaEngine {
     if (claim) return this.#adopt(volume, { held, nowMs }, claim);
     if (applied.number < tip.number) {
       const kept = await this.#nextOnChain(volume, held);
-      return this.#apply(await this.#write(held, takeClaim(held.value, this.#claimOf(kept, nowMs))), kept);
+      return this.#claim({ held, nowMs }, kept);
     }
     return this.#extend(volume, { held, nowMs });
   }
@@ -182,7 +221,10 @@ export class ReplicaEngine {
   /** Takes what waits in the journal and comes next. More than one such delta is a fork: one is taken, and it is told. */
   async #extend(volume: VolumeRef, { held, nowMs }: Seen): Promise<Seen | 'nothing'> {
     const [after, other] = await this.journal(volume, held.value).afterTip((kept) => isNext(held.value, kept));
-    if (!after) return 'nothing';
+    if (!after) {
+      const whole = await this.#makeWhole(volume, held.value);
+      return whole ? this.#take(volume, { held, nowMs }, whole) : 'nothing';
+    }
     const { digest, number } = after.delta.head;
     const rival = other?.delta.head.digest;
     if (rival === undefined) return this.#take(volume, { held, nowMs }, after);
@@ -191,10 +233,35 @@ export class ReplicaEngine {
     return this.#take(volume, { held: { ...held, value: forked }, nowMs }, after);
   }
 
+  /**
+   * The next delta, made of one that refers to content elsewhere: all that it sets is in one entry before the tip may
+   * cover it, so that nothing behind the tip ever hangs on what else there is. What it refers to in its own volume is the
+   * state that the replica stands at: everything before it is applied, and nothing claimed. Where it cannot be resolved
+   * the site is asked for it with all its bytes, and it is not tried again.
+   */
+  async #makeWhole(volume: VolumeRef, document: VolumeDocument): Promise<KeptDelta | undefined> {
+    const generation = currentGeneration(document);
+    const number = generation.tip.number + 1;
+    if (isAskedFor(document, number)) return undefined;
+    const journal = this.journal(volume, document);
+    for await (const sent of journal.referring(number)) {
+      if (!isNext(document, sent)) continue;
+      try {
+        const { bytes } = await resolve(this.#ports, generation, sent.delta);
+        return await journal.keep(openDelta(bytes));
+      } catch (error) {
+        if (!isLeewardError(error, 'DELTA_INVALID')) throw error;
+        await this.askAgain(volume, number, (now) => isWanted(now, sent.delta.head));
+        return undefined;
+      }
+    }
+    return undefined;
+  }
+
   /** Finishes a claim that its holder left. Its snapshot, if the holder got so far, is nobody's now. */
   async #adopt(volume: VolumeRef, { held, nowMs }: Seen, claim: Claim): Promise<Seen> {
     const kept = await this.#claimed(volume, held, claim);
-    const after = await this.#apply(await this.#write(held, takeClaim(held.value, this.#claimOf(kept, nowMs))), kept);
+    const after = await this.#claim({ held, nowMs }, kept);
     await removeUnnamedSnapshots(this.#ports, volume);
     return after;
   }
@@ -231,11 +298,11 @@ export class ReplicaEngine {
     const generation = currentGeneration(held.value);
     const { head } = kept.delta;
     const turn = new Turn({ ...this.#ports, claimMs: this.#options.claimMs, held });
-    const fence = await this.#applier.raiseFence(generation, head.number);
+    const fence = await this.#applier.raiseFence(generation, head);
     await turn.confirm();
     const at = { volume: held.value.volume, generation, fence };
-    await this.#applier.write(kept.delta, at, async () => turn.keep());
-    const snapshot = await this.#applier.snapshot(head, { generation, fence });
+    const etag = await this.#applier.write(kept.delta, at, async () => turn.keep());
+    const snapshot = await this.#applier.snapshot(head, { generation, fence, etag });
     const after = await turn.finish((document) =>
       finishClaim(document, { head, snapshot, snapshotsKept: this.#options.snapshotsKept }),
     );
@@ -252,11 +319,6 @@ export class ReplicaEngine {
 
   async #write(held: Held<VolumeDocument>, value: VolumeDocument): Promise<Held<VolumeDocument>> {
     return this.#ports.documents.replace(volumeKind, held, value);
-  }
-
-  #claimOf(kept: KeptDelta, nowMs: number): Claim {
-    const { number, digest } = kept.delta.head;
-    return { number, digest, entry: kept.entry, untilMs: nowMs + this.#options.claimMs };
   }
 }
 

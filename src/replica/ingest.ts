@@ -5,9 +5,9 @@
  * journal before the tip covers it; every message ends in exactly one of the outcomes below, and none of them loses it.
  * What cannot be right is set aside with one line that says why; what is too new for this program waits in the queue.
  */
-import { checkDelta } from '../delta/delta.ts';
+import { checkSent } from '../delta/delta.ts';
 import type { Delta } from '../delta/delta.ts';
-import { volumeKind } from '../documents/volume.ts';
+import { currentGeneration, volumeKind } from '../documents/volume.ts';
 import type { VolumeDocument } from '../documents/volume.ts';
 import type { Documents } from '../documents/store.ts';
 import type { Clock } from '../kernel/clock.ts';
@@ -23,7 +23,7 @@ import type { Envelope } from '../protocol/envelope.ts';
 import { parseSigned, readPayload } from '../protocol/signed.ts';
 import { setAside } from './aside.ts';
 import { isAskedFor, isWanted, noteEarly, noteFork, positionOf } from './chain.ts';
-import type { Progress, ReplicaEngine, Seen } from './engine.ts';
+import type { Advance, Progress, ReplicaEngine } from './engine.ts';
 import type { KeptDelta } from './journal.ts';
 import type { SiteKeys } from './site-keys.ts';
 
@@ -120,8 +120,13 @@ export class Ingest {
         `volume: ${envelope.volume} is not a volume of ${signer}, which signed`,
       );
     }
+    return this.#ports.engine.taking(volume, async (advance) => this.#takeIn(envelope, volume, advance));
+  }
+
+  async #takeIn(envelope: Envelope, volume: VolumeRef, go: Advance): Promise<IngestOutcome> {
     const seen = await this.#ports.engine.look(volume);
     const { held } = seen;
+    const advance: Advance = async (offered) => this.#advance(volume, go, offered);
     const sent = await this.#fetch(envelope, volume, held.value);
     const { head } = sent.delta;
     const outcome = { volume: envelope.volume, number: head.number };
@@ -130,18 +135,36 @@ export class Ingest {
       case 'refused':
         return this.#refuseDelta(volume, held.value, position);
       case 'passed':
-        return this.#repeated(volume, held.value, sent);
+        return this.#repeated(volume, held.value, sent, advance);
       case 'early':
-        await this.#keep(volume, held.value, sent);
-        await this.#ports.documents.update(volumeKind, held.name, (document) => noteEarly(document, head.number));
-        await this.#advance(volume);
-        return { outcome: 'early', ...outcome };
+        return { outcome: await this.#wait(volume, held.value, sent, advance), ...outcome };
       case 'next': {
+        // What refers to content elsewhere waits until the engine has made it whole: that needs the state before it.
+        if (sent.delta.outside.length > 0)
+          return { outcome: await this.#wait(volume, held.value, sent, advance), ...outcome };
         const kept = await this.#keep(volume, held.value, sent);
-        const progress = await this.#advance(volume, { seen, kept });
+        const progress = await advance({ seen, kept });
         return { outcome: progress === 'caught-up' ? 'applied' : 'durable', ...outcome };
       }
     }
+  }
+
+  /** Keeps a delta that cannot be taken as it is, and does what the state allows, which may be to take it after all. */
+  async #wait(
+    volume: VolumeRef,
+    document: VolumeDocument,
+    sent: Sent,
+    advance: Advance,
+  ): Promise<'applied' | 'durable' | 'early'> {
+    const { number } = sent.delta.head;
+    const name = names.volume(volume);
+    await this.#keep(volume, document, sent);
+    await this.#ports.documents.update(volumeKind, name, (now) => noteEarly(now, number));
+    await advance();
+    const { value } = await this.#ports.documents.need(volumeKind, name);
+    const { tip, applied } = currentGeneration(value);
+    if (tip.number < number) return 'early';
+    return applied.number < number ? 'durable' : 'applied';
   }
 
   /**
@@ -168,23 +191,22 @@ export class Ingest {
       agree(envelope, kept.delta);
       return kept;
     }
-    const bytes = Buffer.from(envelope.inline ?? '', 'base64');
-    const delta = checkDelta(bytes);
+    const delta = checkSent(Buffer.from(envelope.inline ?? '', 'base64'));
     agree(envelope, delta);
-    return { delta, bytes };
+    return { delta };
   }
 
   async #keep(volume: VolumeRef, document: VolumeDocument, sent: Sent): Promise<KeptDelta> {
-    return 'entry' in sent ? sent : this.#ports.engine.journal(volume, document).keep(sent.delta, sent.bytes);
+    return 'entry' in sent ? sent : this.#ports.engine.journal(volume, document).keep(sent.delta);
   }
 
   /**
    * Does what the state allows. The delta of this message is durable by now: what keeps the volume from going on is not
    * the message's fault, and must not put it aside. A delta that is waited for is told by the volume's state.
    */
-  async #advance(volume: VolumeRef, offered?: { seen: Seen; kept: KeptDelta }): Promise<Progress> {
+  async #advance(volume: VolumeRef, advance: Advance, offered: Parameters<Advance>[0]): Promise<Progress> {
     try {
-      return await this.#ports.engine.advance(volume, offered);
+      return await advance(offered);
     } catch (error) {
       if (isLeewardError(error, 'DELTA_INVALID')) return 'more';
       if (!isLeewardError(error, ...MESSAGE_FAULTS)) throw error;
@@ -193,15 +215,15 @@ export class Ingest {
   }
 
   /** A number that the chain has: either its own delta once more, or another writer's. */
-  async #repeated(volume: VolumeRef, document: VolumeDocument, sent: Sent): Promise<IngestOutcome> {
+  async #repeated(volume: VolumeRef, document: VolumeDocument, sent: Sent, advance: Advance): Promise<IngestOutcome> {
     const { number, digest } = sent.delta.head;
     const own = await this.#ports.engine.journal(volume, document).isOnChain({ number, digest });
     if (own === false) {
       const reason = `number: the chain has another delta ${number} than ${digest}`;
       return this.#refuseDelta(volume, document, { fork: true, reason });
     }
-    if (isAskedFor(document, number)) await this.#keep(volume, document, sent);
-    await this.#advance(volume);
+    if (isAskedFor(document, number) && sent.delta.outside.length === 0) await this.#keep(volume, document, sent);
+    await advance();
     return { outcome: 'repeated', volume: document.volume, number };
   }
 
@@ -235,8 +257,8 @@ export class Ingest {
   }
 }
 
-/** A checked delta, either in the journal already or with its bytes. */
-type Sent = KeptDelta | { readonly delta: Delta; readonly bytes: Uint8Array };
+/** A checked delta, in the journal already or not. */
+type Sent = KeptDelta | { readonly delta: Delta };
 
 /** What was typed or sent: the host gives JSON parsed, so it is written anew. Nothing typed is an empty text. */
 function textOf(message: unknown): string {

@@ -2,20 +2,21 @@
  * A volume's journal, as the engine uses it: finding, reading and keeping deltas.
  *
  * Invariants: a delta that comes out of here was checked whole, whatever the entry's name says; a name is tried before
- * its content is believed; nothing is overwritten, so a damaged entry is passed by, never repaired in place.
+ * its content is believed; nothing is overwritten, so a damaged entry is passed by, never repaired in place. The chain
+ * consists of entries that hold all that they set; one that refers to content elsewhere only waits to be made into such.
  */
-import { checkDelta } from '../delta/delta.ts';
+import { checkDelta, checkSent } from '../delta/delta.ts';
 import type { Delta } from '../delta/delta.ts';
 import { DELTA_LIMITS } from '../delta/limits.ts';
 import type { ChainPoint, Generation } from '../documents/volume.ts';
 import { LeewardError, isLeewardError } from '../kernel/errors.ts';
 import { volumeId } from '../kernel/ids.ts';
 import type { VolumeRef } from '../kernel/ids.ts';
-import { journalEntry, journalNumberPrefix, parseJournalEntry } from '../kernel/names.ts';
-import type { DeltaForm } from '../kernel/names.ts';
+import { journalEntry, journalNumberPrefix, parseForm, parseJournalEntry } from '../kernel/names.ts';
+import type { DeltaForm, DeltaFormKind } from '../kernel/names.ts';
 import type { EntryStore } from '../ports/entries.ts';
 
-/** A delta in the journal, checked whole. */
+/** A delta in the journal, checked whole; one with outside references as far as that goes without them. */
 export interface KeptDelta {
   readonly entry: string;
   readonly delta: Delta;
@@ -25,7 +26,7 @@ export interface KeptDelta {
 interface Found {
   readonly entry: string;
   readonly digest: string;
-  readonly form: DeltaForm;
+  readonly attempt: number;
 }
 
 /** How far the chain is followed backwards to tell a repeated delta from a fork's. */
@@ -43,8 +44,8 @@ export class Journal {
   }
 
   /**
-   * Reads and checks one entry. Errors: NOT_FOUND; DELTA_INVALID when it is damaged or not what its name says;
-   * VERSION_TOO_NEW.
+   * Reads and checks one entry; what its name calls `literal` must hold all that it sets. Errors: NOT_FOUND; DELTA_INVALID
+   * when it is damaged or not what its name says; VERSION_TOO_NEW.
    */
   async read(entry: string): Promise<KeptDelta> {
     const name = parseJournalEntry(entry);
@@ -52,7 +53,7 @@ export class Journal {
       throw new LeewardError('MESSAGE_INVALID', `entry: "${entry.slice(0, 200)}" is not the name of a journal entry`);
     const bytes = await this.#entries.read(this.#place(entry), DELTA_LIMITS.encodedBytesMax);
     if (!bytes) throw new LeewardError('NOT_FOUND', `entry: the journal has no "${entry}"`);
-    const delta = checkDelta(bytes);
+    const delta = parseForm(name.form)?.kind === 'refs' ? checkSent(bytes) : checkDelta(bytes);
     const { head } = delta;
     if (
       entry !== journalEntry(this.#volume, name) ||
@@ -73,11 +74,12 @@ export class Journal {
    * Makes a checked delta durable and returns the entry that holds it. An entry of its name that turns out damaged is
    * passed by for the next form.
    */
-  async keep(delta: Delta, bytes: Uint8Array): Promise<KeptDelta> {
+  async keep(delta: Delta): Promise<KeptDelta> {
     const { head } = delta;
+    const kind = delta.outside.length > 0 ? 'refs' : 'literal';
     for (let attempt = 1; ; attempt += 1) {
-      const entry = journalEntry(this.#volume, { ...head, form: `literal-${attempt}` });
-      if ((await this.#entries.create(this.#place(entry), bytes)) === 'created') return { entry, delta };
+      const entry = journalEntry(this.#volume, { ...head, form: `${kind}-${attempt}` });
+      if ((await this.#entries.create(this.#place(entry), delta.bytes)) === 'created') return { entry, delta };
       try {
         return await this.read(entry);
       } catch (error) {
@@ -131,15 +133,20 @@ export class Journal {
     return found;
   }
 
+  /** Sound deltas of a number that refer to content elsewhere, one at a time. Their digests are their own word only. */
+  referring(number: number): AsyncIterable<KeptDelta> {
+    return this.#sound(number, 'refs');
+  }
+
   /** A form whose name is free for a delta that has to be sent again. */
   async nextForm(number: number): Promise<DeltaForm> {
-    const attempts = (await this.#find(number)).map(({ form }) => Number(form.slice('literal-'.length)));
+    const attempts = (await this.#find(number)).map(({ attempt }) => attempt);
     return `literal-${Math.max(0, ...attempts) + 1}`;
   }
 
   /** Sound entries of a number, one at a time: whoever takes them holds what it needs, not all that a site put there. */
-  async *#sound(number: number): AsyncGenerator<KeptDelta> {
-    for (const { entry } of await this.#find(number)) {
+  async *#sound(number: number, kind: DeltaFormKind = 'literal'): AsyncGenerator<KeptDelta> {
+    for (const { entry } of await this.#find(number, kind)) {
       try {
         yield await this.read(entry);
       } catch (error) {
@@ -148,12 +155,13 @@ export class Journal {
     }
   }
 
-  async #find(number: number): Promise<Found[]> {
+  async #find(number: number, kind: DeltaFormKind = 'literal'): Promise<Found[]> {
     const prefix = journalNumberPrefix(this.#volume, { generation: this.#generation.generation, number });
     const found: Found[] = [];
     for await (const { name } of this.#entries.list(this.#generation.journal, prefix)) {
       const parsed = parseJournalEntry(name);
-      if (parsed) found.push({ entry: name, digest: parsed.digest, form: parsed.form });
+      const form = parsed && parseForm(parsed.form);
+      if (form?.kind === kind) found.push({ entry: name, digest: parsed?.digest ?? '', attempt: form.attempt });
     }
     return found;
   }

@@ -139,7 +139,9 @@ export function replicaStoreContract(subject: Subject<ReplicaStore> & { readonly
       const { store, at } = await made('lateresize');
       await store.raiseSequenceNumber(at, 1);
       for (const change of [
-        async () => void (await store.writePages(at, { offset: 0, bytes: page(1), fence: 1 })),
+        async () => {
+          await store.writePages(at, { offset: 0, bytes: page(1), fence: 1 });
+        },
         async () => store.raiseSequenceNumber(at, 1),
         async () => store.resize(at, { sizeBytes: SIZE_BYTES, etag: (await properties(store, at)).etag }),
       ]) {

@@ -359,13 +359,6 @@ describe('messages in the queues', () => {
       /digest \(byte 88\)/,
     ],
     [
-      'another size of the volume',
-      SITE,
-      () => berlin.inline(berlin.forkAt(2).next({ head: { volumeBytes: 2 * MIB } })),
-      'REFUSED',
-      /volumeBytes: the volume has 65536/,
-    ],
-    [
       'another term',
       SITE,
       () => berlin.inline(berlin.forkAt(2).next({ head: { term: 7 } })),

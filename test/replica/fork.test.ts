@@ -66,7 +66,7 @@ test('stays reported while deltas are damaged, asked for and healed', async () =
 });
 
 test('an entry that nobody announced is held against the state like any other', async () => {
-  for (const head of [{ term: 2 }, { volumeBytes: 2 * 1024 * 1024 }]) {
+  for (const head of [{ term: 2 }, { generation: 2 }]) {
     const { storage, site, worker } = await start();
     await worker.receive(site.inline(site.next()));
     const other = site.forkAt(1);

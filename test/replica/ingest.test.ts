@@ -165,8 +165,8 @@ test('one inline delta with a marker on a quiet volume costs at most twelve requ
     }
     const [sending, receiving, deleting] = [1, 1, 1];
     const retention = calls.filter((call) => call === 'replicas.deleteSnapshot').length;
-    assert.equal(sending + receiving + deleting + calls.length - retention, 12, calls.join(' '));
     assert.equal(retention, snapshotsKept === 2 ? 1 : 0);
+    assert(sending + receiving + deleting + calls.length <= 12, calls.join(' '));
   }
 });
 

@@ -18,15 +18,17 @@ export async function replicaProblem(
   at: { readonly number: number; readonly snapshot?: string },
 ): Promise<string | undefined> {
   const what = `${at.snapshot === undefined ? 'replica' : `snapshot ${at.snapshot}`} of ${site.id} at ${at.number}`;
-  const dataBytes = replicaDataBytes(site.volumeBytes);
-  const range = { offset: 0, lengthBytes: dataBytes + VHD_FOOTER_BYTES };
+  const wanted = site.bytesAt(at.number);
+  const dataBytes = replicaDataBytes(wanted.length);
+  // One page more than is due: a blob that is too long must not pass.
+  const range = { offset: 0, lengthBytes: dataBytes + 2 * VHD_FOOTER_BYTES };
   const bytes = await replicas.read(
     site.replica,
     at.snapshot === undefined ? range : { ...range, snapshot: at.snapshot },
   );
-  const difference = firstDifference(bytes.subarray(0, site.volumeBytes), site.bytesAt(at.number));
+  const difference = firstDifference(bytes.subarray(0, wanted.length), wanted);
   if (difference !== undefined) return `${what}: byte ${difference} differs from the model`;
-  const behind = bytes.subarray(site.volumeBytes, dataBytes);
+  const behind = bytes.subarray(wanted.length, dataBytes);
   if (!ZEROS.subarray(0, behind.length).equals(behind)) return `${what}: bytes behind the volume`;
   const footer = describeFooter(bytes.subarray(dataBytes), bytes.length);
   return footer.problems.length > 0 ? `${what}: footer: ${footer.problems.join(', ')}` : undefined;

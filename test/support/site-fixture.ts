@@ -9,9 +9,12 @@ import { siteKind } from '../../src/documents/site.ts';
 import type { Documents } from '../../src/documents/store.ts';
 import { CHAIN_START, volumeKind } from '../../src/documents/volume.ts';
 import type { ChainPoint, Generation, VolumeDocument } from '../../src/documents/volume.ts';
+import { openDelta } from '../../src/delta/delta.ts';
 import type { DeltaPiece } from '../../src/delta/delta.ts';
+import { writeProperties } from '../../src/delta/properties.ts';
+import type { VolumeProperties } from '../../src/delta/properties.ts';
 import type { DeltaStart } from '../../src/delta/write.ts';
-import { encodeDelta } from '../../src/delta/write.ts';
+import { DeltaWriter, encodeDelta } from '../../src/delta/write.ts';
 import { siteId, volumeId } from '../../src/kernel/ids.ts';
 import type { VolumeRef } from '../../src/kernel/ids.ts';
 import { documents as names, journalContainer, journalEntry, replicaBlob } from '../../src/kernel/names.ts';
@@ -42,6 +45,9 @@ export interface DeltaWish {
   readonly extents?: readonly DeltaPiece[];
   /** Name of a marker. */
   readonly marker?: string;
+  /** Size of the volume from this delta on. */
+  readonly volumeBytes?: number;
+  readonly properties?: VolumeProperties;
   /** Overrides of the head, to make what a sound site would not. */
   readonly head?: Partial<DeltaStart>;
 }
@@ -56,13 +62,18 @@ export interface SiteDelta {
   readonly marker: string | undefined;
 }
 
+/** Bytes of a piece that are told by one reference at most. */
+const REFERRED_BYTES = 4 * KIB;
+
+/** Where content is said to be: in another entry of the journal, or in the volume as it was before. */
+export type Reference = { readonly entry: string; readonly at: number } | { readonly at: number };
+
 interface ModelState extends ChainPoint {
   readonly bytes: Uint8Array;
 }
 
 export class SiteFixture {
   readonly ref: VolumeRef;
-  readonly volumeBytes: number;
   readonly replica: BlobPlace;
   readonly journal: ContainerPlace;
   readonly key: SigningKey;
@@ -74,11 +85,10 @@ export class SiteFixture {
   constructor(options: SiteOptions = {}, states?: readonly ModelState[]) {
     const { volume = { tenant: 'acme', site: 'berlin', group: 'erp', volume: 'data' }, account = ACCOUNT } = options;
     this.ref = volume;
-    this.volumeBytes = options.volumeBytes ?? 64 * KIB;
     this.replica = { account, container: 'replicas', blob: replicaBlob(volume, 1) };
     this.journal = { account, container: journalContainer(volume) };
     this.key = deriveKey(KEY_SECRET, { signer: siteId(volume), name: 'k1' });
-    this.#states = states ? [...states] : [{ ...CHAIN_START, bytes: new Uint8Array(this.volumeBytes) }];
+    this.#states = states ? [...states] : [{ ...CHAIN_START, bytes: new Uint8Array(options.volumeBytes ?? 64 * KIB) }];
   }
 
   /** Makes the site's and the volume's document; a second volume of a site finds the site's there. */
@@ -98,6 +108,11 @@ export class SiteFixture {
 
   get documentName(): string {
     return names.volume(this.ref);
+  }
+
+  /** Size of the volume now. */
+  get volumeBytes(): number {
+    return this.#now().bytes.length;
   }
 
   /** Newest delta's number. */
@@ -128,12 +143,12 @@ export class SiteFixture {
 
   /** Makes the next delta of the chain, and moves the model on by it. */
   next(wish: DeltaWish = {}): SiteDelta {
-    const before = this.#states.at(-1);
-    assert(before);
+    const before = this.#now();
     const number = before.number + 1;
-    const extents = wish.extents ?? [this.#page(number, wish.marker)];
-    const delta = this.#encode({ number, predecessor: before.digest, extents, wish });
-    const bytes = before.bytes.slice();
+    const bytes = new Uint8Array(wish.volumeBytes ?? before.bytes.length);
+    bytes.set(before.bytes.subarray(0, bytes.length));
+    const extents = wish.extents ?? [this.#page(number, bytes.length, wish.marker)];
+    const delta = this.#encode({ number, predecessor: before.digest, volumeBytes: bytes.length, extents, wish });
     for (const piece of extents) {
       if ('bytes' in piece) bytes.set(piece.bytes, piece.offset);
       else bytes.fill(0, piece.offset, piece.offset + piece.zerosBytes);
@@ -173,17 +188,59 @@ export class SiteFixture {
     return this.naming(delta, form);
   }
 
-  #encode(of: { number: number; predecessor: string; extents: readonly DeltaPiece[]; wish: DeltaWish }): SiteDelta {
-    const { number, predecessor, extents, wish } = of;
+  /**
+   * The same delta, as it travels when some of its blocks are told by reference; `refer` says how, undefined for one that
+   * stays literal. What is said need not be true: then it is a delta that cannot be resolved.
+   */
+  referring(
+    delta: SiteDelta,
+    refer: (piece: { offset: number; bytes: Uint8Array }) => Reference | undefined,
+  ): SiteDelta {
+    const whole = openDelta(delta.bytes);
+    const writer = new DeltaWriter(whole.head, { zstdLevel: 0 });
+    for (const piece of whole.pieces()) {
+      if ('zerosBytes' in piece) {
+        writer.zeros(piece.offset, piece.zerosBytes);
+        continue;
+      }
+      for (let done = 0; done < piece.bytes.length; done += REFERRED_BYTES) {
+        const offset = piece.offset + done;
+        const bytes = piece.bytes.subarray(done, done + REFERRED_BYTES);
+        const reference = refer({ offset, bytes });
+        if (!reference) writer.literal(offset, bytes);
+        else if ('entry' in reference) writer.journal(offset, reference, bytes);
+        else writer.prior(offset, reference.at, bytes);
+      }
+    }
+    const { bytes, digest } = writer.finish({ marker: whole.head.marker });
+    assert.equal(digest, delta.digest);
+    return { ...delta, bytes };
+  }
+
+  #now(): ModelState {
+    const state = this.#states.at(-1);
+    assert(state);
+    return state;
+  }
+
+  #encode(of: {
+    number: number;
+    predecessor: string;
+    volumeBytes: number;
+    extents: readonly DeltaPiece[];
+    wish: DeltaWish;
+  }): SiteDelta {
+    const { number, predecessor, volumeBytes, extents, wish } = of;
     const timeMs = CREATED_AT_MS + number * 1000;
     const start: DeltaStart = {
       volume: this.id,
       generation: this.generation,
       term: this.term,
       number,
-      volumeBytes: this.volumeBytes,
+      volumeBytes,
       predecessor,
       sourceTimeMs: timeMs,
+      ...(wish.properties && { properties: writeProperties(wish.properties) }),
       ...wish.head,
     };
     const marker = wish.marker === undefined ? undefined : { name: wish.marker, consistency: 'crash' as const, timeMs };
@@ -191,8 +248,8 @@ export class SiteFixture {
     return { generation: start.generation, term: start.term, number: start.number, digest, bytes, marker: wish.marker };
   }
 
-  #page(number: number, marker = ''): DeltaPiece {
-    const pages = this.volumeBytes / PAGE_BYTES;
+  #page(number: number, volumeBytes: number, marker = ''): DeltaPiece {
+    const pages = volumeBytes / PAGE_BYTES;
     const bytes = Buffer.alloc(PAGE_BYTES, `delta ${number} ${marker} of ${this.id}; `);
     return { offset: (number % pages) * PAGE_BYTES, bytes };
   }
@@ -203,6 +260,7 @@ export class SiteFixture {
       replica: { ...this.replica },
       journal: { ...this.journal },
       volumeBytes: this.volumeBytes,
+      properties: {},
       createdAtMs: CREATED_AT_MS,
       epoch: 1,
       applied: { ...CHAIN_START, sourceTimeMs: 0 },

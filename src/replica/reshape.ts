@@ -1,0 +1,51 @@
+/**
+ * What a change of size does to a replica, besides the delta's own extents (docs/design.md, "Property changes").
+ *
+ * Invariants: behind the volume's end and up to the footer a replica holds zeros, before and after; where the footer of a
+ * smaller replica stood, a larger one holds what the delta sets there, or zeros. No page is set twice.
+ */
+import type { DeltaPiece } from '../delta/delta.ts';
+import { VHD_FOOTER_BYTES, replicaDataBytes } from '../vhd/footer.ts';
+
+/** A range of whole pages. */
+export interface PageRange {
+  readonly offset: number;
+  readonly lengthBytes: number;
+}
+
+/**
+ * Ranges that have to be zeros when a volume of `beforeBytes` has become one of `afterBytes`, unless the delta sets them;
+ * ascending, none where the size stays.
+ */
+export function zerosOfResize(beforeBytes: number, afterBytes: number): readonly PageRange[] {
+  const [before, after] = [replicaDataBytes(beforeBytes), replicaDataBytes(afterBytes)];
+  const ranges: PageRange[] = [];
+  if (afterBytes < beforeBytes)
+    ranges.push({ offset: afterBytes, lengthBytes: Math.min(beforeBytes, after) - afterBytes });
+  if (after > before) ranges.push({ offset: before, lengthBytes: VHD_FOOTER_BYTES });
+  return ranges.filter(({ lengthBytes }) => lengthBytes > 0);
+}
+
+/** `pieces`, which ascend, with zeros in `ranges` wherever no piece sets anything; ascending too. */
+export function* withZeros(pieces: Iterable<DeltaPiece>, ranges: readonly PageRange[]): Generator<DeltaPiece> {
+  const left = ranges.map(({ offset, lengthBytes }) => ({ offset, end: offset + lengthBytes }));
+  const zerosUpTo = function* (end: number): Generator<DeltaPiece> {
+    for (let next = left[0]; next && next.offset < end; next = left[0]) {
+      const stop = Math.min(next.end, end);
+      yield { offset: next.offset, zerosBytes: stop - next.offset };
+      next.offset = stop;
+      if (stop === next.end) left.shift();
+    }
+  };
+  for (const piece of pieces) {
+    yield* zerosUpTo(piece.offset);
+    yield piece;
+    const end = piece.offset + ('zerosBytes' in piece ? piece.zerosBytes : piece.bytes.length);
+    for (let next = left[0]; next && next.offset < end; next = left[0]) {
+      next.offset = end;
+      if (next.end > end) break;
+      left.shift();
+    }
+  }
+  yield* zerosUpTo(Infinity);
+}

@@ -1,0 +1,222 @@
+/**
+ * Deltas that refer to content the cloud has already: resolved, or asked for with all their bytes, by nobody's hand; and
+ * references that are hostile or whose content is gone.
+ */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { GIB, KIB, MIB, PAGE_BYTES } from '../../src/kernel/units.ts';
+import { journalContainer } from '../../src/kernel/names.ts';
+import { MemoryStorage } from '../support/data-path.ts';
+import type { Worker } from '../support/data-path.ts';
+import { replicaProblem } from '../support/replica-check.ts';
+import { SiteFixture } from '../support/site-fixture.ts';
+import type { Reference, SiteDelta } from '../support/site-fixture.ts';
+import { sound, start } from './start.ts';
+
+const BLOCK = 4 * KIB;
+
+/** A block that no other has. */
+function block(text: string): Uint8Array {
+  return Buffer.alloc(BLOCK, `${text}; `);
+}
+
+/** A volume whose first delta holds the blocks a and b. */
+async function begun(): Promise<{ storage: MemoryStorage; site: SiteFixture; worker: Worker; first: SiteDelta }> {
+  const { storage, site, worker } = await start();
+  const first = site.next({ extents: [{ offset: 0, bytes: Buffer.concat([block('a'), block('b')]) }], marker: 'm' });
+  await worker.receive(site.inline(first));
+  return { storage, site, worker, first };
+}
+
+/** The next delta: block b once more, elsewhere. */
+function move(site: SiteFixture): SiteDelta {
+  return site.next({ extents: [{ offset: 4 * BLOCK, bytes: block('b') }], marker: 'moved' });
+}
+
+/** The site answers what it is asked for, as it does with every heartbeat. */
+async function answer(
+  storage: MemoryStorage,
+  site: SiteFixture,
+  worker: Worker,
+  outbox: readonly SiteDelta[],
+): Promise<void> {
+  for (const { number, form } of (await storage.volume(site)).resend) {
+    const delta = outbox.find((other) => other.number === number);
+    assert(delta, `delta ${number} is asked for`);
+    assert.match(form, /^literal-\d+$/);
+    await worker.receive(await site.put(storage.entries, delta, form as 'literal-1'));
+  }
+}
+
+describe('content that is there', () => {
+  const PLACES: Record<string, (first: SiteDelta, site: SiteFixture) => Reference> = {
+    'in the state before': () => ({ at: BLOCK }),
+    'in the journal': (first, site) => ({ entry: site.entryName(first, 'literal-1'), at: BLOCK }),
+  };
+  for (const [where, place] of Object.entries(PLACES)) {
+    test(`${where}, sent inline`, async () => {
+      const { storage, site, worker, first } = await begun();
+      const moved = move(site);
+      const sent = site.referring(moved, () => place(first, site));
+      assert(sent.bytes.length < moved.bytes.length / 4);
+      assert.equal((await worker.receive(site.inline(sent))).outcome, 'applied');
+      await sound(storage, site, { applied: 2, points: 2 });
+    });
+
+    test(`${where}, sent through the journal and doubled`, async () => {
+      const { storage, site, worker, first } = await begun();
+      const moved = move(site);
+      const message = await site.put(
+        storage.entries,
+        site.referring(moved, () => place(first, site)),
+        'refs-1',
+      );
+      assert.equal((await worker.receive(message)).outcome, 'applied');
+      assert.equal((await worker.receive(message)).outcome, 'repeated');
+      await sound(storage, site, { applied: 2, points: 2 });
+    });
+  }
+
+  test('in the journal of another volume of the site', async () => {
+    const storage = new MemoryStorage();
+    const worker = storage.worker();
+    const [one, two] = [
+      new SiteFixture(),
+      new SiteFixture({ volume: { tenant: 'acme', site: 'berlin', group: 'shop', volume: 'b' } }),
+    ];
+    for (const site of [one, two]) await site.register(storage.documents);
+    const first = one.next({ extents: [{ offset: 0, bytes: block('shared') }] });
+    await worker.receive(one.inline(first));
+    const same = two.next({ extents: [{ offset: 8 * BLOCK, bytes: block('shared') }], marker: 'm' });
+    const sent = two.referring(same, () => ({ entry: one.entryName(first, 'literal-1'), at: 0 }));
+    assert.equal((await worker.receive(two.inline(sent))).outcome, 'applied');
+    await sound(storage, two, { applied: 1, points: 1 });
+  });
+
+  test('a delta that overwrites the source of its own references, torn half-way and finished by another', async () => {
+    for (let killAt = 0; killAt < 12; killAt += 1) {
+      const { storage, site } = await begun();
+      // The two blocks change places, and one is copied further: each is source and target.
+      const swap = site.next({
+        extents: [
+          { offset: 0, bytes: block('b') },
+          { offset: BLOCK, bytes: block('a') },
+          { offset: 9 * BLOCK, bytes: block('a') },
+        ],
+        marker: 'swapped',
+      });
+      const sent = site.inline(site.referring(swap, ({ offset }) => ({ at: offset === 0 ? BLOCK : 0 })));
+      let left = killAt;
+      const dying = storage.worker({}, async ({ port, proceed }) => {
+        if (port === 'replicas' && left-- <= 0) throw new Error('dead');
+        return proceed();
+      });
+      await dying.receive(sent).catch(() => undefined);
+      // What was acknowledged is finished although the site is gone.
+      storage.clock.advance(60_000);
+      const rescuer = storage.worker();
+      await rescuer.sweep();
+      const { tip, applied } = await storage.generation(site);
+      assert.equal(applied.number, tip.number);
+      assert.equal(
+        await replicaProblem(storage.replicas, site, { number: tip.number }),
+        undefined,
+        `killed at ${killAt}`,
+      );
+      await rescuer.receive(sent);
+      await sound(storage, site, { applied: 2, points: 2 });
+    }
+  });
+
+  test('a chain of deltas that each refer to the one before, arriving backwards', async () => {
+    const { storage, site, worker } = await start();
+    const deltas = [site.next({ extents: [{ offset: 0, bytes: block('x') }], marker: 'm1' })];
+    for (let number = 2; number <= 6; number += 1) {
+      const delta = site.next({ extents: [{ offset: (number - 1) * BLOCK, bytes: block('x') }], marker: `m${number}` });
+      deltas.push(site.referring(delta, () => ({ at: (number - 2) * BLOCK })));
+    }
+    for (const delta of deltas.toReversed()) await worker.receive(site.inline(delta));
+    await sound(storage, site, { applied: 6, points: 6 });
+  });
+});
+
+describe('content that cannot be had', () => {
+  const stranger = new SiteFixture({ volume: { tenant: 'acme', site: 'paris', group: 'erp', volume: 'data' } });
+  const foreign = stranger.next({ extents: [{ offset: 0, bytes: block('b') }] });
+  const FALSE: Record<string, (first: SiteDelta, site: SiteFixture) => Reference> = {
+    'an entry that retention removed': (first, site) => ({ entry: site.entryName(first, 'literal-9'), at: BLOCK }),
+    'an entry of another site': () => ({ entry: stranger.entryName(foreign, 'literal-1'), at: 0 }),
+    'another place of the entry': (first, site) => ({ entry: site.entryName(first, 'literal-1'), at: 0 }),
+    'a place behind the end of the entry': (first, site) => ({
+      entry: site.entryName(first, 'literal-1'),
+      at: 8 * MIB,
+    }),
+    'another place of the state before': () => ({ at: 0 }),
+    'a place behind the end of the volume': () => ({ at: GIB }),
+  };
+  for (const [what, place] of Object.entries(FALSE)) {
+    test(`${what}: the delta is asked for with its bytes, once, and then applied`, async () => {
+      const { storage, site, worker, first } = await begun();
+      const moved = move(site);
+      // Another site's entry lies where it belongs, and nowhere near.
+      const other = { account: site.journal.account, container: journalContainer(stranger.ref) };
+      await storage.entries.create({ ...other, blob: stranger.entryName(foreign, 'literal-1') }, foreign.bytes);
+      const sent = site.referring(moved, () => place(first, site));
+      assert.equal((await worker.receive(site.inline(sent))).outcome, 'early');
+      assert.equal((await storage.generation(site)).tip.number, 1);
+      const { resend, trouble } = await storage.volume(site);
+      assert.equal(resend.length, 1);
+      assert.match(trouble?.message ?? '', /delta 2/);
+      assert.deepEqual((await worker.sweep()).failed, []);
+      assert.deepEqual((await storage.volume(site)).resend, resend);
+      await answer(storage, site, worker, [moved]);
+      await sound(storage, site, { applied: 2, points: 2 });
+    });
+  }
+
+  test('what follows such a delta waits, and comes by itself', async () => {
+    const { storage, site, worker } = await begun();
+    const moved = move(site);
+    const later = [site.next({ marker: 'm3' }), site.next({ marker: 'm4' })];
+    for (const delta of later) await worker.receive(site.inline(delta));
+    await worker.receive(site.inline(site.referring(moved, () => ({ at: 0 }))));
+    await answer(storage, site, worker, [moved]);
+    await sound(storage, site, { applied: 4, points: 4 });
+  });
+
+  test('a source that is damaged, or refers itself, is no source', async () => {
+    for (const spoil of [
+      (bytes: Uint8Array) => bytes.map((byte, at) => (at === bytes.length - 1 ? byte ^ 1 : byte)),
+      (bytes: Uint8Array) => bytes.subarray(0, 100),
+      () => new Uint8Array(0),
+    ]) {
+      const { storage, site, worker, first } = await begun();
+      const moved = move(site);
+      const entry = site.entryName(first, 'literal-7');
+      await storage.entries.create({ ...site.journal, blob: entry }, spoil(first.bytes));
+      await worker.receive(site.inline(site.referring(moved, () => ({ entry, at: BLOCK }))));
+      assert.equal((await storage.volume(site)).resend.length, 1);
+      await answer(storage, site, worker, [moved]);
+      await sound(storage, site, { applied: 2, points: 2 });
+    }
+  });
+});
+
+test('each source is read once, however often it is referred to', async () => {
+  const { storage, site, first } = await begun();
+  const pages = Array.from({ length: 16 }, (_, index) => ({
+    offset: 8 * BLOCK + index * 2 * PAGE_BYTES,
+    bytes: block('b').subarray(0, PAGE_BYTES),
+  }));
+  const scattered = site.next({ extents: pages });
+  let reads = 0;
+  const counting = storage.worker({}, async ({ port, method, proceed }) => {
+    if (port === 'entries' && method === 'read') reads += 1;
+    return proceed();
+  });
+  const entry = site.entryName(first, 'literal-1');
+  await counting.receive(site.inline(site.referring(scattered, () => ({ entry, at: BLOCK }))));
+  // The entry that refers, and what it refers to.
+  assert.equal(reads, 2);
+  await sound(storage, site, { applied: 2, points: 1 });
+});
