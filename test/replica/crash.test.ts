@@ -9,6 +9,8 @@ import { MemoryStorage } from '../support/data-path.ts';
 import type { Worker } from '../support/data-path.ts';
 import { offerProblem, replicaProblem } from '../support/replica-check.ts';
 import { SiteFixture } from '../support/site-fixture.ts';
+import type { Reference } from '../support/site-fixture.ts';
+import { MIB, PAGE_BYTES } from '../../src/kernel/units.ts';
 import { sound } from './start.ts';
 
 interface Scenario {
@@ -18,6 +20,12 @@ interface Scenario {
   /** The messages that the worker that crashes is given, one after the other. */
   readonly messages: (site: SiteFixture, storage: MemoryStorage) => Promise<SignedMessage[]> | SignedMessage[];
   readonly points: number;
+}
+
+async function listed(storage: MemoryStorage, site: SiteFixture): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { name } of storage.entries.list(site.journal, '')) names.push(name);
+  return names;
 }
 
 async function receive(worker: Worker, messages: readonly SignedMessage[]): Promise<void> {
@@ -64,6 +72,34 @@ const SCENARIOS: readonly Scenario[] = [
     messages: (site) => {
       const [second, third, fourth] = [site.next(), site.next({ marker: 'late' }), site.next()];
       return [fourth, third, second].map((delta) => site.inline(delta));
+    },
+    points: 2,
+  },
+  {
+    what: 'a delta that grows the disk and writes where its footer stood, then one that shrinks it',
+    before: async (worker, site) => receive(worker, [site.inline(site.next({ marker: 'm' }))]),
+    messages: (site) => {
+      const extents = [{ offset: MIB - PAGE_BYTES, bytes: Buffer.alloc(2 * PAGE_BYTES, 3) }];
+      return [
+        site.inline(site.next({ extents, volumeBytes: 2 * MIB, marker: 'grown' })),
+        site.inline(site.next({ extents: [], volumeBytes: MIB / 2, marker: 'shrunk' })),
+      ];
+    },
+    points: 2,
+  },
+  {
+    what: 'a delta that refers to pages that it overwrites, and to another entry',
+    before: async (worker, site) => {
+      const extents = [{ offset: 0, bytes: Buffer.concat([Buffer.alloc(4096, 1), Buffer.alloc(4096, 2)]) }];
+      return receive(worker, [site.inline(site.next({ extents, marker: 'm' }))]);
+    },
+    messages: async (site, storage) => {
+      const [source] = (await listed(storage, site)).filter((name) => name.endsWith('-literal-1.delta'));
+      const swapped = [Buffer.alloc(4096, 2), Buffer.alloc(4096, 1), Buffer.alloc(4096, 2)];
+      const delta = site.next({ extents: [{ offset: 0, bytes: Buffer.concat(swapped) }], marker: 'swapped' });
+      const refer = ({ offset }: { offset: number }): Reference =>
+        offset < 8192 || source === undefined ? { at: 4096 - offset } : { entry: source, at: 4096 };
+      return [site.inline(site.referring(delta, refer))];
     },
     points: 2,
   },
