@@ -6,7 +6,7 @@ import { app } from '../src/app/app.ts';
 import { isByHand } from './by-hand.ts';
 
 const NEEDS =
-  'this function takes a signed delta message, which `leeward replicate` or another sender makes ' +
+  'this function takes a signed delta or ranges message, which `leeward replicate` or another sender makes ' +
   '(docs/site-protocol.md, "Sending a delta"); to finish what is left undone, run the function "sweep"';
 
 /** The handler for `queue`. It throws for what may pass, so that the message is tried again. */
@@ -26,6 +26,10 @@ export function ingestFrom(queue: string): (message: unknown, context: Invocatio
       case 'early':
       case 'repeated':
         context.log(`${result.volume}: delta ${result.number} ${result.outcome}`);
+        return;
+      case 'listed':
+      case 'passed-by':
+        context.log(`${result.volume}: range list of delta ${result.number} ${result.outcome}`);
     }
   };
 }

@@ -1,4 +1,5 @@
 /** The data path put together: what the ingest functions and the sweep call. */
+import { Chores } from '../replica/chores.ts';
 import { ReplicaEngine } from '../replica/engine.ts';
 import { Ingest } from '../replica/ingest.ts';
 import { SiteKeys } from '../replica/site-keys.ts';
@@ -14,6 +15,7 @@ const BUDGET_MS = 120_000;
 
 export interface DataPath {
   readonly engine: ReplicaEngine;
+  readonly chores: Chores;
   readonly ingest: Ingest;
   readonly sweep: Sweep;
 }
@@ -25,6 +27,7 @@ export function openDataPath(settings: Settings, storage: Storage): DataPath {
     budgetMs: BUDGET_MS,
     volumesAtOnce: settings.LEEWARD_VOLUMES_AT_ONCE,
   });
-  const ingest = new Ingest({ ...storage, keys: new SiteKeys(storage, storage.keySecret), engine });
-  return { engine, ingest, sweep: new Sweep({ ...storage, engine }) };
+  const chores = new Chores(storage, { budgetMs: BUDGET_MS });
+  const ingest = new Ingest({ ...storage, keys: new SiteKeys(storage, storage.keySecret), engine, chores });
+  return { engine, chores, ingest, sweep: new Sweep({ ...storage, engine, chores }) };
 }

@@ -8,10 +8,10 @@ import { LeewardError } from '../kernel/errors.ts';
 import { RANGE_BYTES, RANGE_HASH_BYTES } from './blocks.ts';
 
 /** Bytes of a volume. */
-export interface ByteRange {
+export type ByteRange = {
   readonly offset: number;
   readonly lengthBytes: number;
-}
+};
 
 /** Byte ranges that a document and a heartbeat's answer have room for. */
 export const DIFFERENCES_MAX = 256;
@@ -38,17 +38,22 @@ export function differences(
   return found;
 }
 
-/** Both sets as one, where all of `later` lies behind `earlier`; at most {@link DIFFERENCES_MAX} of them. */
-export function joinDifferences(earlier: readonly ByteRange[], later: readonly ByteRange[]): ByteRange[] {
-  let joined = [...earlier];
-  for (const range of later) joined = append(joined, range);
+/** Both sets as one; at most {@link DIFFERENCES_MAX} ranges. */
+export function joinDifferences(one: readonly ByteRange[], other: readonly ByteRange[]): ByteRange[] {
+  let joined: ByteRange[] = [];
+  for (const range of [...one, ...other].sort((a, b) => a.offset - b.offset)) joined = append(joined, range);
   while (joined.length > DIFFERENCES_MAX) joined = joinNearest(joined);
   return joined;
 }
 
+/** How many bytes of the volume a set has. */
+export function bytesOf(ranges: readonly ByteRange[]): number {
+  return ranges.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0);
+}
+
 function append(ranges: ByteRange[], next: ByteRange): ByteRange[] {
   const last = ranges.at(-1);
-  if (last && endOf(last) === next.offset) ranges[ranges.length - 1] = span(last, next);
+  if (last && endOf(last) >= next.offset) ranges[ranges.length - 1] = span(last, next);
   else ranges.push(next);
   return ranges;
 }
@@ -72,5 +77,5 @@ function endOf({ offset, lengthBytes }: ByteRange): number {
 }
 
 function span(first: ByteRange, last: ByteRange): ByteRange {
-  return { offset: first.offset, lengthBytes: endOf(last) - first.offset };
+  return { offset: first.offset, lengthBytes: Math.max(endOf(first), endOf(last)) - first.offset };
 }

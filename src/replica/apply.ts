@@ -14,10 +14,11 @@ import type { Generation, NamedSnapshot } from '../documents/volume.ts';
 import { LeewardError, isLeewardError } from '../kernel/errors.ts';
 import { fenceOf } from '../kernel/names.ts';
 import type { ReplicaProperties, ReplicaStore } from '../ports/replica-store.ts';
-import { VHD_FOOTER_BYTES, makeFooter, replicaDataBytes, replicaUniqueId } from '../vhd/footer.ts';
+import { VHD_FOOTER_BYTES, replicaDataBytes } from '../vhd/footer.ts';
 import { propertiesAfter } from './chain.ts';
 import { planRequests } from './plan.ts';
 import type { PageRequest } from './plan.ts';
+import { footerOf } from './replica-footer.ts';
 import { withZeros, zerosOfResize } from './reshape.ts';
 
 /**
@@ -133,9 +134,9 @@ interface WriteTarget {
   readonly fence: number;
 }
 
-/** Whether nothing of the generation was ever applied: its blob is to be made, and is zeros. */
-function isFresh(generation: Generation): boolean {
-  return generation.applied.number === 0;
+/** Whether the generation's blob is to be made, and is zeros: nothing was ever applied, and it begins from no base. */
+function isFresh({ applied, base }: Generation): boolean {
+  return applied.number === 0 && base === undefined;
 }
 
 function blobBytes(volumeBytes: number): number {
@@ -151,16 +152,8 @@ function footerRequest(head: DeltaHead, { volume, generation }: WriteTarget): Pa
     dataBytes === replicaDataBytes(generation.volumeBytes) &&
     identity === generation.properties.identity;
   if (stays) return undefined;
-  const uniqueId = identity === undefined ? replicaUniqueId(volume, generation.generation) : uuidBytes(identity);
-  return {
-    kind: 'write',
-    offset: dataBytes,
-    bytes: makeFooter({ dataBytes, uniqueId, createdAtMs: generation.createdAtMs }),
-  };
-}
-
-function uuidBytes(uuid: string): Uint8Array {
-  return new Uint8Array(Buffer.from(uuid.replaceAll('-', ''), 'hex'));
+  const bytes = footerOf(volume, generation, { volumeBytes: head.volumeBytes, identity });
+  return { kind: 'write', offset: dataBytes, bytes };
 }
 
 /** Sends all requests, {@link WRITES_AT_ONCE} at a time. After a failure nothing new begins and what runs is awaited. */

@@ -7,7 +7,7 @@
  */
 import type { DeltaHead } from '../delta/head.ts';
 import { readProperties } from '../delta/properties.ts';
-import { currentGeneration, withGeneration } from '../documents/volume.ts';
+import { currentGeneration, isReady, withGeneration } from '../documents/volume.ts';
 import type { DeltaForm } from '../kernel/names.ts';
 import type { Claim, Generation, NamedSnapshot, VolumeDocument, VolumeProperties } from '../documents/volume.ts';
 
@@ -43,6 +43,7 @@ export function positionOf(document: VolumeDocument, head: DeltaHead): Position 
   if (generation.cut) {
     return refuse(`term: ${generation.cut.term} has ended at delta ${generation.cut.number}, this is ${head.number}`);
   }
+  if (!isReady(generation)) return refuse('generation: what it begins from is not ready yet');
   if (head.number > generation.tip.number + 1) return { at: 'early' };
   if (head.predecessor !== generation.tip.digest) {
     return {
@@ -175,16 +176,21 @@ export function finishClaim(
 }
 
 /**
- * The end of the term: a new epoch, and the cut at the tip. A claim stays and is finished in the new epoch; nobody's
- * courtesy keeps others from it any more. Undefined if the term has ended already.
+ * The end of the term: a new epoch, and the cut at the tip, for every generation. A claim stays and is finished in the new
+ * epoch; nobody's courtesy keeps others from it any more. Undefined if the term has ended already.
  */
 export function endTerm(document: VolumeDocument, term: number): VolumeDocument | undefined {
-  const generation = currentGeneration(document);
-  if (generation.cut) return undefined;
-  return withGeneration(document, {
-    ...generation,
-    epoch: generation.epoch + 1,
-    cut: { ...generation.tip, term },
-    claim: generation.claim && { ...generation.claim, untilMs: 0 },
-  });
+  if (currentGeneration(document).cut) return undefined;
+  return Object.values(document.generations).reduce(
+    (now, generation) =>
+      generation.cut
+        ? now
+        : withGeneration(now, {
+            ...generation,
+            epoch: generation.epoch + 1,
+            cut: { ...generation.tip, term },
+            claim: generation.claim && { ...generation.claim, untilMs: 0 },
+          }),
+    document,
+  );
 }

@@ -124,13 +124,26 @@ export class ReplicaEngine {
     return cut ?? tip;
   }
 
-  /** Applies what the chain holds up to the cut. 'drained' when the replica stands at the cut. Errors: REFUSED, no cut. */
+  /**
+   * Applies what the chain holds up to the cut. 'drained' when the replica stands at the cut. A generation that is not
+   * offered yet is applied as far as it can be, for a point of it may be the newest, but holds nobody up where its chain
+   * cannot go on: the offered one was applied to its end before it began. Errors: REFUSED, no cut.
+   */
   async drain(volume: VolumeRef): Promise<'drained' | 'more'> {
-    await this.advance(volume);
+    let lost: unknown;
+    try {
+      await this.advance(volume);
+    } catch (error) {
+      if (!isLeewardError(error, 'DELTA_INVALID')) throw error;
+      lost = error;
+    }
     const { value } = await this.#ports.documents.need(volumeKind, names.volume(volume));
     const { cut, applied } = currentGeneration(value);
     if (!cut) throw new LeewardError('REFUSED', `volume ${value.volume} has no cut: its term has not ended`);
-    return applied.number === cut.number ? 'drained' : 'more';
+    if (applied.number === cut.number) return 'drained';
+    if (lost === undefined) return 'more';
+    if (value.published !== null && value.published !== value.current) return 'drained';
+    throw lost;
   }
 
   /**

@@ -20,11 +20,15 @@ import type { EntryStore } from '../ports/entries.ts';
 import type { Queues } from '../ports/queue.ts';
 import { envelopeSchema } from '../protocol/envelope.ts';
 import type { Envelope } from '../protocol/envelope.ts';
+import { rangesMessageSchema } from '../protocol/ranges.ts';
 import { parseSigned, readPayload } from '../protocol/signed.ts';
 import { setAside } from './aside.ts';
 import { isAskedFor, isWanted, noteEarly, noteFork, positionOf } from './chain.ts';
+import type { Chores } from './chores.ts';
 import type { Advance, Progress, ReplicaEngine } from './engine.ts';
 import type { KeptDelta } from './journal.ts';
+import { takeRanges } from './ranges-intake.ts';
+import type { RangesOutcome } from './ranges-intake.ts';
 import type { SiteKeys } from './site-keys.ts';
 
 /** What became of a message. */
@@ -37,6 +41,8 @@ export type IngestOutcome =
   | { readonly outcome: 'early'; readonly volume: string; readonly number: number }
   /** The chain had it before. */
   | { readonly outcome: 'repeated'; readonly volume: string; readonly number: number }
+  /** A range list: taken, or passed by since nobody needs it. */
+  | RangesOutcome
   /** Refused, and kept aside under this name. */
   | { readonly outcome: 'set-aside'; readonly reason: string; readonly aside: string }
   /** Written by a newer Leeward: back in its queue until this one is updated. */
@@ -49,6 +55,7 @@ export interface IngestPorts {
   readonly clock: Clock;
   readonly keys: SiteKeys;
   readonly engine: ReplicaEngine;
+  readonly chores: Chores;
   /** The account that holds the container for what is set aside. */
   readonly account: string;
 }
@@ -82,9 +89,11 @@ export class Ingest {
   async receive(message: unknown, queue: string | undefined): Promise<IngestOutcome> {
     let site: string | undefined;
     try {
-      const signed = parseSigned(parseJson(message), 'delta');
+      const signed = parseSigned(parseJson(message), 'delta', 'ranges');
       const signer = siteId(await this.#ports.keys.signerOf(signed));
       site = signer;
+      if (signed.kind === 'ranges')
+        return await takeRanges(this.#ports, readPayload(signed, rangesMessageSchema), signer);
       return await this.#take(readPayload(signed, envelopeSchema), signer);
     } catch (error) {
       if (!(error instanceof LeewardError)) throw error;
@@ -97,9 +106,9 @@ export class Ingest {
   /** Whether a message that failed is worth another try: it is signed by its site, or only too new for this program. */
   async isSound(text: string): Promise<boolean> {
     try {
-      const signed = parseSigned(parseJson(text), 'delta');
+      const signed = parseSigned(parseJson(text), 'delta', 'ranges');
       await this.#ports.keys.signerOf(signed);
-      readPayload(signed, envelopeSchema);
+      readPayload<unknown>(signed, signed.kind === 'ranges' ? rangesMessageSchema : envelopeSchema);
       return true;
     } catch (error) {
       if (!(error instanceof LeewardError)) throw error;

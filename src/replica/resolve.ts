@@ -98,7 +98,7 @@ async function readRange(
   at: { offset: number; lengthBytes: number },
 ): Promise<Uint8Array> {
   // Before its first delta a generation has no blob, and its volume is zeros.
-  if (generation.applied.number === 0) return new Uint8Array(at.lengthBytes);
+  if (generation.applied.number === 0 && !generation.base) return new Uint8Array(at.lengthBytes);
   return replicas.read(generation.replica, at);
 }
 

@@ -11,6 +11,7 @@ import { describeError } from '../kernel/errors.ts';
 import { parseVolume } from '../kernel/ids.ts';
 import { documents as names } from '../kernel/names.ts';
 import type { Queues } from '../ports/queue.ts';
+import type { Chores } from './chores.ts';
 import type { ReplicaEngine } from './engine.ts';
 import { revivePoison } from './poison.ts';
 import type { JudgedQueue } from './poison.ts';
@@ -30,10 +31,11 @@ export class Sweep {
   readonly #ports: {
     readonly documents: Documents;
     readonly engine: ReplicaEngine;
+    readonly chores: Chores;
     readonly queues: Queues;
   };
 
-  constructor(ports: { documents: Documents; engine: ReplicaEngine; queues: Queues }) {
+  constructor(ports: { documents: Documents; engine: ReplicaEngine; chores: Chores; queues: Queues }) {
     this.#ports = ports;
   }
 
@@ -55,15 +57,17 @@ export class Sweep {
     const advanced: string[] = [];
     const failed: { what: string; reason: string }[] = [];
     const work = this.#withWork();
+    // What may take long has one budget for all volumes together: a sweep must come to its end, and to the poison queues.
+    const choresUntilMs = this.#ports.chores.deadlineBootMs;
     const worker = async (): Promise<void> => {
       for (let next = await work.next(); next.done !== true; next = await work.next()) {
         const volume = next.value;
-        try {
-          await this.#ports.engine.advance(parseVolume(volume));
-          advanced.push(volume);
-        } catch (error) {
-          failed.push({ what: volume, reason: describeError(error) });
-        }
+        const reasons = [
+          await reasonOf(async () => this.#ports.engine.advance(parseVolume(volume))),
+          await reasonOf(async () => this.#ports.chores.run(parseVolume(volume), choresUntilMs)),
+        ].filter((reason) => reason !== undefined);
+        if (reasons.length === 0) advanced.push(volume);
+        failed.push(...reasons.map((reason) => ({ what: volume, reason })));
       }
     };
     await Promise.all(Array.from({ length: VOLUMES_AT_ONCE }, worker));
@@ -76,5 +80,15 @@ export class Sweep {
       const volume = form.exec(name)?.[1];
       if (volume !== undefined && labels[WORK_LABEL] !== 'no') yield volume;
     }
+  }
+}
+
+/** Why `work` failed; undefined if it did not. */
+async function reasonOf(work: () => Promise<unknown>): Promise<string | undefined> {
+  try {
+    await work();
+    return undefined;
+  } catch (error) {
+    return describeError(error);
   }
 }

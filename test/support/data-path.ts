@@ -10,6 +10,7 @@ import type { EntryStore } from '../../src/ports/entries.ts';
 import type { Queues } from '../../src/ports/queue.ts';
 import type { ReplicaStore } from '../../src/ports/replica-store.ts';
 import type { StateStore } from '../../src/ports/state.ts';
+import { Chores } from '../../src/replica/chores.ts';
 import { ReplicaEngine } from '../../src/replica/engine.ts';
 import { Ingest } from '../../src/replica/ingest.ts';
 import type { IngestOutcome } from '../../src/replica/ingest.ts';
@@ -40,6 +41,11 @@ export interface StoragePorts {
 /** What the data path asks of the access port. */
 export type Containers = Pick<AccessIssuer, 'ensureContainer' | 'removeContainer'>;
 
+const NO_UPLOADS: Containers = {
+  ensureContainer: async () => undefined,
+  removeContainer: async () => undefined,
+};
+
 export interface WorkerOptions {
   readonly claimMs?: number;
   readonly snapshotsKept?: number;
@@ -55,15 +61,16 @@ export class Worker {
   readonly ports: StoragePorts;
   readonly documents: Documents;
   readonly engine: ReplicaEngine;
+  readonly chores: Chores;
   readonly ingest: Ingest;
   readonly sweeper: Sweep;
   readonly #queues: readonly JudgedQueue[];
 
   constructor(ports: StoragePorts & { readonly clock: Clock }, options: WorkerOptions = {}) {
-    const { replicas, entries, queues, clock } = ports;
+    const { replicas, entries, queues, clock, access = NO_UPLOADS } = ports;
     this.ports = ports;
     this.documents = new Documents(ports.state);
-    const shared = { documents: this.documents, replicas, entries, queues, clock };
+    const shared = { documents: this.documents, replicas, entries, queues, clock, access };
     this.engine = new ReplicaEngine(shared, {
       claimMs: 20_000,
       snapshotsKept: 24,
@@ -72,8 +79,9 @@ export class Worker {
       ...options,
     });
     const keys = new SiteKeys(shared, KEY_SECRET);
-    this.ingest = new Ingest({ ...shared, keys, engine: this.engine, account: ACCOUNT });
-    this.sweeper = new Sweep({ ...shared, engine: this.engine });
+    this.chores = new Chores(shared, { budgetMs: options.budgetMs ?? 120_000 });
+    this.ingest = new Ingest({ ...shared, keys, engine: this.engine, chores: this.chores, account: ACCOUNT });
+    this.sweeper = new Sweep({ ...shared, engine: this.engine, chores: this.chores });
     this.#queues = judgedQueues({ keySecret: KEY_SECRET, entries, account: ACCOUNT, clock }, this.ingest);
   }
 

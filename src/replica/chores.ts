@@ -1,0 +1,64 @@
+/**
+ * What a volume needs beside its chain, and what may take long: a next generation, its base, a comparison.
+ *
+ * Invariants: each step is read from the state and written into it, so that any worker goes on where another stopped;
+ * a call ends with its budget, and the sweep, which finds the volume by its label, calls again.
+ */
+import { hasUnhurriedWork, volumeKind } from '../documents/volume.ts';
+import type { Clock } from '../kernel/clock.ts';
+import { LeewardError } from '../kernel/errors.ts';
+import { volumeId } from '../kernel/ids.ts';
+import type { VolumeRef } from '../kernel/ids.ts';
+import { documents as names } from '../kernel/names.ts';
+import { stepBase } from './base.ts';
+import type { BasePorts } from './base.ts';
+import { begin, mayBegin } from './generations.ts';
+import type { Progress } from './engine.ts';
+import { stepVerification } from './verify.ts';
+
+export interface ChorePorts extends BasePorts {
+  readonly clock: Clock;
+}
+
+export class Chores {
+  readonly #ports: ChorePorts;
+  readonly #budgetMs: number;
+
+  /** `budgetMs`: how long one call goes on before it leaves the rest to the next. */
+  constructor(ports: ChorePorts, options: { readonly budgetMs: number }) {
+    this.#ports = ports;
+    this.#budgetMs = options.budgetMs;
+  }
+
+  /** When a call that begins now shall end, on the clock of this machine's boot. */
+  get deadlineBootMs(): number {
+    return this.#ports.clock.bootMs() + this.#budgetMs;
+  }
+
+  /**
+   * Does what there is to do, until `deadlineBootMs` at the latest but for the step that is under way. Idempotent; any
+   * number of workers may call it at once. 'more' when time ran out first. Errors: UNAVAILABLE, VERSION_TOO_NEW,
+   * NOT_FOUND for an unknown volume. What was done stands.
+   */
+  async run(volume: VolumeRef, deadlineBootMs: number = this.deadlineBootMs): Promise<Progress> {
+    do {
+      if (!(await this.#step(volume))) return 'caught-up';
+    } while (this.#ports.clock.bootMs() < deadlineBootMs);
+    return 'more';
+  }
+
+  /** One step; false when none can be made now. */
+  async #step(volume: VolumeRef): Promise<boolean> {
+    const { documents } = this.#ports;
+    const { held, serviceNowMs: nowMs } = await documents.readWithTime(volumeKind, names.volume(volume));
+    if (!held) throw new LeewardError('NOT_FOUND', `volume ${volumeId(volume)} is not registered`);
+    const document = held.value;
+    if (!hasUnhurriedWork(document)) return false;
+    if (mayBegin(document)) {
+      await documents.update(volumeKind, held.name, (now) => (mayBegin(now) ? begin(now, nowMs) : undefined));
+      return true;
+    }
+    if ((await stepBase(this.#ports, volume, { document, nowMs })) === 'more') return true;
+    return (await stepVerification(this.#ports, volume, { document, nowMs })) === 'more';
+  }
+}

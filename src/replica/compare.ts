@@ -1,0 +1,106 @@
+/**
+ * Comparing a page blob with a site's range list, a window of ranges at a time.
+ *
+ * Invariants: pages that were never written are not read; what is held is one window's hashes and a few ranges' bytes,
+ * whatever the volume's size; nothing is written.
+ */
+import type { BlobPlace } from '../kernel/places.ts';
+import type { ReplicaStore } from '../ports/replica-store.ts';
+import { RANGE_BYTES, RANGE_HASH_BYTES, blockHashes, rangeCount, rangeHash } from '../ranges/blocks.ts';
+import { differences } from '../ranges/differences.ts';
+import type { ByteRange } from '../ranges/differences.ts';
+import type { SiteList } from './site-list.ts';
+
+/** Ranges that are compared between two writes of the state: 256 MiB, some seconds at a page blob's 60 MiB/s. */
+const WINDOW_RANGES = 64;
+
+/** Ranges read at once: enough to hide a request's latency, and 8 MiB. */
+const READS_AT_ONCE = 2;
+
+/** A page blob, or a snapshot of it, as a copy of a volume of this size. */
+export interface Copy {
+  readonly place: BlobPlace;
+  readonly snapshot?: string;
+  readonly volumeBytes: number;
+}
+
+export interface Compared {
+  /** Where the two differ, within the window. What only the list has differs if it is not zeros. */
+  readonly differing: readonly ByteRange[];
+  /** The copy's own hashes of the window; fewer where the copy ends. */
+  readonly hashes: Uint8Array;
+  /** The range after the window. */
+  readonly next: number;
+  /** Whether neither of the two has anything behind the window. */
+  readonly isLast: boolean;
+}
+
+/**
+ * Compares one window, from range `first` on, a multiple of the window's size. What the copy has behind the list's end does
+ * not count: the volume has shrunk. Errors: those of {@link SiteList.hashes}; NOT_FOUND when the copy is gone; UNAVAILABLE.
+ */
+export async function compareWindow(
+  replicas: ReplicaStore,
+  of: { readonly copy: Copy; readonly list: SiteList; readonly first: number },
+): Promise<Compared> {
+  const { copy, list, first } = of;
+  const theirs = await list.hashes(first, WINDOW_RANGES);
+  const hashes = await hashRanges(replicas, copy, { first, count: WINDOW_RANGES });
+  const ours = new Uint8Array(theirs.length);
+  ours.set(hashes.subarray(0, theirs.length));
+  const next = first + WINDOW_RANGES;
+  return {
+    differing: differences(ours, theirs, { firstRange: first, volumeBytes: list.head.volumeBytes }),
+    hashes,
+    next,
+    isLast: next >= Math.max(rangeCount(copy.volumeBytes), list.ranges),
+  };
+}
+
+/** The hashes of ranges of the copy, from `first` on: `count`, or fewer where the copy ends. */
+async function hashRanges(
+  replicas: ReplicaStore,
+  copy: Copy,
+  of: { readonly first: number; readonly count: number },
+): Promise<Uint8Array> {
+  const count = Math.max(0, Math.min(of.count, rangeCount(copy.volumeBytes) - of.first));
+  const hashes = new Uint8Array(count * RANGE_HASH_BYTES);
+  if (count === 0) return hashes;
+  const written = (await dataOfRanges(replicas, copy, { first: of.first, count })).entries();
+  const work = async (): Promise<void> => {
+    for (const [range, data] of written) {
+      const offset = range * RANGE_BYTES;
+      const bytes = new Uint8Array(Math.min(RANGE_BYTES, copy.volumeBytes - offset));
+      bytes.set(await replicas.read(copy.place, { ...snapshotOf(copy), ...data }), data.offset - offset);
+      hashes.set(rangeHash(blockHashes(bytes)), (range - of.first) * RANGE_HASH_BYTES);
+    }
+  };
+  await Promise.all(Array.from({ length: READS_AT_ONCE }, work));
+  return hashes;
+}
+
+/** For each range that holds data, the bytes from the first to the last of it. */
+async function dataOfRanges(
+  replicas: ReplicaStore,
+  copy: Copy,
+  of: { readonly first: number; readonly count: number },
+): Promise<Map<number, ByteRange>> {
+  const offset = of.first * RANGE_BYTES;
+  const lengthBytes = Math.min(of.count * RANGE_BYTES, copy.volumeBytes - offset);
+  const found = new Map<number, ByteRange>();
+  for (const data of await replicas.dataRanges(copy.place, { ...snapshotOf(copy), offset, lengthBytes })) {
+    const dataEnd = data.offset + data.lengthBytes;
+    for (let at = data.offset; at < dataEnd;) {
+      const range = Math.floor(at / RANGE_BYTES);
+      const end = Math.min(dataEnd, (range + 1) * RANGE_BYTES);
+      const from = found.get(range)?.offset ?? at;
+      found.set(range, { offset: from, lengthBytes: end - from });
+      at = end;
+    }
+  }
+  return found;
+}
+
+function snapshotOf({ snapshot }: Copy): { snapshot?: string } {
+  return snapshot === undefined ? {} : { snapshot };
+}

@@ -1,0 +1,71 @@
+/**
+ * What a site says of a volume in its heartbeat, beyond what is only recorded: healing without a person begins here.
+ *
+ * Invariants: a word counts only for the generation that it names and while the site has the term, so that one that is
+ * repeated or old changes nothing; what the cloud still has is not given up for it; a fork never heals by itself.
+ */
+import { currentGeneration, volumeKind } from '../documents/volume.ts';
+import type { VolumeDocument } from '../documents/volume.ts';
+import { isLeewardError } from '../kernel/errors.ts';
+import { parseVolume } from '../kernel/ids.ts';
+import { documents as names } from '../kernel/names.ts';
+import type { Heartbeat } from '../protocol/heartbeat.ts';
+import { VHD_DATA_BYTES_MAX } from '../vhd/footer.ts';
+import { stepBase } from './base.ts';
+import type { BasePorts } from './base.ts';
+import { begin, isUntouched, mayBegin, newestPoint, orderReseed, startUpload } from './generations.ts';
+
+/** A volume as a heartbeat has it. */
+export type VolumeWord = Heartbeat['volumes'][number];
+
+/**
+ * Heeds what a site says of a volume; what takes long is left to the chores. A volume that is not registered is left
+ * alone. Idempotent. Errors: UNAVAILABLE, CONFLICT, VERSION_TOO_NEW, DOCUMENT_INVALID.
+ */
+export async function heedWord(ports: BasePorts, word: VolumeWord, nowMs: number): Promise<void> {
+  if (!saysMore(word)) return;
+  const volume = parseVolume(word.volume);
+  const name = names.volume(volume);
+  try {
+    const { value } = await ports.documents.update(volumeKind, name, (document) => heed(document, word, nowMs));
+    // An upload's place is made at once, so that this very heartbeat's answer can name it.
+    if (currentGeneration(value).base?.phase === 'opening') await stepBase(ports, volume, { document: value, nowMs });
+  } catch (error) {
+    if (!isLeewardError(error, 'NOT_FOUND')) throw error;
+  }
+}
+
+/** Whether a word asks for anything: most do not, and cost nothing. */
+function saysMore({ direct, repaired, lost, wants }: VolumeWord): boolean {
+  return direct === true || repaired !== undefined || lost !== undefined || wants !== undefined;
+}
+
+/** The document after the site's word; undefined where it changes nothing. */
+export function heed(document: VolumeDocument, word: VolumeWord, nowMs: number): VolumeDocument | undefined {
+  const generation = currentGeneration(document);
+  if (generation.cut || word.generation !== generation.generation) return undefined;
+  let now = document;
+  if (word.repaired !== undefined && now.repair?.id === word.repaired) now = { ...now, repair: undefined };
+  now = asked(now, word, nowMs) ?? now;
+  if (mayBegin(now)) now = begin(now, nowMs);
+  const sizeBytes = word.volumeBytes ?? 0;
+  if (word.direct === true && word.stored === 0 && sizeBytes > 0 && sizeBytes <= VHD_DATA_BYTES_MAX) {
+    if (now === document && isUntouched(generation) && !now.reseed) now = startUpload(now, sizeBytes);
+  }
+  return now === document ? undefined : now;
+}
+
+/** A next generation decided on, where the site needs one. */
+function asked(document: VolumeDocument, word: VolumeWord, nowMs: number): VolumeDocument | undefined {
+  const { lost, wants, volumeBytes } = word;
+  const isAsked = document.resend.some(({ generation, number }) => generation === document.current && number === lost);
+  const isLost = lost !== undefined && isAsked;
+  if (document.trouble?.code === 'DELTA_FORKED' || (!isLost && wants === undefined)) return undefined;
+  return orderReseed(document, {
+    from: newestPoint(document) ? 'point' : word.direct === true ? 'upload' : 'zeros',
+    ...(volumeBytes === undefined ? {} : { volumeBytes }),
+    ...(isLost ? { lost } : {}),
+    reason: isLost ? `the site has lost delta ${lost}` : 'the site has lost what it needs to go on',
+    sinceMs: nowMs,
+  });
+}
