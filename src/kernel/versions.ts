@@ -25,12 +25,15 @@ export type Version = z.infer<typeof versionSchema>;
 /** What this program stamps on everything new. */
 export const CURRENT_VERSION: Version = { format: FORMAT, oldestReader: 1, oldestWriter: 1 };
 
+/** Anything that says its version. Made once: making a schema costs more than using it. */
+const versionedSchema = z.looseObject({ version: versionSchema });
+
 /**
  * Checks that this program may read (or, with `toWrite`, rewrite) `data`, before the rest of it is looked at.
  * `what` names it in the error. Throws VERSION_TOO_NEW; data without a readable version is left to the schema.
  */
 export function checkVersion(data: unknown, what: string, use: 'read' | 'rewrite'): void {
-  const parsed = z.looseObject({ version: versionSchema }).safeParse(data);
+  const parsed = versionedSchema.safeParse(data);
   if (!parsed.success) return;
   const oldest = use === 'read' ? parsed.data.version.oldestReader : parsed.data.version.oldestWriter;
   if (oldest > FORMAT) {
