@@ -21,10 +21,10 @@ export interface DeltaProblem {
 /** Hears of a fault; either throws or lets the reader go on. */
 export type Report = (problem: DeltaProblem) => void;
 
-/** The one line that says it. */
+/** The one line that says it, whatever the delta had where a text was due. */
 export function problemLine(problem: DeltaProblem): string {
   const where = problem.at === undefined ? '' : ` (byte ${problem.at})`;
-  return `${problem.field}${where}: ${problem.problem}`;
+  return `${problem.field}${where}: ${problem.problem}`.replace(/\p{Cc}/gu, '?');
 }
 
 /** Throws DELTA_INVALID, or VERSION_TOO_NEW where a newer program could read it. */

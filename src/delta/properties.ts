@@ -38,8 +38,8 @@ export type VolumeProperties = Readonly<z.infer<typeof propertiesSchema>>;
  * that no delta may carry.
  */
 export function readProperties(text: string): VolumeProperties {
-  const { properties } = parse(text, DELTA_LIMITS);
-  return properties ?? refuse({ field: 'properties', problem: 'no properties of a volume' });
+  const parsed = parse(text, DELTA_LIMITS);
+  return 'problem' in parsed ? refuse({ field: 'properties', problem: parsed.problem }) : parsed.properties;
 }
 
 /** The text of `properties`, for a delta. Throws DELTA_INVALID for what is none. */
@@ -52,8 +52,8 @@ export function writeProperties(properties: VolumeProperties): string {
 
 /** Reports what is wrong with the properties' text, which lies at `at` if it lies anywhere yet. */
 export function checkProperties(text: string, at: number | undefined, limits: DeltaLimits, report: Report): void {
-  const { problem } = parse(text, limits);
-  if (problem !== undefined) report({ field: 'properties', at, problem });
+  const parsed = parse(text, limits);
+  if ('problem' in parsed) report({ field: 'properties', at, problem: parsed.problem });
 }
 
 /** The text of `bytes`, which are its UTF-8; undefined where they are not. */
@@ -66,10 +66,7 @@ export function propertiesTextOf(bytes: Uint8Array): string | undefined {
   }
 }
 
-function parse(
-  text: string,
-  limits: DeltaLimits,
-): { properties: VolumeProperties; problem?: undefined } | { properties?: undefined; problem: string } {
+function parse(text: string, limits: DeltaLimits): { properties: VolumeProperties } | { problem: string } {
   const sizeBytes = Buffer.byteLength(text);
   if (sizeBytes > limits.propertiesBytesMax) {
     return { problem: `${sizeBytes} bytes are above the limit of ${limits.propertiesBytesMax} (propertiesBytesMax)` };

@@ -13,7 +13,7 @@ export function addInspect(program: Command): void {
   inspect
     .command('delta')
     .argument('<file>', 'an encoded delta')
-    .description('print a delta: its place in the chain, its frames and extents, and what is wrong with it')
+    .description('print a delta: its place in the chain, what it sets and refers to, and what is wrong with it')
     .action(async (file: string, _options: unknown, command: Command) => {
       const sizeBytes = await sizeOf(file);
       if (sizeBytes > DELTA_LIMITS.encodedBytesMax) {
@@ -22,7 +22,8 @@ export function addInspect(program: Command): void {
           `${shown(file)} has ${sizeBytes} bytes; a delta has at most ${DELTA_LIMITS.encodedBytesMax}`,
         );
       }
-      report(command, file, describeDelta(await readRange(file, 0, sizeBytes)));
+      const description = describeDelta(await readRange(file, 0, sizeBytes));
+      report(command, file, description, validity(description.outsideCount ?? 0));
     });
   inspect
     .command('vhd')
@@ -39,15 +40,33 @@ export function addInspect(program: Command): void {
     });
 }
 
-function report(command: Command, file: string, told: { valid: boolean; problems: readonly string[] }): void {
+/** What can be said of a sound delta without the content that it refers to. */
+function validity(outsideCount: number): string {
+  if (outsideCount === 0) return 'valid';
+  const references = outsideCount === 1 ? '1 reference' : `${outsideCount} references`;
+  return `valid as it was sent; only with the content of ${references} can its digest be checked`;
+}
+
+function report(
+  command: Command,
+  file: string,
+  told: { valid: boolean; problems: readonly string[] },
+  whenValid = 'valid',
+): void {
   outputOf(command).result(told, () => {
     const { valid, problems, ...rest } = told;
     const verdict = valid
-      ? [`${shown(file)}: valid`]
+      ? [`${shown(file)}: ${whenValid}`]
       : [`${shown(file)}: not valid`, ...problems.map((problem) => `  ${problem}`)];
-    return [...verdict, ...(Object.keys(rest).length > 0 ? [JSON.stringify(rest, undefined, 2)] : [])].join('\n');
+    return [...verdict, ...(Object.keys(rest).length > 0 ? [printable(rest)] : [])].join('\n');
   });
   if (!told.valid) process.exitCode = EXIT.failed;
+}
+
+/** JSON that a terminal takes for text alone: of a broken file, texts are whatever bytes were there. */
+function printable(value: unknown): string {
+  const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return JSON.stringify(value, undefined, 2).replace(/[\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, escaped);
 }
 
 /** Without a query: what looks like a URL with access may be given by mistake, and is not repeated. */
