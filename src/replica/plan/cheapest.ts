@@ -1,0 +1,218 @@
+/**
+ * The cheapest plan where a request and a page have a price each, so that one number is to be made small
+ * (docs/apply-planner.md, "One price"). One pass over the segments: at each boundary it keeps the few ways of getting
+ * there that may still end cheapest.
+ *
+ * Invariant: as long as no boundary needed more ways than allowed (`isExact`), no plan at all is cheaper than the one
+ * found, and {@link Cheapest.restFrom} gives the least that the segments before a boundary cost.
+ */
+import { CHOICES, advance, isSensible, pagesOf, savedByMeeting } from './moves.ts';
+import type { Choices, PageLimits, Stand } from './moves.ts';
+import type { Segments } from './segments.ts';
+
+/** Prices; whole numbers, so that all sums are exact. Both above zero. */
+export interface Prices {
+  readonly request: number;
+  readonly page: number;
+}
+
+export interface Cheapest extends Choices {
+  readonly cost: number;
+  readonly isExact: boolean;
+  /** How many ways were kept: what the pass took of time and memory. */
+  readonly ways: number;
+  /**
+   * The least cost of a whole plan that comes from the right to the boundary before segment `boundary` as `at` stands
+   * there; `at` has its own sums.
+   */
+  restFrom(boundary: number, at: Stand): number;
+}
+
+/** Ways that any boundary may keep: enough for any plan if rooms are generous. */
+const WAYS_MIN = 4;
+
+/** Ways that one boundary may keep where there is much to choose from; they are compared in pairs. */
+const WAYS_MAX = 512;
+
+/** Ways that all boundaries together may keep: bounds memory, at 29 bytes each, and time. */
+const ALL_WAYS_MAX = 600_000;
+
+/** How much more than its share of all ways a boundary may keep; most need few. */
+const SHARES_MAX = 4;
+
+/** How the room that a request leaves is counted: truly, or as if it were always the whole request's. */
+export type Rooms = 'true' | 'generous';
+
+/**
+ * Finds it. With generous rooms the cost is that of no real plan, but below that of each, and four ways a boundary are
+ * enough for any delta.
+ */
+export function cheapest(segments: Segments, limits: PageLimits, prices: Prices, rooms: Rooms = 'true'): Cheapest {
+  const ways = new Ways();
+  const shares = Math.min(WAYS_MAX, Math.floor((SHARES_MAX * ALL_WAYS_MAX) / (segments.count + 1)));
+  const starts = new Int32Array(segments.count + 2);
+  // One object for very many steps: this is the planner's innermost loop.
+  const way: Way = { cost: 0, writeRoom: 0, readRoom: 0, parent: -1, choice: 0 };
+  ways.add(way);
+  starts[1] = 1;
+  let isExact = true;
+  const at: Stand = { requests: 0, pages: 0, writeRoom: 0, readRoom: 0 };
+  for (let index = 0; index < segments.count; index += 1) {
+    const segment = { kind: segments.kinds[index] ?? 0, pages: segments.pages[index] ?? 0 };
+    const choices = CHOICES[segment.kind] ?? [];
+    const start = ways.count;
+    for (let parent = starts[index] ?? 0; parent < start; parent += 1) {
+      for (const choice of choices) {
+        at.requests = 0;
+        at.pages = 0;
+        at.writeRoom = ways.writeRooms[parent] ?? 0;
+        at.readRoom = ways.readRooms[parent] ?? 0;
+        if (!isSensible(segment, choice, at, limits)) continue;
+        advance(segment.kind, segment.pages, choice, at, limits);
+        if (rooms === 'generous') {
+          if (at.writeRoom > 0) at.writeRoom = limits.write;
+          if (at.readRoom > 0) at.readRoom = limits.read;
+        }
+        const cost = (ways.costs[parent] ?? 0) + at.requests * prices.request + at.pages * prices.page;
+        way.cost = cost;
+        way.writeRoom = at.writeRoom;
+        way.readRoom = at.readRoom;
+        way.parent = parent;
+        way.choice = choice;
+        ways.offer(start, way, prices.request);
+      }
+    }
+    const left = ALL_WAYS_MAX - start - WAYS_MIN * (segments.count - index);
+    const waysMax = Math.max(WAYS_MIN, Math.min(shares, left));
+    if (ways.count - start > waysMax) {
+      isExact = false;
+      ways.keepCheapest(start, waysMax);
+    }
+    starts[index + 2] = ways.count;
+  }
+  const best = ways.cheapestFrom(starts[segments.count] ?? 0);
+  const choices = ways.choicesTo(best, segments.count);
+  const cost = ways.costs[best] ?? 0;
+  const pages = pagesOf(segments, choices);
+  return {
+    choices,
+    requests: (cost - pages * prices.page) / prices.request,
+    pages,
+    cost,
+    isExact,
+    ways: ways.count,
+    restFrom: (boundary, right) => {
+      let least = Infinity;
+      for (let way = starts[boundary] ?? 0; way < (starts[boundary + 1] ?? 0); way += 1) {
+        const left = { writeRoom: ways.writeRooms[way] ?? 0, readRoom: ways.readRooms[way] ?? 0 };
+        const cost = (ways.costs[way] ?? 0) - prices.request * savedByMeeting(left, right, limits);
+        least = Math.min(least, cost);
+      }
+      return least + right.requests * prices.request + right.pages * prices.page;
+    },
+  };
+}
+
+interface Way {
+  cost: number;
+  writeRoom: number;
+  readRoom: number;
+  parent: number;
+  choice: number;
+}
+
+/** All ways of all boundaries, as columns that grow. */
+class Ways {
+  count = 0;
+  costs = new Float64Array(1024);
+  writeRooms = new Float64Array(1024);
+  readRooms = new Float64Array(1024);
+  #parents = new Int32Array(1024);
+  #choices = new Uint8Array(1024);
+
+  add({ cost, writeRoom, readRoom, parent, choice }: Way): void {
+    if (this.count === this.costs.length) this.#grow();
+    this.costs[this.count] = cost;
+    this.writeRooms[this.count] = writeRoom;
+    this.readRooms[this.count] = readRoom;
+    this.#parents[this.count] = parent;
+    this.#choices[this.count] = choice;
+    this.count += 1;
+  }
+
+  /**
+   * Adds a way unless one from `start` on is as good, and removes what it makes useless. A room is worth one request at
+   * most: who has less of it can go on in the same manner and pay one more.
+   */
+  offer(start: number, way: Readonly<Way>, requestPrice: number): void {
+    const { costs, writeRooms, readRooms } = this;
+    const { cost, writeRoom, readRoom } = way;
+    for (let other = start; other < this.count; other += 1) {
+      let needed = costs[other] ?? 0;
+      if (needed > cost) continue;
+      if ((writeRooms[other] ?? 0) < writeRoom) needed += requestPrice;
+      if ((readRooms[other] ?? 0) < readRoom) needed += requestPrice;
+      if (needed <= cost) return;
+    }
+    let kept = start;
+    for (let other = start; other < this.count; other += 1) {
+      let needed = cost;
+      if (writeRoom < (writeRooms[other] ?? 0)) needed += requestPrice;
+      if (readRoom < (readRooms[other] ?? 0)) needed += requestPrice;
+      if (needed <= (costs[other] ?? 0)) continue;
+      if (kept !== other) this.#move(other, kept);
+      kept += 1;
+    }
+    this.count = kept;
+    this.add(way);
+  }
+
+  keepCheapest(start: number, most: number): void {
+    const order = Array.from({ length: this.count - start }, (_, index) => start + index)
+      .sort((one, other) => (this.costs[one] ?? 0) - (this.costs[other] ?? 0))
+      .slice(0, most)
+      .sort((one, other) => one - other);
+    order.forEach((from, index) => {
+      this.#move(from, start + index);
+    });
+    this.count = start + order.length;
+  }
+
+  cheapestFrom(start: number): number {
+    let best = start;
+    for (let way = start; way < this.count; way += 1) {
+      if ((this.costs[way] ?? 0) < (this.costs[best] ?? 0)) best = way;
+    }
+    return best;
+  }
+
+  choicesTo(way: number, count: number): Uint8Array {
+    const choices = new Uint8Array(count);
+    for (let index = count - 1, at = way; index >= 0; index -= 1) {
+      choices[index] = this.#choices[at] ?? 0;
+      at = this.#parents[at] ?? 0;
+    }
+    return choices;
+  }
+
+  #move(from: number, to: number): void {
+    this.costs[to] = this.costs[from] ?? 0;
+    this.writeRooms[to] = this.writeRooms[from] ?? 0;
+    this.readRooms[to] = this.readRooms[from] ?? 0;
+    this.#parents[to] = this.#parents[from] ?? 0;
+    this.#choices[to] = this.#choices[from] ?? 0;
+  }
+
+  #grow(): void {
+    const grown = <T extends Float64Array | Int32Array | Uint8Array>(into: T, from: T): T => {
+      into.set(from);
+      return into;
+    };
+    const size = this.costs.length * 2;
+    this.costs = grown(new Float64Array(size), this.costs);
+    this.writeRooms = grown(new Float64Array(size), this.writeRooms);
+    this.readRooms = grown(new Float64Array(size), this.readRooms);
+    this.#parents = grown(new Int32Array(size), this.#parents);
+    this.#choices = grown(new Uint8Array(size), this.#choices);
+  }
+}
