@@ -11,6 +11,7 @@ import type { Heartbeat } from '../protocol/heartbeat.ts';
 import type { SigningKey } from '../protocol/signed.ts';
 import { HttpCloudLink } from '../system/cloud-link.ts';
 import { SystemClock } from '../system/clock.ts';
+import { openContentIndex } from '../system/content-index.ts';
 import { openSiteStore } from '../system/site-store.ts';
 import { openVolumeSource } from '../system/volume-source.ts';
 import { LazySource } from './lazy-source.ts';
@@ -56,6 +57,11 @@ export async function openSite(options: SiteOptions): Promise<OpenSite> {
     const key = signingKey(access);
     const agentStore = await openSiteStore(join(folder, 'agent'));
     closing.push(async () => agentStore.close());
+    const content = openContentIndex(join(folder, 'content.sqlite'));
+    // Before the agent's store, whose lock is the folder's.
+    closing.unshift(async () => {
+      content.close();
+    });
     const agent = new SiteAgent({
       site: access.site,
       key,
@@ -74,7 +80,7 @@ export async function openSite(options: SiteOptions): Promise<OpenSite> {
       closing.push(async () => store.close());
       const said = { label, mountPoints };
       replicators.push(
-        await Replicator.open({ volume, source, store, agent, clock, said, resendAfterMs: RESEND_AFTER_MS }),
+        await Replicator.open({ volume, source, store, agent, clock, said, content, resendAfterMs: RESEND_AFTER_MS }),
       );
     }
     return { agent, replicators, link, key, clock, close };

@@ -1,10 +1,10 @@
 /**
  * Sends a volume's deltas, and sends them again until they are acknowledged.
  *
- * Invariants: only what is in the outbox is sent; numbers go out in order; once the cloud takes no more of the chain, only
- * what it asks for again is sent; an entry's name is used for one content only,
- * so that repeating any of this does no harm. What was sent is known in memory only: after a restart everything that
- * waits is sent once more.
+ * Invariants: only what is in the outbox is sent, or the same with references to what the cloud has; what it asks for again
+ * is sent with all its bytes; numbers go out in order; once the cloud takes no more of the chain, only what it asks for
+ * again is sent; an entry's name is used for one content only, so that repeating any of this does no harm. What was sent is
+ * known in memory only: after a restart everything that waits is sent once more.
  */
 import { openDelta } from '../delta/delta.ts';
 import type { Clock } from '../kernel/clock.ts';
@@ -16,10 +16,12 @@ import { INLINE_BYTES_MAX } from '../protocol/envelope.ts';
 import type { Envelope } from '../protocol/envelope.ts';
 import type { VolumeAnswer } from '../protocol/heartbeat.ts';
 import type { SiteAgent } from './agent.ts';
+import type { Deduplication } from './dedup/deduplication.ts';
 import type { VolumeLog } from './volume-log.ts';
 
-/** Form of an entry that was not asked for again: docs/names.md. */
+/** Forms of an entry that was not asked for again, with all its bytes and with references: docs/names.md. */
 const FIRST_FORM: DeltaForm = 'literal-1';
+const REFERRING_FORM: DeltaForm = 'refs-1';
 const FORM_PATTERN = /^literal-\d{1,4}$/;
 
 export interface DeltaSenderOptions {
@@ -28,14 +30,19 @@ export interface DeltaSenderOptions {
   readonly agent: Pick<SiteAgent, 'putEntry' | 'sendDelta'>;
   /** How long nothing at all may be acknowledged before what waits is sent again. */
   readonly resendAfterMs: number;
+  /** Where there is none, every delta is sent with all its bytes. */
+  readonly dedup?: Pick<Deduplication, 'reduce' | 'noteAcknowledged' | 'noteAsked' | 'noteReleased'> | undefined;
 }
+
+/** A journal entry that was put, as messages name it. */
+type PutEntry = Required<Pick<Envelope, 'entry' | 'sizeBytes'>>;
 
 export class DeltaSender {
   readonly #options: DeltaSenderOptions;
   /** When a delta was last sent, on boot time, by number; and by number and form, where it was asked for. */
   readonly #sentBootMs = new Map<string, number>();
-  /** Numbers of the deltas whose entries of the first form are in the journal already. */
-  readonly #entries = new Set<number>();
+  /** What is in the journal of each delta, by number, that was not asked for again. */
+  readonly #entries = new Map<number, PutEntry>();
   #progressBootMs = 0;
   #sentBytes = 0;
 
@@ -48,21 +55,27 @@ export class DeltaSender {
     return this.#sentBytes;
   }
 
-  /** Something was acknowledged: what waits behind it is on its way, and is not sent again too soon. */
-  noteProgress(): void {
+  /**
+   * Everything up to here was acknowledged, and was not before: what waits behind it is on its way, and is not sent again
+   * too soon. Errors: UNAVAILABLE when the content index cannot be kept.
+   */
+  async noteProgress(upTo: { readonly generation: number; readonly number: number }): Promise<void> {
     this.#progressBootMs = this.#options.clock.bootMs();
+    await this.#options.dedup?.noteAcknowledged(upTo);
   }
 
   /** The outbox holds nothing up to `number` any more: nothing is remembered of it, however long the site runs. */
   noteReleased(number: number): void {
     for (const key of this.#sentBootMs.keys()) if (Number.parseInt(key, 10) <= number) this.#sentBootMs.delete(key);
-    for (const entry of this.#entries) if (entry <= number) this.#entries.delete(entry);
+    for (const entry of this.#entries.keys()) if (entry <= number) this.#entries.delete(entry);
+    this.#options.dedup?.noteReleased(number);
   }
 
   /** A new generation has other deltas under the same numbers. */
   forget(): void {
     this.#sentBootMs.clear();
     this.#entries.clear();
+    this.#options.dedup?.noteReleased(Infinity);
   }
 
   /**
@@ -114,13 +127,26 @@ export class DeltaSender {
     if (encoded.length <= INLINE_BYTES_MAX) {
       const inline = Buffer.from(encoded).toString('base64');
       await this.#options.agent.sendDelta(queue, { ...claims, inline });
-    } else {
-      const entry = journalEntry(this.#options.volume, { ...claims, form: FIRST_FORM });
-      if (!this.#entries.has(claims.number)) await this.#options.agent.putEntry(entry, encoded);
-      this.#entries.add(claims.number);
-      await this.#options.agent.sendDelta(queue, { ...claims, entry });
+      this.#note(String(claims.number), encoded.length);
+      return;
     }
-    this.#note(String(claims.number), encoded);
+    const put = this.#entries.get(claims.number) ?? (await this.#putFirst(encoded, claims));
+    this.#entries.set(claims.number, put);
+    await this.#options.agent.sendDelta(queue, { ...claims, ...put });
+    this.#note(String(claims.number), put.sizeBytes);
+  }
+
+  /**
+   * With references where that pays. A delta with those goes by the journal even where it would fit a message: the cloud
+   * would have to put it there.
+   */
+  async #putFirst(encoded: Uint8Array, claims: Envelope): Promise<PutEntry> {
+    const reduced = await this.#options.dedup?.reduce(encoded);
+    const form = reduced ? REFERRING_FORM : FIRST_FORM;
+    const entry = journalEntry(this.#options.volume, { ...claims, form });
+    const bytes = reduced ?? encoded;
+    await this.#options.agent.putEntry(entry, bytes);
+    return { entry, sizeBytes: bytes.length };
   }
 
   /** By the journal in any case, and put again in any case: the cloud asks because it has no sound entry of this form. */
@@ -129,13 +155,14 @@ export class DeltaSender {
     { claims, form, queue }: { claims: Envelope; form: DeltaForm; queue: VolumeAnswer['queue'] },
   ): Promise<void> {
     const entry = journalEntry(this.#options.volume, { ...claims, form });
+    await this.#options.dedup?.noteAsked({ ...claims, form });
     await this.#options.agent.putEntry(entry, encoded);
     await this.#options.agent.sendDelta(queue, { ...claims, entry });
-    this.#note(`${claims.number} ${form}`, encoded);
+    this.#note(`${claims.number} ${form}`, encoded.length);
   }
 
-  #note(key: string, encoded: Uint8Array): void {
-    this.#sentBytes += encoded.length;
+  #note(key: string, sizeBytes: number): void {
+    this.#sentBytes += sizeBytes;
     this.#sentBootMs.set(key, this.#options.clock.bootMs());
   }
 }

@@ -6,8 +6,6 @@
  * interval began with; an interval without changes makes nothing; disk and memory are bounded by configuration, not
  * by the volume. Whatever shows that somebody else writes this volume's chain, or that the cloud's store was set back,
  * stops the replicator until a new generation, and it says why.
- *
- * What it does not do yet: references to what the cloud has already.
  */
 import type { DeltaMarker } from '../delta/identity.ts';
 import { DELTA_LIMITS } from '../delta/limits.ts';
@@ -17,10 +15,12 @@ import { parseVolume, volumeId } from '../kernel/ids.ts';
 import type { VolumeRef } from '../kernel/ids.ts';
 import { journalPrefix } from '../kernel/names.ts';
 import { GIB } from '../kernel/units.ts';
+import type { ContentIndex } from '../ports/content-index.ts';
 import type { SiteStore } from '../ports/site-store.ts';
 import type { VolumeSource } from '../ports/volume-source.ts';
 import type { Heartbeat, VolumeAnswer } from '../protocol/heartbeat.ts';
 import type { AgentPart, SiteAgent } from './agent.ts';
+import { Deduplication } from './dedup/deduplication.ts';
 import { DeltaSender } from './delta-sender.ts';
 import { runInterval } from './interval.ts';
 import type { IntervalReport } from './interval.ts';
@@ -45,6 +45,13 @@ export interface ReplicatorOptions {
   readonly said?: SaidProperties;
   /** How often the cloud is asked while something waits for its answer. Default: one second. */
   readonly pollMs?: number;
+  /** What the site remembers of the content that the cloud has; without it every delta is sent with all its bytes. */
+  readonly content?: ContentIndex;
+  /**
+   * How long after a delta was acknowledged its entry can be referred to. Default: 13 days, one less than the cloud keeps
+   * entries by default.
+   */
+  readonly journalKeptMs?: number;
 }
 
 /** What an interval did, and why not all of it could be sent so far: it is kept and will be. */
@@ -72,7 +79,7 @@ export interface ReplicatorStatus {
 export class Replicator implements AgentPart {
   readonly volume: string;
   readonly #ref: VolumeRef;
-  readonly #options: Required<ReplicatorOptions>;
+  readonly #options: Required<Omit<ReplicatorOptions, 'content'>>;
   readonly #log: VolumeLog;
   readonly #sender: DeltaSender;
   #answer: VolumeAnswer | undefined;
@@ -94,10 +101,13 @@ export class Replicator implements AgentPart {
       deltaLiteralBytesMax: DELTA_LIMITS.contentBytesMax,
       pollMs: 1000,
       said: {},
+      journalKeptMs: 13 * 24 * 3_600_000,
       ...options,
     };
     this.#log = new VolumeLog(this.volume, options.store);
-    this.#sender = new DeltaSender({ ...this.#options, volume: this.#ref });
+    const shared = { ...this.#options, volume: this.#ref };
+    const dedup = options.content && new Deduplication({ ...shared, index: options.content, log: this.#log });
+    this.#sender = new DeltaSender({ ...shared, dedup });
   }
 
   /** A replicator whose store is whole, attached to its agent. Errors: DOCUMENT_INVALID, VERSION_TOO_NEW. */
@@ -270,7 +280,8 @@ export class Replicator implements AgentPart {
     }
     const before = this.#log.state?.acknowledged.number;
     await this.#log.acknowledge(answer.acknowledged, answer.appliedNumber);
-    if (this.#log.state?.acknowledged.number !== before) this.#sender.noteProgress();
+    const { generation, acknowledged } = answer;
+    if (acknowledged.number !== before) await this.#sender.noteProgress({ generation, number: acknowledged.number });
     this.#sender.noteReleased(this.#log.state?.releasedNumber ?? 0);
     if (!answer.writable) {
       this.#onStandby = true;

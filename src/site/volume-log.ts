@@ -134,6 +134,16 @@ export class VolumeLog {
     return await this.#store.readDelta(number);
   }
 
+  /**
+   * What `use` makes of the block index as it is right after the delta with this digest, while nothing changes it; undefined,
+   * and `use` not called, where another delta is the newest.
+   */
+  async atNewest<T>(digest: string, use: (index: Pick<SiteStore, 'readIndex'>) => Promise<T>): Promise<T | undefined> {
+    return await this.#exclusive(async () =>
+      this.#state?.last.digest === digest ? await use(this.#store) : undefined,
+    );
+  }
+
   async #digestOf(number: number, state: ReplicationState): Promise<string | undefined> {
     for (const point of [state.acknowledged, state.last]) if (point.number === number) return point.digest;
     const encoded = number < state.last.number ? await this.#store.readDelta(number) : undefined;

@@ -1,0 +1,184 @@
+/**
+ * Deduplication at the site: what the cloud has already is not sent again, but referred to (docs/design.md,
+ * "Deduplication").
+ *
+ * Invariants: the outbox holds literal deltas only, so that whatever was sent by reference can be sent with all its bytes;
+ * a delta is cut once in its life, also over restarts, so that one name in the journal never stands for two contents; what
+ * the site remembers is a hint, which the hashes in the delta make harmless: a wrong one costs one ask.
+ */
+import { openDelta } from '../../delta/delta.ts';
+import type { Delta } from '../../delta/delta.ts';
+import { DELTA_LIMITS } from '../../delta/limits.ts';
+import type { Clock } from '../../kernel/clock.ts';
+import { isLeewardError } from '../../kernel/errors.ts';
+import { volumeId } from '../../kernel/ids.ts';
+import type { VolumeRef } from '../../kernel/ids.ts';
+import { journalEntry } from '../../kernel/names.ts';
+import type { JournalEntryName } from '../../kernel/names.ts';
+import type { ContentEntry, ContentIndex } from '../../ports/content-index.ts';
+import { BLOCK_BYTES } from '../../ranges/blocks.ts';
+import { blocksOf, hashAt, readHashes, selectBlocks } from './blocks.ts';
+import type { DeltaBlocks, NewestState } from './blocks.ts';
+import { blockBytesOf, choose, priorRuns } from './choice.ts';
+import { hooksOf, match } from './matches.ts';
+import type { Candidate, Matches } from './matches.ts';
+import { writeReduced } from './reduce.ts';
+
+export interface DeduplicationOptions {
+  readonly volume: VolumeRef;
+  /** The site's own, for all its volumes. */
+  readonly index: ContentIndex;
+  readonly log: NewestState;
+  readonly clock: Clock;
+  /** How long an entry can be referred to after its delta was acknowledged; less than the cloud keeps it. */
+  readonly journalKeptMs: number;
+}
+
+export class Deduplication {
+  readonly #options: DeduplicationOptions;
+  /** What each delta referred to that was sent by reference and may be asked for again. */
+  readonly #sources = new Map<number, readonly string[]>();
+
+  constructor(options: DeduplicationOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The delta `encoded` of the outbox with references in it, if that pays; undefined where it does not, and where the delta
+   * was asked for here before: then it has to be sent as it is. Remembers its content for the deltas to come. Errors:
+   * UNAVAILABLE when the index cannot be kept.
+   */
+  async reduce(encoded: Uint8Array): Promise<Uint8Array | undefined> {
+    try {
+      const delta = openDelta(encoded);
+      const blocks = await blocksOf(delta, this.#options.log);
+      const candidates = await this.#candidates(blocks);
+      const matches = match(blocks, candidates);
+      if (!(await this.#remember(delta, blocks, { candidates, matches }))) return undefined;
+      return await this.#write(delta, blocks, { candidates, matches });
+    } catch (error) {
+      // The outbox's file is damaged: the cloud will say so of what is sent, and what is to be done is said then.
+      if (isLeewardError(error, 'DELTA_INVALID')) return undefined;
+      throw error;
+    }
+  }
+
+  /** The cloud has all deltas of the generation up to `number`: they can be referred to. */
+  async noteAcknowledged(upTo: { readonly generation: number; readonly number: number }): Promise<void> {
+    const { volume, index, clock } = this.#options;
+    await index.acknowledge({ volume: volumeId(volume), ...upTo }, clock.wallMs());
+  }
+
+  /**
+   * The cloud asks for a delta with all its bytes: whatever that one referred to is not trusted any more, and its own
+   * content will be in the entry that was asked for, which is none that is remembered here unless it is the first.
+   */
+  async noteAsked(of: JournalEntryName): Promise<void> {
+    const { index, volume } = this.#options;
+    for (const name of this.#sources.get(of.number) ?? []) await index.forget(name);
+    this.#sources.delete(of.number);
+    const name = nameOf(volume, of);
+    if (name !== journalEntry(volume, of)) await index.forget(name);
+  }
+
+  /** Nothing up to `number` will be asked for again. */
+  noteReleased(number: number): void {
+    for (const sent of this.#sources.keys()) if (sent <= number) this.#sources.delete(sent);
+  }
+
+  async #candidates(blocks: DeltaBlocks): Promise<Candidate[]> {
+    const { index, volume } = this.#options;
+    const candidates: Candidate[] = [];
+    for (const entry of await index.find(hooksOf(blocks))) {
+      if (candidates.length === DELTA_LIMITS.sourcesMax) break;
+      const isLive = this.#ageMs(entry) < this.#options.journalKeptMs;
+      const isOwnVolume = entry.volume === volumeId(volume);
+      if (!isLive && !isOwnVolume) continue;
+      const held = await index.blocks(entry.name);
+      if (held) candidates.push({ entry, isLive, isOwnVolume, blocks: held });
+    }
+    return candidates;
+  }
+
+  /** Remembers what no entry has, or only one whose time is half over. False where this delta was remembered before. */
+  async #remember(delta: Delta, blocks: DeltaBlocks, { candidates, matches }: Found): Promise<boolean> {
+    const { index, volume, journalKeptMs } = this.#options;
+    const { generation, number } = delta.head;
+    const isFresh = candidates.map(({ entry }) => this.#ageMs(entry) < journalKeptMs / 2);
+    const added = selectBlocks(blocks, (at) => isFresh[matches.source[at] ?? -1] !== true);
+    const entry: ContentEntry = { name: nameOf(volume, delta.head), volume: volumeId(volume), generation, number };
+    return await index.add(entry, added, hooksOf(added));
+  }
+
+  async #write(delta: Delta, blocks: DeltaBlocks, { candidates, matches }: Found): Promise<Uint8Array | undefined> {
+    // The most extents that references can add: each block's own, and what is left of its literal one.
+    if (delta.extents.length + 2 * blocks.keys.length > DELTA_LIMITS.extentsMax) return undefined;
+    const { literalBytes, totalBytes } = delta.head;
+    const blockBytes = blockBytesOf({ encodedBytes: totalBytes, literalBytes });
+    const prior = await this.#surePrior(delta, blocks, { prior: matches.prior, blockBytes });
+    const choice = choose(blocks, { ...matches, prior }, blockBytes);
+    if (!choice) return undefined;
+    const sources = candidates.map(({ entry }) => entry.name);
+    const { bytes } = writeReduced({ delta, blocks, choice, sources });
+    if (totalBytes - bytes.length <= choice.costBytes) return undefined;
+    const used = new Set(openDelta(bytes).outside.flatMap((one) => (one.kind === 'journal' ? [one.source] : [])));
+    this.#sources.set(delta.head.number, [...used]);
+    return bytes;
+  }
+
+  /**
+   * The places in the volume that have their content for sure in the state before this delta: it is the newest, so that
+   * the block index tells all that it does not set itself.
+   */
+  async #surePrior(
+    delta: Delta,
+    blocks: DeltaBlocks,
+    { prior, blockBytes }: { prior: Float64Array; blockBytes: number },
+  ): Promise<Float64Array> {
+    const sure = new Float64Array(prior.length).fill(-1);
+    const isUntouched = untouchedBy(delta);
+    const open = prior.map((block) => (block !== -1 && isUntouched(block) ? block : -1));
+    const runs = [...priorRuns(blocks, open, blockBytes)];
+    if (runs.length === 0) return sure;
+    await this.#options.log.atNewest(delta.head.digest, async (index) => {
+      for (const { from, to } of runs) {
+        const hashes = await readHashes(index, open.subarray(from, to));
+        for (let at = from; at < to; at += 1) {
+          const isThere = Buffer.compare(hashAt(hashes, at - from), hashAt(blocks.hashes, at)) === 0;
+          if (isThere) sure[at] = open[at] ?? -1;
+        }
+      }
+    });
+    return sure;
+  }
+
+  #ageMs(entry: { readonly acknowledgedMs: number | undefined }): number {
+    return entry.acknowledgedMs === undefined ? Infinity : this.#options.clock.wallMs() - entry.acknowledgedMs;
+  }
+}
+
+interface Found {
+  readonly candidates: readonly Candidate[];
+  readonly matches: Matches;
+}
+
+/** The entry that the cloud keeps the delta in, or makes of one with references. */
+function nameOf(volume: VolumeRef, of: { generation: number; number: number; digest: string }): string {
+  return journalEntry(volume, { generation: of.generation, number: of.number, digest: of.digest, form: 'literal-1' });
+}
+
+/** Tells of a block of the volume whether it lies in the volume, and wholly outside of what the delta sets. */
+function untouchedBy({ extents, head }: Delta): (block: number) => boolean {
+  return (block) => {
+    const [offset, end] = [block * BLOCK_BYTES, (block + 1) * BLOCK_BYTES];
+    let [low, high] = [0, extents.length];
+    // The first extent that ends behind the block's beginning.
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const extent = extents[middle];
+      if (extent && extent.offset + extent.lengthBytes <= offset) low = middle + 1;
+      else high = middle;
+    }
+    return end <= head.volumeBytes && (extents[low]?.offset ?? Infinity) >= end;
+  };
+}
