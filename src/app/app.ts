@@ -9,6 +9,7 @@ import type { TickReport } from '../health/monitor.ts';
 import type { SiteRef } from '../kernel/ids.ts';
 import type { HeartbeatAnswer } from '../protocol/heartbeat.ts';
 import type { LeaseAnswer } from '../protocol/lease.ts';
+import { heedWord } from '../replica/site-word.ts';
 import type { ReplicaEngine } from '../replica/engine.ts';
 import type { Ingest } from '../replica/ingest.ts';
 import type { SweepReport } from '../replica/sweep.ts';
@@ -56,7 +57,11 @@ function openApp(settings: Settings): App {
     ingest,
     engine,
     sweep: async () => sweep.run(judgedQueues(storage, ingest)),
-    heartbeat: async (data, tell) => receiveHeartbeat({ ...storage, ...answer, tell }, data),
+    heartbeat: async (data, tell) =>
+      receiveHeartbeat(
+        { ...storage, ...answer, heed: async (word, nowMs) => heedWord(storage, word, nowMs), tell },
+        data,
+      ),
     lease: async (data) => renewLeases(storage, data),
     monitor: async () => monitorTick(settings, storage),
     status: async (site) => knownSiteStatus(storage.documents, site),

@@ -7,9 +7,12 @@
  */
 import { z } from 'zod';
 import { DIGEST_FORM, NO_DIGEST } from '../kernel/hash.ts';
-import { volumeIdSchema } from '../kernel/ids.ts';
+import { parseVolume, volumeIdSchema } from '../kernel/ids.ts';
+import { UPLOAD_BLOB, uploadContainer } from '../kernel/names.ts';
 import { blobPlaceSchema, containerPlaceSchema } from '../kernel/places.ts';
+import type { BlobPlace } from '../kernel/places.ts';
 import { versionSchema } from '../kernel/versions.ts';
+import { sourceSchema } from '../protocol/source.ts';
 import type { DocumentKind } from './store.ts';
 
 const number = z.int().min(0).max(0xffff_ffff);
@@ -159,6 +162,8 @@ export const volumeSchema = z
   .looseObject({
     version: versionSchema,
     volume: volumeIdSchema,
+    /** The sender's own name of it, where a rule of its site admitted it by that. */
+    source: sourceSchema.optional(),
     /** The term whose deltas are taken. */
     term: z.int().min(1),
     /** The generation that deltas are taken for. */
@@ -233,6 +238,15 @@ export function hasUnhurriedWork(document: VolumeDocument): boolean {
   if (!baseWaits && (base.phase !== 'comparing' || base.list !== null)) return true;
   const { verification, reseed } = document;
   return reseed !== undefined || (verification !== undefined && verification.number <= applied.number);
+}
+
+/** Where the raw pages are written that a generation begins from. */
+export function uploadPlace(
+  volume: string,
+  { generation, replica }: Pick<Generation, 'generation' | 'replica'>,
+): BlobPlace {
+  const container = uploadContainer(parseVolume(volume), generation);
+  return { account: replica.account, container, blob: UPLOAD_BLOB };
 }
 
 /** Whether deltas can be taken for the generation: what it begins from is there. */

@@ -1,9 +1,9 @@
 /**
  * Receives a heartbeat: records the site's word and answers everything that its senders must be told.
  *
- * Invariants: a heartbeat changes nothing but the record of the newest one; a counter that does not grow changes nothing
- * at all, so that a recorded heartbeat cannot keep a dead site alive; what is acknowledged is the tip as it was read, and
- * never more. A volume or group whose document this program cannot understand is left out of the answer and told to
+ * Invariants: a heartbeat changes nothing but the record of the newest one, and what its words of a volume ask for; a
+ * counter that does not grow changes nothing at all, so that a recorded heartbeat cannot keep a dead site alive; what is
+ * acknowledged is the tip as it was read, and never more; an upload's place is named only while its base is open. A volume or group whose document this program cannot understand is left out of the answer and told to
  * people: a volume's sender then goes on keeping what it has, which loses nothing, while the others go on.
  */
 import { groupKind } from '../documents/group.ts';
@@ -11,8 +11,8 @@ import type { GroupDocument } from '../documents/group.ts';
 import { heartbeatKind } from '../documents/site.ts';
 import type { HeartbeatDocument } from '../documents/site.ts';
 import type { Documents, Held } from '../documents/store.ts';
-import { currentGeneration, volumeKind } from '../documents/volume.ts';
-import type { VolumeDocument } from '../documents/volume.ts';
+import { currentGeneration, uploadPlace, volumeKind } from '../documents/volume.ts';
+import type { Base, Generation, VolumeDocument } from '../documents/volume.ts';
 import { LeewardError, describeError, isLeewardError } from '../kernel/errors.ts';
 import { parseVolume, siteId } from '../kernel/ids.ts';
 import type { SiteRef } from '../kernel/ids.ts';
@@ -22,6 +22,7 @@ import type { AccessIssuer } from '../ports/access.ts';
 import { heartbeatSchema } from '../protocol/heartbeat.ts';
 import type { Heartbeat, HeartbeatAnswer, VolumeAnswer } from '../protocol/heartbeat.ts';
 import { inBatches } from './batches.ts';
+import { newcomers } from './newcomers.ts';
 import { openSiteMessage } from './site-message.ts';
 
 export interface HeartbeatPorts {
@@ -33,6 +34,8 @@ export interface HeartbeatPorts {
   readonly accessMs: number;
   /** How often the site is asked to send. */
   readonly everyMs: number;
+  /** Heeds what the site says of a volume beyond what is only recorded. `nowMs` is the service's time. */
+  readonly heed: (word: Heartbeat['volumes'][number], nowMs: number) => Promise<void>;
   /** One line for the people who run the cloud's side. */
   readonly tell: (line: string) => void;
 }
@@ -51,15 +54,20 @@ export async function receiveHeartbeat(ports: HeartbeatPorts, data: unknown): Pr
   checkOwn(site, heartbeat);
   const serviceNowMs = await record(ports.documents, site, { key, heartbeat });
 
+  await inBatches(heartbeat.volumes, async (word) => heedOne(ports, word, serviceNowMs));
   const journal = { account: document.account, container: journalContainer(site) };
   const expiresAtMs = serviceNowMs + ports.accessMs;
   await ports.access.ensureContainer(journal);
+  const volumes = await understood(ports, site, names.volumesOfSite(site), async (name) =>
+    volumeAnswer((await ports.documents.need(volumeKind, name)).value, { access: ports.access, expiresAtMs }),
+  );
+  const { sources: asked } = heartbeat;
+  const fresh = asked && (await newcomers(ports.documents, document, asked));
   return {
     version: CURRENT_VERSION,
     site: siteId(site),
-    volumes: await understood(ports, site, names.volumesOfSite(site), async (name) =>
-      volumeAnswer((await ports.documents.need(volumeKind, name)).value),
-    ),
+    volumes: [...volumes, ...(fresh?.volumes ?? [])],
+    ...(fresh && { sources: fresh.sources }),
     groups: await understood(ports, site, names.groupsOf(site), async (name) =>
       groupAnswer((await ports.documents.need(groupKind, name)).value),
     ),
@@ -73,6 +81,16 @@ export async function receiveHeartbeat(ports: HeartbeatPorts, data: unknown): Pr
     },
     everyMs: ports.everyMs,
   };
+}
+
+/** One volume's word; what cannot be heeded now keeps no other from being answered, and is said again by the site. */
+async function heedOne(ports: HeartbeatPorts, word: Heartbeat['volumes'][number], nowMs: number): Promise<void> {
+  try {
+    await ports.heed(word, nowMs);
+  } catch (error) {
+    if (!isLeewardError(error)) throw error;
+    ports.tell(`what the site says of ${word.volume} could not be heeded: ${describeError(error)}`);
+  }
 }
 
 function checkOwn(site: SiteRef, heartbeat: Heartbeat): void {
@@ -143,7 +161,10 @@ function groupAnswer({ group, term, phase, holder }: GroupDocument): HeartbeatAn
   return { group, term, phase, holder };
 }
 
-function volumeAnswer(document: VolumeDocument): VolumeAnswer {
+async function volumeAnswer(
+  document: VolumeDocument,
+  at: { readonly access: AccessIssuer; readonly expiresAtMs: number },
+): Promise<VolumeAnswer> {
   const generation = currentGeneration(document);
   return {
     volume: document.volume,
@@ -159,5 +180,21 @@ function volumeAnswer(document: VolumeDocument): VolumeAnswer {
       .filter((wanted) => wanted.generation === document.current)
       .map(({ number, form }) => ({ number, form })),
     ...(document.trouble ? { trouble: document.trouble.message } : {}),
+    ...(generation.base ? { base: await baseAnswer(document.volume, generation, generation.base, at) } : {}),
+    ...(document.repair ? { repair: { id: document.repair.id, ranges: document.repair.ranges } } : {}),
+    ...(document.verifyAskedAtMs === undefined ? {} : { verify: true }),
   };
+}
+
+async function baseAnswer(
+  volume: string,
+  generation: Generation,
+  { from, phase, list, digest }: Base,
+  { access, expiresAtMs }: { readonly access: AccessIssuer; readonly expiresAtMs: number },
+): Promise<VolumeAnswer['base']> {
+  // While the upload is only being made, it is open and has no address yet.
+  const told = { from, phase: phase === 'opening' ? ('open' as const) : phase, listed: list !== null };
+  if (phase === 'ready') return { ...told, digest };
+  if (phase !== 'open' || generation.cut) return told;
+  return { ...told, uploadUrl: await access.uploadUrl(uploadPlace(volume, generation), expiresAtMs), expiresAtMs };
 }

@@ -7,7 +7,7 @@
  * the copy begins with a sequence number of ours, whatever the upload had, and everything behind the volume's end is
  * ours; every step can be repeated by anybody, and each change of the state is made over the very phase that was seen.
  */
-import { currentGeneration, volumeKind } from '../documents/volume.ts';
+import { currentGeneration, uploadPlace, volumeKind } from '../documents/volume.ts';
 import type { Base, Generation, VolumeDocument } from '../documents/volume.ts';
 import type { Documents } from '../documents/store.ts';
 import { LeewardError, describeError, isLeewardError } from '../kernel/errors.ts';
@@ -22,7 +22,7 @@ import { RANGE_HASH_BYTES } from '../ranges/blocks.ts';
 import { joinDifferences } from '../ranges/differences.ts';
 import { VHD_FOOTER_BYTES, replicaDataBytes } from '../vhd/footer.ts';
 import { compareWindow } from './compare.ts';
-import { changeBase, finishBase, orderReseed, uploadPlace } from './generations.ts';
+import { changeBase, finishBase, orderReseed } from './generations.ts';
 import { footerOf } from './replica-footer.ts';
 import { SiteList } from './site-list.ts';
 

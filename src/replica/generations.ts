@@ -8,8 +8,7 @@
 import { CHAIN_START, currentGeneration, withGeneration } from '../documents/volume.ts';
 import type { Base, Generation, NamedSnapshot, Reseed, VolumeDocument } from '../documents/volume.ts';
 import { parseVolume } from '../kernel/ids.ts';
-import { UPLOAD_BLOB, replicaBlob, uploadContainer } from '../kernel/names.ts';
-import type { BlobPlace } from '../kernel/places.ts';
+import { replicaBlob } from '../kernel/names.ts';
 import { baseDigestStart } from '../ranges/base-digest.ts';
 import { bytesOf, joinDifferences } from '../ranges/differences.ts';
 import type { ByteRange } from '../ranges/differences.ts';
@@ -116,12 +115,6 @@ function newBase(
 ): Base {
   const phase = from === 'upload' ? 'opening' : 'copying';
   return { from, phase, source, list: null, next: 0, digest: baseDigestStart(of), differing: [] };
-}
-
-/** Where the raw pages of a generation's upload are written. */
-export function uploadPlace(volume: string, { generation, replica }: Generation): BlobPlace {
-  const container = uploadContainer(parseVolume(volume), generation);
-  return { account: replica.account, container, blob: UPLOAD_BLOB };
 }
 
 /**

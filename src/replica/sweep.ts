@@ -67,7 +67,7 @@ export class Sweep {
           await reasonOf(async () => this.#ports.chores.run(parseVolume(volume), choresUntilMs)),
         ].filter((reason) => reason !== undefined);
         if (reasons.length === 0) advanced.push(volume);
-        failed.push(...reasons.map((reason) => ({ what: volume, reason })));
+        else failed.push({ what: volume, reason: [...new Set(reasons)].join('; ') });
       }
     };
     await Promise.all(Array.from({ length: VOLUMES_AT_ONCE }, worker));

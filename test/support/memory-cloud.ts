@@ -9,6 +9,7 @@ import { receiveHeartbeat } from '../../src/health/heartbeat.ts';
 import { renewLeases } from '../../src/health/lease.ts';
 import { LeewardError } from '../../src/kernel/errors.ts';
 import { QUEUES, journalContainer } from '../../src/kernel/names.ts';
+import { heedWord } from '../../src/replica/site-word.ts';
 import type { CloudLink } from '../../src/ports/cloud-link.ts';
 import { currentGeneration } from '../../src/documents/volume.ts';
 import type { HeartbeatAnswer } from '../../src/protocol/heartbeat.ts';
@@ -59,6 +60,7 @@ export class MemoryCloud implements CloudLink {
         keySecret: KEY_SECRET,
         accessMs: this.#accessMs,
         everyMs: 1000,
+        heed: async (word, nowMs) => heedWord(this.storage, word, nowMs),
         tell: (line) => {
           assert.fail(line);
         },
