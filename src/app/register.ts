@@ -7,18 +7,18 @@
  */
 import { groupKind } from '../documents/group.ts';
 import type { GroupDocument } from '../documents/group.ts';
-import { SINGLE_WITNESS_CONSENT, STRICT_LEASE_CONSENT, planKind } from '../documents/plan.ts';
+import { SINGLE_WITNESS_CONSENT, STRICT_LEASE_CONSENT, planKind, withDisk } from '../documents/plan.ts';
 import type { Plan } from '../documents/plan.ts';
 import { siteKind } from '../documents/site.ts';
 import type { Documents } from '../documents/store.ts';
-import { CHAIN_START, volumeKind } from '../documents/volume.ts';
-import type { VolumeDocument } from '../documents/volume.ts';
+import { newVolume } from '../documents/new-volume.ts';
+import { volumeKind } from '../documents/volume.ts';
 import { marginMs } from '../health/margin.ts';
 import type { MarginAssumptions } from '../health/margin.ts';
 import { LeewardError } from '../kernel/errors.ts';
 import { groupId, siteId, volumeId } from '../kernel/ids.ts';
 import type { VolumeRef } from '../kernel/ids.ts';
-import { CONTAINERS, documents as names, journalContainer, replicaBlob } from '../kernel/names.ts';
+import { documents as names } from '../kernel/names.ts';
 import { CURRENT_VERSION } from '../kernel/versions.ts';
 import { deriveKey } from '../protocol/signed.ts';
 import type { SigningKey } from '../protocol/signed.ts';
@@ -69,7 +69,7 @@ const HEALTH_MS = 10 * 60_000;
  * REFUSED when its group is not the site's to write.
  */
 export async function registerVolume(storage: Storage, registration: Registration): Promise<Registered> {
-  const { volume } = registration;
+  const { volume, volumeBytes } = registration;
   const { documents } = storage;
   if (RESERVED_TENANTS.includes(volume.tenant)) {
     throw new LeewardError('USAGE', `tenant "${volume.tenant}" is Leeward's own: choose another`);
@@ -89,11 +89,10 @@ export async function registerVolume(storage: Storage, registration: Registratio
       `group ${group.group} is being moved or runs in the cloud: no volume can be added now`,
     );
   }
-  const nowMs = storage.clock.wallMs();
   const { isNew } = await documents.createOrRead(
     volumeKind,
     names.volume(volume),
-    newVolume(registration, { account: site.account, term: group.term, nowMs }),
+    newVolume(volume, { account: site.account, volumeBytes, term: group.term, createdAtMs: storage.clock.wallMs() }),
   );
   const plan = await planFor(documents, registration);
   return { key: deriveKey(storage.keySecret, { signer: site.site, name: FIRST_KEY }), plan, isNew };
@@ -114,52 +113,12 @@ function newGroup({ volume, leaseMs, assumptions }: Registration): GroupDocument
   };
 }
 
-function newVolume(
-  { volume, volumeBytes }: Registration,
-  of: { account: string; term: number; nowMs: number },
-): VolumeDocument {
-  const { account, term, nowMs } = of;
-  const generation = 1;
-  return {
-    version: CURRENT_VERSION,
-    volume: volumeId(volume),
-    term,
-    current: generation,
-    published: null,
-    generations: {
-      [String(generation)]: {
-        generation,
-        replica: { account, container: CONTAINERS.replicas, blob: replicaBlob(volume, generation) },
-        journal: { account, container: journalContainer(volume) },
-        volumeBytes,
-        properties: {},
-        createdAtMs: nowMs,
-        epoch: 1,
-        applied: { ...CHAIN_START, sourceTimeMs: 0 },
-        claim: null,
-        tip: CHAIN_START,
-        snapshots: [],
-        cut: null,
-        beyond: 0,
-      },
-    },
-    resend: [],
-    trouble: null,
-  };
-}
-
 /** The group's plan, with the volume as one more disk of its first machine where it is not planned yet. */
 async function planFor(documents: Documents, registration: Registration): Promise<Plan> {
   const { volume } = registration;
   const name = names.plan(volume);
   await documents.createOrRead(planKind, name, newPlan(registration));
-  const { value } = await documents.update(planKind, name, (plan) => {
-    const [first, ...others] = plan.machines;
-    const disks = plan.machines.flatMap((machine) => machine.disks);
-    if (!first || disks.some((disk) => disk.volume === volumeId(volume))) return undefined;
-    const lun = Math.max(-1, ...first.disks.map((disk) => disk.lun)) + 1;
-    return { ...plan, machines: [{ ...first, disks: [...first.disks, { volume: volumeId(volume), lun }] }, ...others] };
-  });
+  const { value } = await documents.update(planKind, name, (plan) => withDisk(plan, volumeId(volume)));
   return value;
 }
 

@@ -21,7 +21,16 @@ const machineSchema = z.looseObject({
   image: z.string().startsWith('/'),
   size: z.string().min(1),
   /** The replicas it is given, by LUN. */
-  disks: z.array(z.looseObject({ volume: volumeIdSchema, lun: z.int().min(0).max(63) })).min(1),
+  disks: z
+    .array(
+      z.looseObject({
+        volume: volumeIdSchema,
+        lun: z.int().min(0).max(63),
+        /** Whether the machine may start without it while it has no recovery point yet: a disk that came by a rule. */
+        optional: z.boolean().optional(),
+      }),
+    )
+    .min(1),
   /** When it counts as healthy: this answers 200 at its private address. */
   probe: z.looseObject({ port: z.int().min(1).max(65535), path: z.string().startsWith('/') }),
 });
@@ -62,3 +71,12 @@ export const planSchema = z
   });
 export type Plan = z.infer<typeof planSchema>;
 export const planKind: DocumentKind<Plan> = { what: 'plan', schema: planSchema };
+
+/** The plan with `volume` as one more disk of its first machine; undefined where it is planned already. */
+export function withDisk(plan: Plan, volume: string, how: { readonly optional?: true } = {}): Plan | undefined {
+  const [first, ...others] = plan.machines;
+  const disks = plan.machines.flatMap((machine) => machine.disks);
+  if (!first || disks.some((disk) => disk.volume === volume)) return undefined;
+  const lun = Math.max(-1, ...first.disks.map((disk) => disk.lun)) + 1;
+  return { ...plan, machines: [{ ...first, disks: [...first.disks, { volume, lun, ...how }] }, ...others] };
+}

@@ -4,6 +4,7 @@ import { siteIdSchema } from '../kernel/ids.ts';
 import { versionSchema } from '../kernel/versions.ts';
 import { heartbeatSchema } from '../protocol/heartbeat.ts';
 import { keyNameSchema } from '../protocol/signed.ts';
+import { admissionRuleSchema } from './admission.ts';
 import type { DocumentKind } from './store.ts';
 
 export const siteSchema = z.looseObject({
@@ -13,6 +14,8 @@ export const siteSchema = z.looseObject({
   keys: z.array(z.looseObject({ name: keyNameSchema, state: z.enum(['active', 'revoked']) })),
   /** The storage account that holds the site's journal. */
   account: z.string().min(1),
+  /** What becomes a volume without being registered; the first rule that matches decides. */
+  admission: z.array(admissionRuleSchema).optional(),
 });
 export type SiteDocument = z.infer<typeof siteSchema>;
 export const siteKind: DocumentKind<SiteDocument> = { what: 'site', schema: siteSchema };

@@ -16,7 +16,7 @@ import type { RunDocument } from '../documents/run.ts';
 import type { Documents, Held } from '../documents/store.ts';
 import { volumeKind } from '../documents/volume.ts';
 import { LeewardError, isLeewardError } from '../kernel/errors.ts';
-import { groupId, parseGroup, parseVolume } from '../kernel/ids.ts';
+import { groupId, parseGroup, volumeId } from '../kernel/ids.ts';
 import type { GroupRef } from '../kernel/ids.ts';
 import { documents as names } from '../kernel/names.ts';
 import { CURRENT_VERSION } from '../kernel/versions.ts';
@@ -24,6 +24,7 @@ import { bindRun } from './binding.ts';
 import { runName } from './names.ts';
 import type { StartPorts } from './ports.ts';
 import { sendTicket } from './tickets.ts';
+import { plannedVolumes } from './volumes.ts';
 
 export interface StartOrder {
   readonly group: GroupRef;
@@ -124,15 +125,15 @@ async function refuseRun(documents: Documents, run: Held<RunDocument>, error: Le
   );
 }
 
-/** Refuses a plan that has nothing to start from: each of its disks needs a published replica with a recovery point. */
+/** Refuses a plan that has nothing to start from: what it insists on needs a published replica with a recovery point. */
 async function checkPoints(documents: Documents, group: GroupRef, plan: Plan): Promise<void> {
-  const wanted = new Set(plan.machines.flatMap((machine) => machine.disks.map((disk) => disk.volume)));
-  for (const id of wanted) {
+  for (const { volume, optional } of plannedVolumes(plan)) {
+    const id = volumeId(volume);
     const refuse = (why: string): never => {
       throw new LeewardError('REFUSED', `the plan of ${groupId(group)} cannot be run: volume ${id} ${why}`);
     };
-    const volume = parseVolume(id);
     if (groupId(volume) !== groupId(group)) refuse('belongs to another group');
+    if (optional) continue;
     const held = (await documents.read(volumeKind, names.volume(volume))) ?? refuse('does not exist');
     const { published, generations } = held.value;
     if (published === null) refuse('has no whole first copy yet');

@@ -8,6 +8,7 @@
 import { z } from 'zod';
 import { DIGEST_FORM } from '../kernel/hash.ts';
 import { volumeIdSchema } from '../kernel/ids.ts';
+import { sourceSchema } from './source.ts';
 
 /**
  * Most bytes of an encoded delta that travel inline. A message holds 64 KiB of base64, 48 KiB of text; the delta stands
@@ -19,7 +20,10 @@ const digest = z.string().regex(DIGEST_FORM).meta({ description: 'SHA-256, 64 lo
 
 export const envelopeSchema = z
   .looseObject({
-    volume: volumeIdSchema,
+    volume: volumeIdSchema.optional().meta({
+      description: 'Whose delta it is. Left out, `source` says it by the rules of the site, else the delta itself.',
+    }),
+    source: sourceSchema.optional(),
     generation: z.int().min(1).max(99_999_999),
     term: z.int().min(1).max(0xffff_ffff),
     number: z.int().min(1).max(0xffff_ffff).meta({ description: "The delta's number in its generation." }),

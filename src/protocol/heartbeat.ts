@@ -10,6 +10,7 @@ import { DIGEST_FORM } from '../kernel/hash.ts';
 import { groupIdSchema, siteIdSchema, volumeIdSchema } from '../kernel/ids.ts';
 import { PAGE_BYTES } from '../kernel/units.ts';
 import { versionSchema } from '../kernel/versions.ts';
+import { sourceSchema } from './source.ts';
 
 const digest = z.string().regex(DIGEST_FORM);
 const number = z.int().min(0).max(0xffff_ffff);
@@ -59,6 +60,9 @@ export const heartbeatSchema = z
       )
       .max(500)
       .default([]),
+    sources: z.array(sourceSchema).max(500).optional().meta({
+      description: 'Disks by their own names, to be told which volumes they are by the rules of the site.',
+    }),
   })
   .meta({ id: 'Heartbeat', description: "Payload of a heartbeat: the site's own word." });
 
@@ -119,6 +123,10 @@ export const heartbeatAnswerSchema = z
         holder: z.enum(['site', 'cloud']).meta({ description: 'Who has the term.' }),
       }),
     ),
+    sources: z
+      .array(z.looseObject({ source: sourceSchema, volume: volumeIdSchema.optional(), reason: z.string().optional() }))
+      .optional()
+      .meta({ description: 'Which volume each source is; why it is none. A new one begins with its first delta.' }),
     access: z
       .looseObject({
         queues: z.looseObject({ deltas: z.url(), bulk: z.url() }).meta({ description: 'Messages are added here.' }),

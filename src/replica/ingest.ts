@@ -9,11 +9,12 @@ import { checkSent } from '../delta/delta.ts';
 import type { Delta } from '../delta/delta.ts';
 import { currentGeneration, volumeKind } from '../documents/volume.ts';
 import type { VolumeDocument } from '../documents/volume.ts';
+import type { SiteDocument } from '../documents/site.ts';
 import type { Documents } from '../documents/store.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { LeewardError, isLeewardError } from '../kernel/errors.ts';
 import type { ErrorCode } from '../kernel/errors.ts';
-import { parseVolume, siteId, volumeId } from '../kernel/ids.ts';
+import { volumeId } from '../kernel/ids.ts';
 import type { VolumeRef } from '../kernel/ids.ts';
 import { documents as names } from '../kernel/names.ts';
 import type { EntryStore } from '../ports/entries.ts';
@@ -22,10 +23,12 @@ import { envelopeSchema } from '../protocol/envelope.ts';
 import type { Envelope } from '../protocol/envelope.ts';
 import { rangesMessageSchema } from '../protocol/ranges.ts';
 import { parseSigned, readPayload } from '../protocol/signed.ts';
+import { admit } from './admit.ts';
 import { setAside } from './aside.ts';
 import { isAskedFor, isWanted, noteEarly, noteFork, positionOf } from './chain.ts';
 import type { Chores } from './chores.ts';
-import type { Advance, Progress, ReplicaEngine } from './engine.ts';
+import type { Advance, Progress, ReplicaEngine, Seen } from './engine.ts';
+import { identifyVolume } from './identify.ts';
 import type { KeptDelta } from './journal.ts';
 import { takeRanges } from './ranges-intake.ts';
 import type { RangesOutcome } from './ranges-intake.ts';
@@ -90,10 +93,10 @@ export class Ingest {
     let site: string | undefined;
     try {
       const signed = parseSigned(parseJson(message), 'delta', 'ranges');
-      const signer = siteId(await this.#ports.keys.signerOf(signed));
-      site = signer;
+      const signer = await this.#ports.keys.signerOf(signed);
+      site = signer.site;
       if (signed.kind === 'ranges')
-        return await takeRanges(this.#ports, readPayload(signed, rangesMessageSchema), signer);
+        return await takeRanges(this.#ports, readPayload(signed, rangesMessageSchema), site);
       return await this.#take(readPayload(signed, envelopeSchema), signer);
     } catch (error) {
       if (!(error instanceof LeewardError)) throw error;
@@ -121,24 +124,37 @@ export class Ingest {
     await this.receive(body, undefined);
   }
 
-  async #take(envelope: Envelope, signer: string): Promise<IngestOutcome> {
-    const volume = parseVolume(envelope.volume);
-    if (siteId(volume) !== signer) {
-      throw new LeewardError(
-        'SIGNATURE_INVALID',
-        `volume: ${envelope.volume} is not a volume of ${signer}, which signed`,
-      );
-    }
-    return this.#ports.engine.taking(volume, async (advance) => this.#takeIn(envelope, volume, advance));
+  async #take(envelope: Envelope, site: SiteDocument): Promise<IngestOutcome> {
+    const volume = identifyVolume(envelope, site);
+    return this.#ports.engine.taking(volume, async (advance) => {
+      const seen = await this.#lookOrAdmit(envelope, volume, site);
+      return this.#takeIn(envelope, volume, { seen, go: advance });
+    });
   }
 
-  async #takeIn(envelope: Envelope, volume: VolumeRef, go: Advance): Promise<IngestOutcome> {
-    const seen = await this.#ports.engine.look(volume);
+  /** The volume's state; a volume that a rule admits begins with whichever of its deltas comes first. */
+  async #lookOrAdmit(envelope: Envelope, volume: VolumeRef, site: SiteDocument): Promise<Seen> {
+    const { engine, documents, clock } = this.#ports;
+    try {
+      return await engine.look(volume);
+    } catch (error) {
+      const { source } = envelope;
+      if (source === undefined || !isLeewardError(error, 'NOT_FOUND')) throw error;
+      await admit(documents, site, { volume, source, createdAtMs: clock.wallMs() });
+      return await engine.look(volume);
+    }
+  }
+
+  async #takeIn(
+    envelope: Envelope,
+    volume: VolumeRef,
+    { seen, go }: { seen: Seen; go: Advance },
+  ): Promise<IngestOutcome> {
     const { held } = seen;
     const advance: Advance = async (offered) => this.#advance(volume, go, offered);
     const sent = await this.#fetch(envelope, volume, held.value);
     const { head } = sent.delta;
-    const outcome = { volume: envelope.volume, number: head.number };
+    const outcome = { volume: head.volume, number: head.number };
     const position = positionOf(held.value, head);
     switch (position.at) {
       case 'refused':
@@ -291,7 +307,7 @@ function parseJson(message: unknown): unknown {
  */
 function agree(envelope: Envelope, { head }: Delta): void {
   const wrong = (['volume', 'generation', 'term', 'number', 'digest'] as const).find(
-    (field) => envelope[field] !== head[field],
+    (field) => envelope[field] !== undefined && envelope[field] !== head[field],
   );
   if (wrong) {
     throw new LeewardError(

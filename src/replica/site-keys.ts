@@ -29,13 +29,13 @@ export class SiteKeys {
   }
 
   /**
-   * The site that signed `message`. Errors: SIGNATURE_INVALID for a wrong signature, a revoked key, or a signer that is
+   * What is known of the site that signed `message`. Errors: SIGNATURE_INVALID for a wrong signature, a revoked key, or a signer that is
    * no site; NOT_FOUND for a site that is not registered.
    */
-  async signerOf(message: SignedMessage): Promise<SiteRef> {
-    const ref = verifySite(message, this.#secret);
-    checkActive(await this.#site(ref), message);
-    return ref;
+  async signerOf(message: SignedMessage): Promise<SiteDocument> {
+    const site = await this.#site(verifySite(message, this.#secret));
+    checkActive(site, message);
+    return site;
   }
 
   async #site(ref: SiteRef): Promise<SiteDocument> {

@@ -1,6 +1,7 @@
 /** A whole failover in memory: what it makes, what it waits for, and what it survives. */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
+import { planKind } from '../../src/documents/plan.ts';
 import { RUN_STEPS, runKind } from '../../src/documents/run.ts';
 import { Documents } from '../../src/documents/store.ts';
 import { currentGeneration, volumeKind } from '../../src/documents/volume.ts';
@@ -70,6 +71,34 @@ suite('a run', () => {
       const { value } = await world.documents.need(volumeKind, names.volume(parseVolume(id)));
       const { cut, applied, epoch } = currentGeneration(value);
       assert.deepEqual([cut?.number, applied.number, epoch], [7, 7, 2]);
+    }
+  });
+
+  test('starts without a disk that it may do without, where that has no point yet; one that has comes along', async () => {
+    for (const published of [null, 1]) {
+      const world = await createWorld();
+      await world.documents.update(planKind, names.plan(group), (plan) => ({
+        ...plan,
+        machines: plan.machines.map((machine) => ({
+          ...machine,
+          disks: machine.disks.map((disk) => (disk.volume === VOLUMES[1] ? { ...disk, optional: true } : disk)),
+        })),
+      }));
+      await world.documents.update(volumeKind, names.volume(parseVolume(VOLUMES[1])), (volume) => ({
+        ...volume,
+        published,
+      }));
+      await startRun(world.ports, order());
+      await world.live(120_000);
+      const done = await onlyRun(world);
+      assert.equal(done.state, 'done');
+      const attached = published === null ? [VOLUMES[0]] : [...VOLUMES];
+      assert.deepEqual(
+        done.volumes.map(({ volume }) => volume),
+        attached,
+      );
+      const disks = world.cloud.created.filter((key) => key.includes('/disk/'));
+      assert.equal(disks.length, attached.length);
     }
   });
 

@@ -1,7 +1,7 @@
 /** Heartbeats: what is recorded, what is answered, and what changes nothing. */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { heartbeatKind } from '../../src/documents/site.ts';
+import { heartbeatKind, siteKind } from '../../src/documents/site.ts';
 import { volumeKind, withGeneration, currentGeneration } from '../../src/documents/volume.ts';
 import type { VolumeDocument } from '../../src/documents/volume.ts';
 import { receiveHeartbeat } from '../../src/health/heartbeat.ts';
@@ -188,4 +188,30 @@ suite('a heartbeat changes nothing', () => {
         assert.equal(reads, 0);
     });
   }
+
+  test('tells which volume a source is, and how a new one begins; nothing is registered by that', async () => {
+    const world = await createWorld();
+    const admission = [
+      { match: 'web-*', group: 'shop' },
+      { match: 'x-*', group: 'nowhere' },
+    ];
+    await world.documents.update(siteKind, names.site(parseSite(SITE)), (site) => ({ ...site, admission }));
+    const sources = ['web-1/sdb', 'data', 'x-1'];
+    const answer = await send(world, { counter: 1, sources });
+    assert.ok(heartbeatAnswerSchema.safeParse(answer).success);
+    assert.deepEqual(answer.sources, [
+      { source: 'web-1/sdb', volume: `${GROUP}/web-1-sdb` },
+      { source: 'data', reason: `no rule of ${SITE} admits it` },
+      { source: 'x-1', reason: `its group ${SITE}/nowhere is not registered` },
+    ]);
+    const fresh = answer.volumes.find(({ volume }) => volume === `${GROUP}/web-1-sdb`);
+    assert.partialDeepStrictEqual(fresh, {
+      generation: 1,
+      term: 1,
+      writable: true,
+      entryPrefix: 'shop/web-1-sdb/00000001/',
+    });
+    assert.equal(await world.documents.read(volumeKind, names.volume(parseVolume(`${GROUP}/web-1-sdb`))), undefined);
+    assert.equal((await send(world, { counter: 2 })).sources, undefined);
+  });
 });

@@ -178,8 +178,8 @@ export class SiteFixture {
   }
 
   /** The message that names a delta's journal entry, whether it is there or not. */
-  naming(delta: SiteDelta, form: DeltaForm = 'literal-0'): SignedMessage {
-    return sign(this.key, 'delta', { ...this.claims(delta), entry: this.entryName(delta, form) });
+  naming(delta: SiteDelta, form: DeltaForm = 'literal-0', changed: Record<string, unknown> = {}): SignedMessage {
+    return sign(this.key, 'delta', { ...this.claims(delta), entry: this.entryName(delta, form), ...changed });
   }
 
   /** Puts the delta into the journal and returns the message that names it. */

@@ -2,13 +2,14 @@
 import { LeewardError } from '../../kernel/errors.ts';
 import { diskName, runResourceGroup, runTags } from '../names.ts';
 import { driveOperations } from '../operations.ts';
+import { attachedDisks } from '../volumes.ts';
 import type { Step } from '../ports.ts';
 
 export const disk: Step = async ({ ports, group, run, plan, term }) => {
   const resourceGroup = runResourceGroup(group, run.run);
   const tags = runTags({ group, run: run.run, term });
   const wanted = plan.machines.flatMap((machine) =>
-    machine.disks.map(({ volume, lun }) => {
+    attachedDisks(machine, run).map(({ volume, lun }) => {
       const name = diskName(machine.name, lun);
       const chosen = run.volumes.find((point) => point.volume === volume);
       return {

@@ -1,6 +1,7 @@
 /** machine: each machine is created from its stack with its disks attached by LUN, and its address is looked up. */
 import type { RunDocument } from '../../documents/run.ts';
 import type { PlannedMachine } from '../../documents/plan.ts';
+import { attachedDisks } from '../volumes.ts';
 import { diskName, interfaceName, runResourceGroup, runTags } from '../names.ts';
 import { driveOperations } from '../operations.ts';
 import type { Step, StepContext } from '../ports.ts';
@@ -21,7 +22,7 @@ export const machine: Step = async (context) => {
           imageId: planned.image,
           size: planned.size,
           interfaceName: interfaceName(planned.name),
-          disks: planned.disks.map(({ lun }) => ({ diskName: diskName(planned.name, lun), lun })),
+          disks: attachedDisks(planned, run).map(({ lun }) => ({ diskName: diskName(planned.name, lun), lun })),
         }),
     })),
     done: `${plan.machines.length} machine(s) are created`,

@@ -7,7 +7,7 @@
 import type { RunVolume } from '../../documents/run.ts';
 import type { Documents } from '../../documents/store.ts';
 import { volumeKind } from '../../documents/volume.ts';
-import { LeewardError } from '../../kernel/errors.ts';
+import { LeewardError, isLeewardError } from '../../kernel/errors.ts';
 import { volumeId } from '../../kernel/ids.ts';
 import type { VolumeRef } from '../../kernel/ids.ts';
 import { CONTAINERS, documents as names, pointBlob } from '../../kernel/names.ts';
@@ -19,9 +19,17 @@ const COPY_AFTER_MS = 1000;
 
 export const point: Step = async ({ ports, run, plan }) => {
   const chosen = new Map(run.volumes.map((volume) => [volume.volume, volume]));
-  const missing = plannedVolumes(plan).filter((volume) => !chosen.has(volumeId(volume)));
-  if (missing.length > 0) {
-    for (const volume of missing) chosen.set(volumeId(volume), await choose(ports.documents, volume, run.run));
+  const missing = plannedVolumes(plan).filter(({ volume }) => !chosen.has(volumeId(volume)));
+  const found: RunVolume[] = [];
+  for (const { volume, optional } of missing) {
+    const choice = await choose(ports.documents, volume, run.run).catch((error: unknown) => {
+      if (optional && isLeewardError(error, 'REFUSED', 'NOT_FOUND')) return undefined;
+      throw error;
+    });
+    if (choice) found.push(choice);
+  }
+  if (found.length > 0) {
+    for (const choice of found) chosen.set(choice.volume, choice);
     return {
       kind: 'again',
       afterMs: 0,
