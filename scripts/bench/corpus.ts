@@ -89,14 +89,14 @@ export async function makeImage(of: {
   readonly staging: string;
   readonly image: string;
   readonly sizeBytes: number;
+  readonly uuid?: string;
 }): Promise<Image> {
-  const { files, image, sizeBytes, staging } = of;
+  const { files, image, sizeBytes, staging, uuid = '6c656577-6172-4462-8e63-68636f727075' } = of;
   for (const { path } of files) {
     const to = join(staging, path);
     await mkdir(dirname(to), { recursive: true });
     await cp(path, to, { preserveTimestamps: true });
   }
-  const uuid = '6c656577-6172-4462-8e63-68636f727075';
   await run(findTool('mke2fs') ?? 'mke2fs', [
     ...['-q', '-t', 'ext4', '-b', String(BLOCK_BYTES), '-m', '0', '-U', uuid],
     ...['-E', `lazy_itable_init=0,lazy_journal_init=0,hash_seed=${uuid}`],

@@ -1,13 +1,64 @@
 /**
- * `seed.direct`: the first copy of a volume as raw pages into a new generation's upload, until the copy of it is compared
- * and published, beside a bare SDK loop that writes the same ranges of 4 MiB.
+ * `seed.direct`: the first copy of a volume as raw pages, until it is compared and published, beside a bare SDK loop that
+ * writes the same ranges of 4 MiB, those of zeros left out.
  */
 import { LeewardError } from '../../src/kernel/errors.ts';
-import type { Benchmark } from './benchmark.ts';
+import { MIB } from '../../src/kernel/units.ts';
+import type { BenchContext, Benchmark } from './benchmark.ts';
+import { openStack } from './bench-stack.ts';
+import type { BenchStack } from './bench-stack.ts';
+import { besideTools } from './beside.ts';
+import type { Image } from './corpus.ts';
+import { WRITE_BYTES_MAX, dataRanges, sumOf } from './ranges.ts';
+import { describeImage, seedImage } from './seed-corpus.ts';
+import { bareRun, ourRun, seconds } from './seed-runs.ts';
+import { interleavedPairs, medianOf, medianRatio } from './statistics.ts';
+
+/** Deltas of a first copy that went as pages hold next to nothing. */
+const DELTAS_SHARE_MAX = 0.1;
 
 export const seedDirect: Benchmark = {
   names: ['seed.direct'],
-  async run() {
-    throw new LeewardError('REFUSED', 'the direct transport is not in this checkout: nothing writes an upload yet');
+  async run(context) {
+    const image = await seedImage(context);
+    const bench = await openStack(context);
+    try {
+      return await measure(context, bench, image);
+    } finally {
+      await bench.close();
+    }
   },
 };
+
+async function measure(context: BenchContext, bench: BenchStack, image: Image): ReturnType<Benchmark['run']> {
+  const { storedBytes } = await ourRun(context, bench, { image, name: 'warm' });
+  if (storedBytes * image.compressionRatio > image.dataBytes * DELTAS_SHARE_MAX) {
+    throw new LeewardError(
+      'REFUSED',
+      'the site sent its first copy through the journal: this checkout has no direct transport',
+    );
+  }
+  const ranges = await dataRanges(image.path, WRITE_BYTES_MAX, WRITE_BYTES_MAX);
+  await bareRun(context, bench, { image, name: 'warm', staged: [], ranges });
+  const pairs = await interleavedPairs(context.pairs, {
+    ours: async (index) => ourRun(context, bench, { image, name: `run-${index}` }),
+    bare: async (index) => bareRun(context, bench, { image, name: `run-${index}`, staged: [], ranges }),
+  });
+  const ours = medianOf(
+    pairs.map((pair) => pair.ours),
+    'elapsedMs',
+  );
+  const bare = medianOf(
+    pairs.map((pair) => pair.bare),
+    'elapsedMs',
+  );
+  const moved = `${(sumOf(ranges) / MIB).toFixed(0)} MiB in ${ranges.length} ranges`;
+  const beside = await besideTools(context, bench.stack, image.path);
+  return [
+    {
+      name: 'seed.direct',
+      value: medianRatio(pairs, { ours: (run) => run.elapsedMs, bare: (run) => run.elapsedMs }),
+      detail: `ours ${seconds(ours)}, bare loop ${seconds(bare)}; ${moved}; ${describeImage(image)}${beside}`,
+    },
+  ];
+}

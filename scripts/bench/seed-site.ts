@@ -13,11 +13,13 @@ const { accessFile, folder } = partArgument(z.object({ accessFile: z.string(), f
 const site = await openSite({ folder, access: parseSiteAccess(await readPrivateFile(accessFile)) });
 const [replicator] = site.replicators;
 if (!replicator) throw new Error('the site has no volume');
-const sent = { changedBytes: 0, storedBytes: 0, deltas: 0 };
+const sent = { storedMs: 0, storedBytes: 0 };
+const beganMs = performance.now();
 const spent = await spending(async () => {
-  const { changedBytes, storedBytes, numbers, unsent } = await replicator.replicateOnce({ consistency: 'crash' });
+  const { storedBytes, unsent } = await replicator.replicateOnce({ consistency: 'crash' });
   if (unsent) throw unsent;
-  Object.assign(sent, { changedBytes, storedBytes, deltas: numbers.length });
+  sent.storedMs = performance.now() - beganMs;
+  sent.storedBytes = storedBytes;
   for (;;) {
     await site.agent.round();
     const { appliedNumber, storedNumber } = replicator.status();

@@ -42,3 +42,8 @@ export function medianRatio<Ours, Bare>(
 ): number {
   return median(pairs.map(({ ours, bare }) => of.ours(ours) / of.bare(bare)));
 }
+
+/** The median of one field. */
+export function medianOf<Key extends string>(runs: readonly Readonly<Record<Key, number>>[], key: Key): number {
+  return median(runs.map((run) => run[key]));
+}
