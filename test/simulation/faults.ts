@@ -1,6 +1,6 @@
 /**
  * What can go wrong between a worker and its storage: answers that are late, requests that fail before or after they took
- * effect, writes that land once more long after their retry, and a worker that is gone for ever at any call.
+ * effect, writes that land once more long after their retry, and a worker that is gone for ever at any call, or stalls as a whole and wakes after its claim ran out.
  */
 import { LeewardError } from '../../src/kernel/errors.ts';
 import type { PortCall } from '../support/memory/intercept.ts';
@@ -20,9 +20,15 @@ export interface FaultRates {
   readonly twice: number;
   /** A long delay. */
   readonly slow: number;
+  /** All of the caller stands still for a while. */
+  readonly stall: number;
+  /** For how long at most. */
+  readonly stallMsMax: number;
 }
 
-export const NO_FAULTS: FaultRates = { crash: 0, failBefore: 0, failAfter: 0, late: 0, twice: 0, slow: 0 };
+export const NO_FAULTS: FaultRates = {
+  ...{ crash: 0, failBefore: 0, failAfter: 0, late: 0, twice: 0, slow: 0, stall: 0, stallMsMax: 0 },
+};
 
 /** Calls that change something: only these can land late. */
 const CHANGING = new Set([
@@ -32,27 +38,46 @@ const CHANGING = new Set([
   'raiseSequenceNumber',
   'writePages',
   'clearPages',
+  'resize',
   'snapshot',
   'deleteSnapshot',
 ]);
 
-/** Whoever makes the calls. */
-export interface Mortal {
-  isDead(): boolean;
-  die(): void;
-}
+/** Whoever makes the calls: a process that may stall, and die. */
+export class Mortal {
+  readonly #scheduler: Scheduler;
+  readonly #dies: () => void;
+  #isDead = false;
+  #stalledUntilMs = 0;
 
-/** One that lives until it dies, and then `dies` is told. */
-export function mortal(dies: () => void = () => undefined): Mortal {
-  let dead = false;
-  return {
-    isDead: () => dead,
-    die: () => {
-      if (dead) return;
-      dead = true;
-      dies();
-    },
-  };
+  /** Lives until it dies, and then `dies` is told. */
+  constructor(scheduler: Scheduler, dies: () => void = () => undefined) {
+    this.#scheduler = scheduler;
+    this.#dies = dies;
+  }
+
+  get isDead(): boolean {
+    return this.#isDead;
+  }
+
+  die(): void {
+    if (this.#isDead) return;
+    this.#isDead = true;
+    this.#dies();
+  }
+
+  stall(ms: number): void {
+    this.#stalledUntilMs = Math.max(this.#stalledUntilMs, this.#scheduler.bootMs() + ms);
+  }
+
+  /** Sleeps, and for longer while it is stalled. For ever if it dies meanwhile. */
+  async sleep(ms: number): Promise<void> {
+    await this.#scheduler.sleep(ms);
+    while (this.#stalledUntilMs > this.#scheduler.bootMs()) {
+      await this.#scheduler.sleep(this.#stalledUntilMs - this.#scheduler.bootMs());
+    }
+    if (this.#isDead) await never();
+  }
 }
 
 interface World {
@@ -76,9 +101,9 @@ export function faulty(ports: StoragePorts, world: World, caller: Mortal): Stora
 async function suffer(call: PortCall, world: World, caller: Mortal): Promise<unknown> {
   const { scheduler, random } = world;
   const pause = async (): Promise<void> => {
-    const { slow } = world.rates();
-    await scheduler.sleep(random.chance(slow) ? random.between(500, 25_000) : random.between(1, 40));
-    if (caller.isDead()) await never();
+    const { slow, stall, stallMsMax } = world.rates();
+    if (random.chance(stall)) caller.stall(random.between(0, stallMsMax));
+    await caller.sleep(random.chance(slow) ? random.between(500, 25_000) : random.between(1, 40));
   };
   await pause();
   const rates = world.rates();

@@ -1,6 +1,6 @@
 /**
  * Queues as the functions host meets them: any order, hidden while somebody works, back after a failure, to poison after
- * five attempts.
+ * five attempts, whether they failed or their process died.
  */
 import { poisonQueue } from '../../src/kernel/names.ts';
 import type { Queues, TakenMessage } from '../../src/ports/queue.ts';
@@ -21,6 +21,8 @@ interface Message {
 /** A message that the host gives to a function. */
 export interface InWork {
   readonly text: string;
+  /** How often it was given to a function, this time included. */
+  readonly attempts: number;
   done(): void;
   failed(delayMs: number): void;
 }
@@ -29,6 +31,7 @@ export class SimulatedQueues implements Queues {
   readonly #scheduler: Scheduler;
   readonly #random: SeededRandom;
   readonly #queues = new Map<string, Set<Message>>();
+  readonly #watchers = new Set<() => void>();
 
   constructor(scheduler: Scheduler, random: SeededRandom) {
     this.#scheduler = scheduler;
@@ -54,23 +57,31 @@ export class SimulatedQueues implements Queues {
     return taken;
   }
 
+  /** Comes back when a message can be seen somewhere: a host that polled an empty queue would only make time pass slowly. */
+  async change(): Promise<void> {
+    return new Promise((resolve) => void this.#watchers.add(resolve));
+  }
+
   /** What the host gives to a function next; undefined when nothing can be seen. */
   work(queue: string, hiddenMs: number): InWork | undefined {
     const next = this.#hide(queue, hiddenMs);
     if (!next) return undefined;
     const { message, receipt } = next;
+    if (message.attempts > ATTEMPTS_MAX) {
+      this.#poison(queue, message);
+      return this.work(queue, hiddenMs);
+    }
     const mine = (): boolean => message.receipt === receipt;
     return {
       text: message.text,
+      attempts: message.attempts,
       done: () => {
         if (mine()) this.#of(queue).delete(message);
       },
       failed: (delayMs) => {
         if (!mine()) return;
-        message.visibleMs = this.#scheduler.wallMs() + delayMs;
-        if (message.attempts < ATTEMPTS_MAX) return;
-        this.#of(queue).delete(message);
-        this.#put(poisonQueue(queue), message.text, 0);
+        this.#showAfter(message, delayMs);
+        if (message.attempts === ATTEMPTS_MAX) this.#poison(queue, message);
       },
     };
   }
@@ -81,7 +92,22 @@ export class SimulatedQueues implements Queues {
   }
 
   #put(queue: string, text: string, delayMs: number): void {
-    this.#of(queue).add({ text, visibleMs: this.#scheduler.wallMs() + delayMs, attempts: 0, receipt: 0 });
+    const message = { text, visibleMs: 0, attempts: 0, receipt: 0 };
+    this.#of(queue).add(message);
+    this.#showAfter(message, delayMs);
+  }
+
+  #poison(queue: string, message: Message): void {
+    this.#of(queue).delete(message);
+    this.#put(poisonQueue(queue), message.text, 0);
+  }
+
+  #showAfter(message: Message, delayMs: number): void {
+    message.visibleMs = this.#scheduler.wallMs() + delayMs;
+    this.#scheduler.after(delayMs, () => {
+      for (const resolve of this.#watchers) resolve();
+      this.#watchers.clear();
+    });
   }
 
   #hide(queue: string, hiddenMs: number): { message: Message; receipt: number } | undefined {
@@ -89,7 +115,7 @@ export class SimulatedQueues implements Queues {
     const visible = [...this.#of(queue)].filter((message) => message.visibleMs <= nowMs);
     if (visible.length === 0) return undefined;
     const message = this.#random.pick(visible);
-    message.visibleMs = nowMs + hiddenMs;
+    this.#showAfter(message, hiddenMs);
     message.attempts += 1;
     message.receipt += 1;
     return { message, receipt: message.receipt };

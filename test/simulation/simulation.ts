@@ -5,39 +5,51 @@
  * Invariant: everything follows from the seed. What is wrong is told in one line; the same seed tells it again.
  */
 import { z } from 'zod';
+import { Documents } from '../../src/documents/store.ts';
 import { currentGeneration, hasWork, volumeSchema } from '../../src/documents/volume.ts';
 import { LeewardError, describeError, isLeewardError } from '../../src/kernel/errors.ts';
 import { QUEUES } from '../../src/kernel/names.ts';
-import { KIB } from '../../src/kernel/units.ts';
+import { KIB, PAGE_BYTES } from '../../src/kernel/units.ts';
+import type { StateStore } from '../../src/ports/state.ts';
 import { signedMessageSchema } from '../../src/protocol/signed.ts';
 import { Worker } from '../support/data-path.ts';
-import type { StoragePorts, WorkerOptions } from '../support/data-path.ts';
+import type { WorkerOptions } from '../support/data-path.ts';
 import { MemoryEntries } from '../support/memory/entries.ts';
 import { intercept } from '../support/memory/intercept.ts';
 import { MemoryReplicaStore } from '../support/memory/replica-store.ts';
 import { MemoryState } from '../support/memory/state.ts';
 import { SiteFixture } from '../support/site-fixture.ts';
 import { BROKEN } from './broken.ts';
-import type { BrokenName } from './broken.ts';
-import { NO_FAULTS, faulty, mortal } from './faults.ts';
-import type { FaultRates, Mortal } from './faults.ts';
+import type { Broken, BrokenName } from './broken.ts';
+import { productionCleaner } from './cleaner.ts';
+import { Mortal, NO_FAULTS, faulty } from './faults.ts';
+import type { FaultRates } from './faults.ts';
+import { BRISK, SLOW } from './pace.ts';
+import type { Pace } from './pace.ts';
 import { SimulatedQueues } from './queues.ts';
+import type { InWork } from './queues.ts';
 import { SeededRandom } from './random.ts';
 import { Scheduler } from './scheduler.ts';
 import { SiteActor } from './site.ts';
+import type { SimulatedStorage } from './storage.ts';
+import { walk } from './walk.ts';
 import { VolumeWatch } from './watch.ts';
-import { Documents } from '../../src/documents/store.ts';
-
-/** For how long faults happen, and how long a volume may take after that for what needs no message, and for the rest. */
-const FAULTS_MS = 60_000;
-const SWEPT_WITHIN_MS = 150_000;
-const REST_WITHIN_MS = 3_600_000;
 
 /** How long the host hides a message in work. Source: seen of the Functions host. */
 const HIDDEN_MS = 600_000;
-const SWEEP_MS = 20_000;
+/** Messages that one process works on at once. */
+const AT_ONCE = 4;
+/** How many workers a deadly message kills: it is poison then. */
+const KILLS = 5;
 
-const WORKER: WorkerOptions = { claimMs: 4000, snapshotsKept: 3, budgetMs: 20_000 };
+const SNAPSHOTS_KEPT = 3;
+/** Figures under which twelve pages are worth bridging at times and at times are not, with reads and splits among them. */
+const FIGURES = {
+  costs: { requestsPerS: 2, bytesPerS: 16 * PAGE_BYTES },
+  limits: { writeBytesMax: 6 * PAGE_BYTES, readBytesMax: 5 * PAGE_BYTES },
+};
+
+const WORKER: WorkerOptions = { claimMs: 4000, snapshotsKept: SNAPSHOTS_KEPT, budgetMs: 20_000, figures: FIGURES };
 
 /** Errors for which the host tries a message again, and which are nobody's fault. */
 const PASSING = ['UNAVAILABLE', 'CONFLICT'] as const;
@@ -50,38 +62,40 @@ export interface SimulationOptions {
 
 /** Runs the seed; undefined when all that must hold held, else the first that did not. */
 export async function simulate(seed: number, options: SimulationOptions = {}): Promise<string | undefined> {
-  return new Simulation(seed, options).run();
+  const fault = options.broken && BROKEN[options.broken].walk;
+  return fault ? walk(seed, fault) : new Simulation(seed, options).run();
 }
 
 class Simulation {
   readonly #scheduler = new Scheduler();
   readonly #random: SeededRandom;
-  readonly #storage: StoragePorts & { readonly queues: SimulatedQueues };
+  readonly #pace: Pace;
+  readonly #broken: Broken | undefined;
+  readonly #storage: SimulatedStorage;
   readonly #sites: SiteActor[] = [];
   readonly #watches = new Map<string, VolumeWatch>();
+  readonly #kills = new Map<string, number>();
   readonly #rates: FaultRates;
-  readonly #trace: (line: string) => void;
+  /** Lines are made only for somebody who reads them. */
+  readonly #trace: (line: () => string) => void;
   #areFaults = true;
+  /** While nothing is taken from the queue. */
+  #hostsRest: Promise<void> | undefined;
   #problem: string | undefined;
 
   constructor(seed: number, { broken, trace }: SimulationOptions) {
-    this.#trace = (line) => trace?.(`${this.#scheduler.bootMs()} ${line}`);
+    this.#trace = (line) => trace?.(`${this.#scheduler.bootMs()} ${line()}`);
     this.#random = new SeededRandom(seed);
-    const adapters = broken ? BROKEN[broken] : { replicas: MemoryReplicaStore, state: MemoryState };
-    const state = new adapters.state(this.#scheduler);
-    this.#storage = {
-      state: intercept(state, async ({ method, args: [name, text], proceed }) => {
-        const answer = await proceed();
-        if (method !== 'read') this.#trace(`${method} ${String(name)} ${summary(String(text))}`);
-        if (method !== 'read' && typeof name === 'string' && typeof text === 'string') {
-          await this.#watches.get(name)?.changed(text);
-        }
-        return answer;
-      }),
-      replicas: new adapters.replicas(),
+    this.#pace = this.#random.chance(0.2) ? SLOW : BRISK;
+    this.#broken = broken && BROKEN[broken];
+    const sound: SimulatedStorage = {
+      state: new MemoryState(this.#scheduler),
+      replicas: new MemoryReplicaStore(),
       entries: new MemoryEntries(),
       queues: new SimulatedQueues(this.#scheduler, this.#random),
     };
+    const storage = { ...sound, ...this.#broken?.storage?.(sound) };
+    this.#storage = { ...storage, state: this.#watched(storage.state) };
     const scale = this.#random.pick([0.3, 1, 2]);
     this.#rates = {
       crash: 0.004 * scale,
@@ -90,29 +104,53 @@ class Simulation {
       late: 0.03 * scale,
       twice: 0.03 * scale,
       slow: 0.03 * scale,
+      stall: 0.004 * scale,
+      stallMsMax: this.#pace.stallMsMax,
     };
   }
 
   async run(): Promise<string | undefined> {
     const random = this.#random;
-    const volumes = random.between(1, 2);
+    const volumes = random.pick([1, 1, 1, 2, 2, 3, 5]);
     for (let index = 0; index < volumes; index += 1) await this.#addVolume(`data-${index}`);
     for (let index = random.between(1, 3); index > 0; index -= 1) this.#startWorker();
+    const { faultsMs, restWithinMs } = this.#pace;
     const until = (): boolean => this.#problem !== undefined;
-    await this.#scheduler.pass(FAULTS_MS, until);
+    await this.#scheduler.pass(faultsMs, until);
     this.#areFaults = false;
-    // What lies up to the tip needs no message: sweeps alone bring it home.
-    await this.#scheduler.pass(SWEPT_WITHIN_MS, until);
-    for (const [name, { last }] of this.#watches) {
-      const { tip, applied, claim } = currentGeneration(last);
-      const isBehind = this.#sites.every((site) => site.isDone()) && (claim !== null || applied.number < tip.number);
-      if (isBehind) this.#report(`${name}: not at its tip ${SWEPT_WITHIN_MS} ms after the last fault`);
-    }
-    await this.#scheduler.pass(REST_WITHIN_MS, () => until() || this.#isAtRest());
+    await this.#sweepHome(until);
+    await this.#scheduler.pass(restWithinMs, () => until() || this.#isAtRest());
     if (this.#problem !== undefined) return this.#problem;
-    if (!this.#isAtRest()) return `not at rest ${REST_WITHIN_MS} ms after the last fault: ${this.#restless()}`;
+    if (!this.#isAtRest()) return `not at rest ${restWithinMs} ms after the last fault: ${this.#restless()}`;
     await this.#reckon();
     return this.#problem;
+  }
+
+  /** What lies up to the tip needs no message: sweeps alone bring it home. */
+  async #sweepHome(until: () => boolean): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    this.#hostsRest = promise;
+    const { sweptWithinMs } = this.#pace;
+    const tips = [...this.#watches.values()].map((watch) => ({ watch, tip: currentGeneration(watch.last).tip.number }));
+    await this.#scheduler.pass(sweptWithinMs, until);
+    for (const { watch, tip } of tips) {
+      const { volume } = watch.last;
+      const isHome = currentGeneration(watch.last).applied.number >= tip;
+      if (!isHome) this.#report(`${volume}: not at its tip ${tip} ${sweptWithinMs} ms after the last fault`);
+    }
+    this.#hostsRest = undefined;
+    resolve(undefined);
+  }
+
+  /** The state store, with the watch of a volume told of each change as it takes effect. */
+  #watched(state: StateStore): StateStore {
+    return intercept(state, async ({ method, args: [name, text], proceed }) => {
+      const answer = await proceed();
+      if (method === 'read' || typeof name !== 'string' || typeof text !== 'string') return answer;
+      this.#trace(() => `${method} ${name} ${summary(text)}`);
+      await this.#watches.get(name)?.changed(text);
+      return answer;
+    });
   }
 
   async #addVolume(volume: string): Promise<void> {
@@ -124,31 +162,34 @@ class Simulation {
     const report = (problem: string): void => {
       this.#report(problem);
     };
-    const watch = new VolumeWatch(fixture, { replicas: storage.replicas, report });
+    const watch = new VolumeWatch(fixture, { replicas: storage.replicas, report, snapshotsKept: SNAPSHOTS_KEPT });
     this.#watches.set(fixture.documentName, watch);
     await fixture.register(new Documents(storage.state));
-    const world = { scheduler, random, queues: storage.queues, entries: storage.entries, report };
-    const siteWorld = { ...world, damages: () => this.#areFaults };
+    const siteWorld = {
+      ...{ scheduler, random, pace: this.#pace, report },
+      ...{ queues: storage.queues, entries: storage.entries, damages: () => this.#areFaults },
+    };
     const site = new SiteActor(fixture, siteWorld, watch, random.between(3, 12));
     this.#sites.push(site);
     site.start();
-    if (random.chance(0.25)) scheduler.after(random.between(0, FAULTS_MS), () => (site.isGone = true));
-    if (random.chance(0.3)) scheduler.after(random.between(0, FAULTS_MS), () => void this.#endTerm(site));
+    const { faultsMs } = this.#pace;
+    if (random.chance(0.25)) scheduler.after(random.between(0, faultsMs), () => (site.isGone = true));
+    if (random.chance(0.3)) scheduler.after(random.between(0, faultsMs), () => void this.#endTerm(site));
     if (random.chance(0.15)) {
-      scheduler.after(random.between(0, FAULTS_MS / 2), () => {
+      scheduler.after(random.between(0, faultsMs / 2), () => {
         const fork = fixture.forkAt(random.between(0, fixture.last));
         watch.writers.push(fork);
         const second = new SiteActor(fork, siteWorld, watch, random.between(1, 4));
         this.#sites.push(second);
         second.start();
         // It has nothing of what came before it, and cannot give it should the first be gone.
-        scheduler.after(FAULTS_MS - scheduler.bootMs(), () => (second.isGone = true));
+        scheduler.after(faultsMs - scheduler.bootMs(), () => (second.isGone = true));
       });
     }
   }
 
   #startWorker(): void {
-    const process = mortal(() => {
+    const process = new Mortal(this.#scheduler, () => {
       this.#scheduler.after(this.#random.between(500, 15_000), () => {
         this.#startWorker();
       });
@@ -156,6 +197,7 @@ class Simulation {
     const worker = this.#worker(process);
     void this.#host(worker, process);
     void this.#sweeps(worker, process);
+    void this.#cleanings(worker, process);
   }
 
   #worker(process: Mortal): Worker {
@@ -163,41 +205,66 @@ class Simulation {
     const clock = {
       wallMs: () => this.#scheduler.wallMs(),
       bootMs: () => this.#scheduler.bootMs(),
-      sleep: async (ms: number) => {
-        await this.#scheduler.sleep(ms);
-        if (process.isDead()) await new Promise<never>(() => undefined);
-      },
+      sleep: async (ms: number) => process.sleep(ms),
     };
-    return new Worker({ ...faulty(this.#storage, world, process), clock }, WORKER);
+    const ports = faulty(this.#storage, world, process);
+    return new Worker({ ...ports, ...this.#broken?.worker?.(ports), clock }, WORKER);
   }
 
   /** The functions host of one process: several messages at once, in any order. */
   async #host(worker: Worker, process: Mortal): Promise<void> {
+    const { queues } = this.#storage;
     let inWork = 0;
-    while (!process.isDead()) {
-      await this.#scheduler.sleep(this.#random.between(200, 1500));
-      while (inWork < 4 && !process.isDead()) {
-        const message = this.#storage.queues.work(QUEUES.deltas, HIDDEN_MS);
-        if (!message) break;
+    for (;;) {
+      await process.sleep(this.#random.between(200, 1500));
+      await this.#hostsRest;
+      while (inWork < AT_ONCE && !process.isDead) {
+        const message = queues.work(QUEUES.deltas, HIDDEN_MS);
+        if (!message) {
+          await queues.change();
+          break;
+        }
         inWork += 1;
-        void this.#function(worker, message.text).then((isDone) => {
-          inWork -= 1;
-          // An answer may be lost: then the message comes again although all is done.
-          if (isDone && !(this.#areFaults && this.#random.chance(0.05))) message.done();
-          else message.failed(this.#random.between(1000, 10_000));
-        });
+        void this.#work(worker, process, message).then(() => (inWork -= 1));
       }
     }
+  }
+
+  /** A function's whole life with one message. It never ends when its process dies. */
+  async #work(worker: Worker, process: Mortal, message: InWork): Promise<void> {
+    const isDeadly = this.#isDeadly(message);
+    if (isDeadly && this.#random.chance(0.5)) {
+      this.#scheduler.after(this.#random.between(1, 2000), () => {
+        process.die();
+      });
+    }
+    const isDone = await this.#function(worker, message.text);
+    // All may be done by now, but nobody will say so to the queue.
+    if (isDeadly) process.die();
+    await process.sleep(0);
+    // An answer may be lost: then the message comes again although all is done.
+    if (isDone && !(this.#areFaults && this.#random.chance(0.05))) message.done();
+    else message.failed(this.#random.between(1000, 10_000));
+  }
+
+  /** Whether this message kills its taker: five times, and then it is poison, and harmless when it comes back. */
+  #isDeadly({ text, attempts }: InWork): boolean {
+    const killed = this.#kills.get(text) ?? 0;
+    const begins = attempts === 1 && killed === 0 && this.#areFaults && this.#random.chance(this.#pace.deadly);
+    if (killed === KILLS || (killed === 0 && !begins)) return false;
+    this.#kills.set(text, killed + 1);
+    this.#trace(() => `deadly ${envelopeOf(text)} for the ${killed + 1}. time`);
+    return true;
   }
 
   async #function(worker: Worker, text: string): Promise<boolean> {
     try {
       const outcome = await worker.receive(text);
-      this.#trace(`${outcome.outcome} ${envelopeOf(text)} ${'reason' in outcome ? outcome.reason : ''}`);
+      this.#trace(() => `${outcome.outcome} ${envelopeOf(text)} ${'reason' in outcome ? outcome.reason : ''}`);
       if (outcome.outcome === 'set-aside') this.#judge(text, outcome.reason);
       return true;
     } catch (error) {
-      this.#trace(`failed ${envelopeOf(text)} ${describeError(error)}`);
+      this.#trace(() => `failed ${envelopeOf(text)} ${describeError(error)}`);
       this.#passing('ingest', error);
       return false;
     }
@@ -212,9 +279,8 @@ class Simulation {
   }
 
   async #sweeps(worker: Worker, process: Mortal): Promise<void> {
-    while (!process.isDead()) {
-      await this.#scheduler.sleep(SWEEP_MS + this.#random.between(0, 5000));
-      if (process.isDead()) return;
+    for (;;) {
+      await process.sleep(this.#pace.sweepMs + this.#random.between(0, this.#pace.sweepMs / 4));
       try {
         for (const { what, reason } of (await worker.sweep()).failed) {
           const expected = /no answer|changed meanwhile|no sound entry/.test(reason);
@@ -226,9 +292,25 @@ class Simulation {
     }
   }
 
+  async #cleanings(worker: Worker, process: Mortal): Promise<void> {
+    for (;;) {
+      await process.sleep(this.#random.between(0, this.#pace.cleanMsMax));
+      try {
+        await this.#clean(worker, this.#random.pick(this.#sites).watch);
+      } catch (error) {
+        this.#passing('cleaning', error);
+      }
+    }
+  }
+
+  async #clean({ ports }: Pick<Worker, 'ports'>, { last, writers: [site] }: VolumeWatch): Promise<void> {
+    if (!site || currentGeneration(last).applied.number === 0) return;
+    await (this.#broken?.cleaner ?? productionCleaner)(ports, site.ref);
+  }
+
   async #endTerm({ fixture }: SiteActor): Promise<void> {
     for (;;) {
-      const worker = this.#worker(mortal());
+      const worker = this.#worker(new Mortal(this.#scheduler));
       const ending = worker.engine.endTerm(fixture.ref, 1).then(
         () => true,
         (error: unknown) => {
@@ -244,7 +326,7 @@ class Simulation {
 
   #isAtRest(): boolean {
     return (
-      this.#sites.every((site) => site.isDone()) &&
+      this.#sites.every((site) => site.isDone() && site.isHeard()) &&
       this.#storage.queues.count(QUEUES.deltas) === 0 &&
       [...this.#watches.values()].every(({ last }) => {
         const { applied, tip, claim } = currentGeneration(last);
@@ -261,20 +343,32 @@ class Simulation {
   }
 
   async #reckon(): Promise<void> {
-    for (const watch of this.#watches.values()) await watch.atRest();
+    for (const watch of this.#watches.values()) {
+      await this.#clean({ ports: this.#storage }, watch);
+      await watch.atRest();
+    }
     for (const site of this.#sites) {
       const { last, writers } = site.watch;
       const { cut, tip } = currentGeneration(last);
-      if (site.isGone || cut || writers.length > 1) continue;
-      if (tip.number !== site.fixture.last)
+      if (cut || writers.length > 1) continue;
+      const taken = site.takenUpTo();
+      if (tip.number < taken) {
+        this.#report(`${site.fixture.id}: the queue took all up to ${taken}, and the replica ended at ${tip.number}`);
+      }
+      if (site.isGone) continue;
+      if (tip.number !== site.fixture.last) {
         this.#report(`${site.fixture.id}: ended at ${tip.number} of ${site.fixture.last}`);
+      }
       if (last.trouble || last.resend.length > 0) this.#report(`${site.fixture.id}: healed, and still in trouble`);
       if (hasWork(last)) this.#report(`${site.fixture.id}: at rest, and still marked as having work`);
     }
   }
 
   #ratesNow(): FaultRates {
-    return this.#areFaults ? this.#rates : NO_FAULTS;
+    if (!this.#areFaults) return NO_FAULTS;
+    // A stall is a fault as well, and ends with them.
+    const leftMs = this.#pace.faultsMs - this.#scheduler.bootMs();
+    return { ...this.#rates, stallMsMax: Math.min(this.#pace.stallMsMax, leftMs) };
   }
 
   /** An error that is neither storage's nor somebody else's doing is a fault of the program. */
@@ -299,14 +393,11 @@ function summary(text: string): string {
   return `epoch ${epoch}, applied ${applied.number}, claim ${claim?.number ?? '-'}, tip ${tip.number}, beyond ${beyond}, cut ${cut?.number ?? '-'}, asks [${asks}]`;
 }
 
+const namesSchema = z.looseObject({ volume: z.string(), number: z.int(), entry: z.string().optional() });
+
 /** Which delta a message carries, for a trace. */
 function envelopeOf(text: string): string {
-  const {
-    volume,
-    number,
-    entry = 'inline',
-  } = z
-    .looseObject({ volume: z.string(), number: z.int(), entry: z.string().optional() })
-    .parse(JSON.parse(signedMessageSchema.parse(JSON.parse(text)).payload));
+  const { payload } = signedMessageSchema.parse(JSON.parse(text));
+  const { volume, number, entry = 'inline' } = namesSchema.parse(JSON.parse(payload));
   return `${volume} ${number} ${entry.slice(-22)}`;
 }

@@ -9,7 +9,8 @@ import type { DeltaForm } from '../../src/kernel/names.ts';
 import { PAGE_BYTES } from '../../src/kernel/units.ts';
 import type { EntryStore } from '../../src/ports/entries.ts';
 import type { SignedMessage } from '../../src/protocol/signed.ts';
-import type { SiteDelta, SiteFixture } from '../support/site-fixture.ts';
+import type { DeltaWish, SiteDelta, SiteFixture } from '../support/site-fixture.ts';
+import type { Pace } from './pace.ts';
 import type { SimulatedQueues } from './queues.ts';
 import type { SeededRandom } from './random.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -17,10 +18,9 @@ import type { VolumeWatch } from './watch.ts';
 
 /** Few pages, so that deltas meet on them. */
 const HOT_PAGES = 12;
-const HEARTBEAT_MS = 5000;
-const RESEND_MS = 45_000;
 
 interface SiteWorld {
+  readonly pace: Pace;
   readonly scheduler: Scheduler;
   readonly random: SeededRandom;
   readonly queues: SimulatedQueues;
@@ -38,6 +38,10 @@ export class SiteActor {
   readonly #answered = new Set<string>();
   /** Texts whose message is sound, with a sound delta where it says. */
   readonly sound = new Set<string>();
+  /** Numbers of which the queue took a sound message. */
+  readonly #taken = new Set<number>();
+  #underway = 0;
+  readonly #damageRate: number;
   #acknowledged = 0;
   #progressMs = 0;
   #left: number;
@@ -50,11 +54,24 @@ export class SiteActor {
     this.#world = world;
     this.watch = watch;
     this.#left = deltas;
+    this.#damageRate = world.random.pick([0, 0.05, 0.25]);
   }
 
   /** Everything that will ever be made is made and acknowledged, or will never be. */
   isDone(): boolean {
     return this.isGone || this.#stopped || (this.#left === 0 && this.#outbox.size === 0);
+  }
+
+  /** Nothing that it sent is still on its way to the queue. */
+  isHeard(): boolean {
+    return this.#underway === 0;
+  }
+
+  /** Up to here the queue took everything: it is not lost from then on, with the site or without it. */
+  takenUpTo(): number {
+    let number = 0;
+    while (this.#taken.has(number + 1)) number += 1;
+    return number;
   }
 
   start(): void {
@@ -63,22 +80,24 @@ export class SiteActor {
   }
 
   async #make(): Promise<void> {
-    const { scheduler, random } = this.#world;
+    const { scheduler, random, pace } = this.#world;
     while (this.#left > 0 && !this.isDone()) {
-      await scheduler.sleep(random.chance(0.4) ? random.between(0, 50) : random.between(50, 6000));
+      await scheduler.sleep(random.chance(0.4) ? random.between(0, 50) : random.between(50, pace.makeMsMax));
       if (this.isDone()) return;
       this.#left -= 1;
-      const marker = random.chance(0.35) ? { marker: `m${this.#left}` } : {};
-      const delta = this.fixture.next({ extents: this.#extents(), ...marker });
+      const delta = this.fixture.next(this.#wish());
+      this.watch.made(delta);
       this.#outbox.set(delta.number, delta);
       if (!random.chance(0.05)) await this.#send(delta);
+      // The answer was lost: it sends once more, for all it knows.
+      if (random.chance(0.15)) await this.#send(delta);
     }
   }
 
   async #heartbeats(): Promise<void> {
-    const { scheduler, random } = this.#world;
+    const { scheduler, random, pace } = this.#world;
     while (!this.isDone()) {
-      await scheduler.sleep(HEARTBEAT_MS + random.between(0, 500));
+      await scheduler.sleep(pace.heartbeatMs + random.between(0, 500));
       if (this.isDone()) return;
       await this.#hear();
     }
@@ -86,7 +105,7 @@ export class SiteActor {
 
   /** What the heartbeat's answer says. */
   async #hear(): Promise<void> {
-    const { scheduler, random } = this.#world;
+    const { scheduler, random, pace } = this.#world;
     const { resend } = this.watch.last;
     const { tip, cut } = currentGeneration(this.watch.last);
     const mine = tip.number <= this.fixture.last && this.fixture.digestAt(tip.number) === tip.digest;
@@ -108,7 +127,7 @@ export class SiteActor {
       this.#answered.add(`${number} ${form}`);
       await this.#sendEntry(delta, form as DeltaForm);
     }
-    if (scheduler.bootMs() - this.#progressMs > RESEND_MS) {
+    if (scheduler.bootMs() - this.#progressMs > pace.resendMs) {
       this.#progressMs = scheduler.bootMs();
       for (const delta of this.#outbox.values()) if (!random.chance(0.1)) await this.#send(delta);
     }
@@ -119,29 +138,48 @@ export class SiteActor {
     if (random.chance(0.4)) return this.#sendEntry(delta, 'literal-0');
     const isSound = !this.#damage();
     const bytes = isSound ? delta.bytes : delta.bytes.subarray(0, -1);
-    this.#enqueue(this.fixture.inline({ ...delta, bytes }), isSound);
+    this.#enqueue(delta, this.fixture.inline({ ...delta, bytes }), isSound);
   }
 
   async #sendEntry(delta: SiteDelta, form: DeltaForm): Promise<void> {
-    const bytes = this.#damage() ? delta.bytes.map((byte, at) => (at === 300 ? byte ^ 1 : byte)) : delta.bytes;
+    const { scheduler, random, pace, entries } = this.#world;
     const place = this.fixture.entryPlace(delta, form);
-    await this.#world.entries.create(place, bytes);
-    const kept = await this.#world.entries.read(place, 1e9);
-    this.#enqueue(this.fixture.naming(delta, form), kept !== undefined && Buffer.compare(kept, delta.bytes) === 0);
+    const upload = async (): Promise<unknown> => entries.create(place, this.#damaged(delta.bytes));
+    await upload();
+    // A request that timed out lands once more, and nobody knows what arrives.
+    if (random.chance(0.15)) scheduler.after(random.between(0, pace.delayMsMax), () => void upload());
+    const kept = await entries.read(place, 1e9);
+    const isSound = kept !== undefined && Buffer.compare(kept, delta.bytes) === 0;
+    this.#enqueue(delta, this.fixture.naming(delta, form), isSound);
   }
 
-  #enqueue(message: SignedMessage, isSound: boolean): void {
-    const { scheduler, random, queues } = this.#world;
+  #enqueue({ number }: SiteDelta, message: SignedMessage, isSound: boolean): void {
+    const { scheduler, random, pace, queues } = this.#world;
     const text = JSON.stringify(message);
     if (isSound) this.sound.add(text);
     const copies = random.chance(0.15) ? 2 : 1;
     for (let copy = 0; copy < copies; copy += 1) {
-      scheduler.after(random.chance(0.3) ? random.between(0, 8000) : 0, () => void queues.send(QUEUES.deltas, text));
+      this.#underway += 1;
+      scheduler.after(random.chance(0.3) ? random.between(0, pace.delayMsMax) : 0, () => {
+        this.#underway -= 1;
+        if (isSound) this.#taken.add(number);
+        void queues.send(QUEUES.deltas, text);
+      });
     }
   }
 
+  #damaged(bytes: Uint8Array): Uint8Array {
+    return this.#damage() ? bytes.map((byte, at) => (at === 300 ? byte ^ 1 : byte)) : bytes;
+  }
+
   #damage(): boolean {
-    return this.#world.random.chance(0.04) && this.#world.damages();
+    return this.#world.random.chance(this.#damageRate) && this.#world.damages();
+  }
+
+  /** What the next delta is to be. */
+  #wish(): DeltaWish {
+    const extents = this.#extents();
+    return this.#world.random.chance(0.35) ? { extents, marker: `m${this.#left}` } : { extents };
   }
 
   #extents(): DeltaPiece[] {

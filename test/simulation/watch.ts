@@ -6,7 +6,7 @@ import { currentGeneration, volumeSchema } from '../../src/documents/volume.ts';
 import type { ChainPoint, VolumeDocument } from '../../src/documents/volume.ts';
 import type { ReplicaStore } from '../../src/ports/replica-store.ts';
 import { replicaProblem } from '../support/replica-check.ts';
-import type { SiteFixture } from '../support/site-fixture.ts';
+import type { SiteDelta, SiteFixture } from '../support/site-fixture.ts';
 
 export class VolumeWatch {
   /** All that ever write this volume: its site, and whoever forked from it. */
@@ -14,10 +14,16 @@ export class VolumeWatch {
   readonly #replicas: ReplicaStore;
   readonly #report: (problem: string) => void;
   readonly #digests = new Map<number, string>();
+  readonly #markers = new Set<string>();
+  readonly #snapshotsKept: number;
   #last: VolumeDocument | undefined;
 
-  constructor(site: SiteFixture, ports: { replicas: ReplicaStore; report: (problem: string) => void }) {
+  constructor(
+    site: SiteFixture,
+    ports: { replicas: ReplicaStore; report: (problem: string) => void; snapshotsKept: number },
+  ) {
     this.writers = [site];
+    this.#snapshotsKept = ports.snapshotsKept;
     this.#replicas = ports.replicas;
     this.#report = ports.report;
   }
@@ -25,6 +31,11 @@ export class VolumeWatch {
   get last(): VolumeDocument {
     if (!this.#last) throw new Error('no document was seen');
     return this.#last;
+  }
+
+  /** A writer made this delta. */
+  made(delta: SiteDelta): void {
+    if (delta.marker !== undefined) this.#markers.add(delta.digest);
   }
 
   /** The document as it was just written. */
@@ -37,7 +48,7 @@ export class VolumeWatch {
     this.#check(this.#chained(applied), `applied ${applied.number} is not on the chain`);
     if (!before) return;
     const was = currentGeneration(before);
-    this.#check(tip.number >= was.tip.number, `the tip went back from ${was.tip.number} to ${tip.number}`);
+    this.#check(tip.number >= was.tip.number, `the tip went back from ${was.tip.number} to ${tip.number}: what was acknowledged is lost`);
     this.#check(applied.number >= was.applied.number, `applied went back to ${applied.number}`);
     this.#check(applied.number <= was.applied.number + 1, `applied jumped to ${applied.number}`);
     this.#check(epoch >= was.epoch, 'the epoch went back');
@@ -48,6 +59,15 @@ export class VolumeWatch {
     const fresh = snapshots.filter(({ snapshot }) => !old.includes(snapshot));
     this.#check(fresh.length <= 1, 'two points at once');
     this.#check(fresh.length === 0 || applied.number === was.applied.number + 1, 'a point beside applied');
+    const points = snapshots.map(({ digest }) => digest);
+    this.#check(
+      applied.number === was.applied.number || !this.#markers.has(applied.digest) || points.includes(applied.digest),
+      `the marker of delta ${applied.number} was passed without its point`,
+    );
+    this.#check(new Set(points).size === points.length, 'a point is named twice');
+    this.#check(points.length <= this.#snapshotsKept, `${points.length} points are kept`);
+    const dropped = old.length + fresh.length - snapshots.length;
+    this.#check(dropped === Math.max(0, old.length + fresh.length - this.#snapshotsKept), `${dropped} points were dropped`);
     const kept = snapshots.slice(0, snapshots.length - fresh.length).map(({ snapshot }) => snapshot);
     this.#check(kept.join() === old.slice(old.length - kept.length).join(), 'a name was removed out of turn');
     for (const point of fresh) await this.#pointIs(point);
@@ -55,7 +75,7 @@ export class VolumeWatch {
 
   /** What must hold when everything has come to rest. */
   async atRest(): Promise<void> {
-    const { applied, tip, claim, snapshots, cut } = currentGeneration(this.last);
+    const { applied, tip, claim, snapshots, cut, replica } = currentGeneration(this.last);
     this.#check(applied.number === tip.number, `at rest, but applied is ${applied.number} and the tip ${tip.number}`);
     this.#check(claim === null, 'at rest, but something is claimed');
     this.#check(!cut || cut.number === applied.number, 'at rest, but not at the cut');
@@ -65,6 +85,10 @@ export class VolumeWatch {
       if (problem !== undefined) this.#report(problem);
     }
     for (const point of snapshots) await this.#pointIs(point);
+    if (applied.number === 0) return;
+    const listed = (await this.#replicas.listSnapshots(replica)).map(({ snapshot }) => snapshot);
+    const named = snapshots.map(({ snapshot }) => snapshot);
+    this.#check(listed.join() === named.join(), `snapshots [${listed.join()}] are left, named are [${named.join()}]`);
   }
 
   async #pointIs(point: ChainPoint & { snapshot: string }): Promise<void> {
