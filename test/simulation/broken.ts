@@ -90,7 +90,8 @@ const CATALOGUE = {
   },
   'journal-overwritten': {
     what: 'a journal entry can be written again',
-    violation: /asked for delta \d+, which was acknowledged|a sound message was set aside|not at its tip|the queue took all/,
+    violation:
+      /asked for delta \d+, which was acknowledged|a sound message was set aside|not at its tip|the queue took all/,
     storage: () => ({ entries: new Overwritable() }),
   },
   'cleaner-old-listing': {

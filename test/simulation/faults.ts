@@ -108,7 +108,9 @@ async function suffer(call: PortCall, world: World, caller: Mortal): Promise<unk
   await pause();
   const rates = world.rates();
   const lands = (): void => {
-    scheduler.after(random.between(50, 30_000), () => void call.proceed().catch(() => undefined));
+    // Soon, while its own delta is still written; or when all have forgotten it.
+    const afterMs = random.chance(0.5) ? random.between(5, 800) : random.between(800, 30_000);
+    scheduler.after(afterMs, () => void call.proceed().catch(() => undefined));
   };
   const changing = CHANGING.has(call.method);
   if (random.chance(rates.crash)) {

@@ -9,7 +9,7 @@ import { Documents } from '../../src/documents/store.ts';
 import { currentGeneration, hasWork, volumeSchema } from '../../src/documents/volume.ts';
 import { LeewardError, describeError, isLeewardError } from '../../src/kernel/errors.ts';
 import { QUEUES } from '../../src/kernel/names.ts';
-import { KIB, PAGE_BYTES } from '../../src/kernel/units.ts';
+import { KIB } from '../../src/kernel/units.ts';
 import type { StateStore } from '../../src/ports/state.ts';
 import { signedMessageSchema } from '../../src/protocol/signed.ts';
 import { Worker } from '../support/data-path.ts';
@@ -43,13 +43,7 @@ const AT_ONCE = 4;
 const KILLS = 5;
 
 const SNAPSHOTS_KEPT = 3;
-/** Figures under which twelve pages are worth bridging at times and at times are not, with reads and splits among them. */
-const FIGURES = {
-  costs: { requestsPerS: 2, bytesPerS: 16 * PAGE_BYTES },
-  limits: { writeBytesMax: 6 * PAGE_BYTES, readBytesMax: 5 * PAGE_BYTES },
-};
-
-const WORKER: WorkerOptions = { claimMs: 4000, snapshotsKept: SNAPSHOTS_KEPT, budgetMs: 20_000, figures: FIGURES };
+const WORKER: WorkerOptions = { claimMs: 4000, snapshotsKept: SNAPSHOTS_KEPT, budgetMs: 20_000 };
 
 /** Errors for which the host tries a message again, and which are nobody's fault. */
 const PASSING = ['UNAVAILABLE', 'CONFLICT'] as const;

@@ -56,7 +56,8 @@ export async function walk(seed: number, fault?: WalkFault): Promise<string | un
   for (let step = 0; step < STEPS; step += 1) {
     const writer = random.pick(writers);
     const chance = random.next();
-    if (chance < 0.1) writers.push({ term: writer.term, states: upTo(writer, random.between(0, writer.states.length - 1)) });
+    if (chance < 0.1)
+      writers.push({ term: writer.term, states: upTo(writer, random.between(0, writer.states.length - 1)) });
     else if (chance < 0.13) document = nextTerm(document, writers);
     else waiting.push(make(writer, { random, template, fault }));
     if (waiting.length === 0) continue;

@@ -48,7 +48,10 @@ export class VolumeWatch {
     this.#check(this.#chained(applied), `applied ${applied.number} is not on the chain`);
     if (!before) return;
     const was = currentGeneration(before);
-    this.#check(tip.number >= was.tip.number, `the tip went back from ${was.tip.number} to ${tip.number}: what was acknowledged is lost`);
+    this.#check(
+      tip.number >= was.tip.number,
+      `the tip went back from ${was.tip.number} to ${tip.number}: what was acknowledged is lost`,
+    );
     this.#check(applied.number >= was.applied.number, `applied went back to ${applied.number}`);
     this.#check(applied.number <= was.applied.number + 1, `applied jumped to ${applied.number}`);
     this.#check(epoch >= was.epoch, 'the epoch went back');
@@ -67,7 +70,10 @@ export class VolumeWatch {
     this.#check(new Set(points).size === points.length, 'a point is named twice');
     this.#check(points.length <= this.#snapshotsKept, `${points.length} points are kept`);
     const dropped = old.length + fresh.length - snapshots.length;
-    this.#check(dropped === Math.max(0, old.length + fresh.length - this.#snapshotsKept), `${dropped} points were dropped`);
+    this.#check(
+      dropped === Math.max(0, old.length + fresh.length - this.#snapshotsKept),
+      `${dropped} points were dropped`,
+    );
     const kept = snapshots.slice(0, snapshots.length - fresh.length).map(({ snapshot }) => snapshot);
     this.#check(kept.join() === old.slice(old.length - kept.length).join(), 'a name was removed out of turn');
     for (const point of fresh) await this.#pointIs(point);
