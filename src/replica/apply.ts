@@ -16,14 +16,17 @@ import { fenceOf } from '../kernel/names.ts';
 import type { ReplicaProperties, ReplicaStore } from '../ports/replica-store.ts';
 import { VHD_FOOTER_BYTES, replicaDataBytes } from '../vhd/footer.ts';
 import { propertiesAfter } from './chain.ts';
-import { planRequests } from './plan.ts';
-import type { PageRequest } from './plan.ts';
+import { executePlan } from './plan/execute.ts';
+import type { PageRequest, ReadRange } from './plan/execute.ts';
+import { planApply } from './plan/plan.ts';
+import type { PlanOptions } from './plan/plan.ts';
+import type { Run } from './plan/segments.ts';
 import { footerOf } from './replica-footer.ts';
 import { withZeros, zerosOfResize } from './reshape.ts';
 
 /**
  * Writes of one delta under way at once. Enough to hide a request's latency; each may hold 4 MiB, so this bounds the
- * memory of an apply too.
+ * memory of an apply too, together with two reads of as much.
  */
 const WRITES_AT_ONCE = 4;
 
@@ -33,11 +36,16 @@ const WRITES_AT_ONCE = 4;
  */
 const CONDITION_TRIES = 5;
 
+/** What requests cost and how long they may be; the page blob's own figures where nothing is said. */
+export type Figures = Pick<PlanOptions, 'costs' | 'limits'>;
+
 export class Applier {
   readonly #replicas: ReplicaStore;
+  readonly #figures: Figures;
 
-  constructor(replicas: ReplicaStore) {
+  constructor(replicas: ReplicaStore, figures: Figures = {}) {
     this.#replicas = replicas;
+    this.#figures = figures;
   }
 
   /** Step 4, first half: makes the blob if this is the generation's first delta, and raises the fence. Idempotent. */
@@ -69,8 +77,15 @@ export class Applier {
     const footer = footerRequest(delta.head, at);
     if (footer) await send(footer);
     if (growth < 0) await this.#resize(at, afterBytes);
-    const pieces = withZeros(delta.pieces(), isFresh(at.generation) ? [] : zerosOfResize(volumeBytes, afterBytes));
-    await inParallel(planRequests(pieces, delta.head.literalBytes), send);
+    const read: ReadRange = async (range) => {
+      await before();
+      return this.#replicas.read(replica, range);
+    };
+    const plan = planApply(runsOf(delta, at.generation), {
+      ...this.#figures,
+      zerosFrom: isFresh(at.generation) ? 0 : growth > 0 ? blobBytes(volumeBytes) : Infinity,
+    });
+    await inParallel(executePlan(plan, delta.pieces(), read), send);
     return etags.length === 1 ? etags[0] : undefined;
   }
 
@@ -156,24 +171,32 @@ function footerRequest(head: DeltaHead, { volume, generation }: WriteTarget): Pa
   return { kind: 'write', offset: dataBytes, bytes };
 }
 
+/** All that the delta sets: its extents, and what a change of size makes zeros. */
+function runsOf({ head, extents }: Delta, generation: Generation): Iterable<Run> {
+  const runs = extents.map(({ kind, offset, lengthBytes }): Run => {
+    return { kind: kind === 'zeros' ? 'zeros' : 'literal', offset, lengthBytes };
+  });
+  return isFresh(generation) ? runs : withZeros(runs, zerosOfResize(generation.volumeBytes, head.volumeBytes));
+}
+
 /** Sends all requests, {@link WRITES_AT_ONCE} at a time. After a failure nothing new begins and what runs is awaited. */
 async function inParallel(
-  requests: Iterable<PageRequest>,
+  requests: AsyncGenerator<PageRequest, void>,
   send: (request: PageRequest) => Promise<void>,
 ): Promise<void> {
-  const source = requests[Symbol.iterator]();
   let failed = false;
   const work = async (): Promise<void> => {
-    for (let next = source.next(); !failed && next.done !== true; next = source.next()) {
-      try {
+    try {
+      for (let next = await requests.next(); !failed && next.done !== true; next = await requests.next()) {
         await send(next.value);
-      } catch (error) {
-        failed = true;
-        throw error;
       }
+    } catch (error) {
+      failed = true;
+      throw error;
     }
   };
   const results = await Promise.allSettled(Array.from({ length: WRITES_AT_ONCE }, work));
+  await requests.return();
   const failure = results.find((result) => result.status === 'rejected');
   if (failure) throw failure.reason;
 }

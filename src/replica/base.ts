@@ -21,7 +21,7 @@ import { baseDigestNext, baseDigestStart } from '../ranges/base-digest.ts';
 import { RANGE_HASH_BYTES } from '../ranges/blocks.ts';
 import { joinDifferences } from '../ranges/differences.ts';
 import { VHD_FOOTER_BYTES, replicaDataBytes } from '../vhd/footer.ts';
-import { compareWindow } from './compare.ts';
+import { WINDOW_RANGES, compareWindow } from './compare.ts';
 import { changeBase, finishBase, orderReseed } from './generations.ts';
 import { footerOf } from './replica-footer.ts';
 import { SiteList } from './site-list.ts';
@@ -40,6 +40,7 @@ interface Seen {
   readonly generation: Generation;
   readonly base: Base;
   readonly nowMs: number;
+  readonly windowRanges: number;
 }
 
 /**
@@ -50,12 +51,13 @@ interface Seen {
 export async function stepBase(
   ports: BasePorts,
   volume: VolumeRef,
-  at: { readonly document: VolumeDocument; readonly nowMs: number },
+  at: { readonly document: VolumeDocument; readonly nowMs: number; readonly windowRanges?: number },
 ): Promise<'more' | 'waits' | 'nothing'> {
   const generation = currentGeneration(at.document);
   const { base } = generation;
   if (!base || generation.cut) return 'nothing';
-  const seen = { volume, document: at.document, generation, base, nowMs: at.nowMs };
+  const { document, nowMs, windowRanges = WINDOW_RANGES } = at;
+  const seen = { volume, document, generation, base, nowMs, windowRanges };
   try {
     switch (base.phase) {
       case 'opening':
@@ -144,7 +146,12 @@ async function compare(ports: BasePorts, seen: Seen): Promise<'more' | 'waits'> 
   let compared: Awaited<ReturnType<typeof compareWindow>>;
   try {
     const list = await SiteList.open(ports.entries, { volume, journal, announced });
-    compared = await compareWindow(ports.replicas, { copy: { place, volumeBytes }, list, first: base.next });
+    compared = await compareWindow(ports.replicas, {
+      copy: { place, volumeBytes },
+      list,
+      first: base.next,
+      ranges: seen.windowRanges,
+    });
   } catch (error) {
     if (!isLeewardError(error, 'MESSAGE_INVALID', 'NOT_FOUND')) throw error;
     // No list that can be read is none: the site, which is told so, sends another.

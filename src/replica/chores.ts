@@ -12,6 +12,7 @@ import type { VolumeRef } from '../kernel/ids.ts';
 import { documents as names } from '../kernel/names.ts';
 import { stepBase } from './base.ts';
 import type { BasePorts } from './base.ts';
+import { WINDOW_RANGES } from './compare.ts';
 import { begin, mayBegin } from './generations.ts';
 import type { Progress } from './engine.ts';
 import { stepVerification } from './verify.ts';
@@ -20,14 +21,22 @@ export interface ChorePorts extends BasePorts {
   readonly clock: Clock;
 }
 
+export interface ChoreOptions {
+  /** How long one call goes on before it leaves the rest to the next, in milliseconds. */
+  readonly budgetMs: number;
+  /** Ranges that are compared between two writes of the state; divides a list's segment. */
+  readonly windowRanges?: number;
+}
+
 export class Chores {
   readonly #ports: ChorePorts;
   readonly #budgetMs: number;
+  readonly #windowRanges: number;
 
-  /** `budgetMs`: how long one call goes on before it leaves the rest to the next. */
-  constructor(ports: ChorePorts, options: { readonly budgetMs: number }) {
+  constructor(ports: ChorePorts, options: ChoreOptions) {
     this.#ports = ports;
     this.#budgetMs = options.budgetMs;
+    this.#windowRanges = options.windowRanges ?? WINDOW_RANGES;
   }
 
   /** When a call that begins now shall end, on the clock of this machine's boot. */
@@ -58,7 +67,8 @@ export class Chores {
       await documents.update(volumeKind, held.name, (now) => (mayBegin(now) ? begin(now, nowMs) : undefined));
       return true;
     }
-    if ((await stepBase(this.#ports, volume, { document, nowMs })) === 'more') return true;
-    return (await stepVerification(this.#ports, volume, { document, nowMs })) === 'more';
+    const at = { document, nowMs, windowRanges: this.#windowRanges };
+    if ((await stepBase(this.#ports, volume, at)) === 'more') return true;
+    return (await stepVerification(this.#ports, volume, at)) === 'more';
   }
 }

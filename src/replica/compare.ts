@@ -11,8 +11,11 @@ import { differences } from '../ranges/differences.ts';
 import type { ByteRange } from '../ranges/differences.ts';
 import type { SiteList } from './site-list.ts';
 
-/** Ranges that are compared between two writes of the state: 256 MiB, some seconds at a page blob's 60 MiB/s. */
-const WINDOW_RANGES = 64;
+/**
+ * Ranges that are compared between two writes of the state, unless the caller says otherwise: 256 MiB, some seconds at a
+ * page blob's 60 MiB/s. Any window divides a list's segment.
+ */
+export const WINDOW_RANGES = 64;
 
 /** Ranges read at once: enough to hide a request's latency, and 8 MiB. */
 const READS_AT_ONCE = 2;
@@ -36,19 +39,19 @@ export interface Compared {
 }
 
 /**
- * Compares one window, from range `first` on, a multiple of the window's size. What the copy has behind the list's end does
+ * Compares one window of `ranges`, from range `first` on, a multiple of that. What the copy has behind the list's end does
  * not count: the volume has shrunk. Errors: those of {@link SiteList.hashes}; NOT_FOUND when the copy is gone; UNAVAILABLE.
  */
 export async function compareWindow(
   replicas: ReplicaStore,
-  of: { readonly copy: Copy; readonly list: SiteList; readonly first: number },
+  of: { readonly copy: Copy; readonly list: SiteList; readonly first: number; readonly ranges: number },
 ): Promise<Compared> {
   const { copy, list, first } = of;
-  const theirs = await list.hashes(first, WINDOW_RANGES);
-  const hashes = await hashRanges(replicas, copy, { first, count: WINDOW_RANGES });
+  const theirs = await list.hashes(first, of.ranges);
+  const hashes = await hashRanges(replicas, copy, { first, count: of.ranges });
   const ours = new Uint8Array(theirs.length);
   ours.set(hashes.subarray(0, theirs.length));
-  const next = first + WINDOW_RANGES;
+  const next = first + of.ranges;
   return {
     differing: differences(ours, theirs, { firstRange: first, volumeBytes: list.head.volumeBytes }),
     hashes,

@@ -20,6 +20,7 @@ import type { DeltaForm } from '../kernel/names.ts';
 import type { EntryStore } from '../ports/entries.ts';
 import type { ReplicaStore } from '../ports/replica-store.ts';
 import { Applier } from './apply.ts';
+import type { Figures } from './apply.ts';
 import {
   advanceTip,
   askFor,
@@ -55,6 +56,8 @@ export interface EngineOptions {
   readonly budgetMs: number;
   /** How many volumes are worked on at once in this process. */
   readonly volumesAtOnce: number;
+  /** What the planner takes requests to cost; a standard page blob's figures by default. */
+  readonly figures?: Figures;
 }
 
 /** How far {@link ReplicaEngine.advance} came. */
@@ -82,7 +85,7 @@ export class ReplicaEngine {
   constructor(ports: EnginePorts, options: EngineOptions) {
     this.#ports = ports;
     this.#options = options;
-    this.#applier = new Applier(ports.replicas);
+    this.#applier = new Applier(ports.replicas, options.figures);
     this.#slots = new Slots(options.volumesAtOnce);
   }
 
@@ -130,7 +133,7 @@ export class ReplicaEngine {
    * cannot go on: the offered one was applied to its end before it began. Errors: REFUSED, no cut.
    */
   async drain(volume: VolumeRef): Promise<'drained' | 'more'> {
-    let lost: unknown;
+    let lost: LeewardError | undefined;
     try {
       await this.advance(volume);
     } catch (error) {

@@ -4,8 +4,8 @@
  * Invariants: behind the volume's end and up to the footer a replica holds zeros, before and after; where the footer of a
  * smaller replica stood, a larger one holds what the delta sets there, or zeros. No page is set twice.
  */
-import type { DeltaPiece } from '../delta/delta.ts';
 import { VHD_FOOTER_BYTES, replicaDataBytes } from '../vhd/footer.ts';
+import type { Run } from './plan/segments.ts';
 
 /** A range of whole pages. */
 export interface PageRange {
@@ -26,21 +26,21 @@ export function zerosOfResize(beforeBytes: number, afterBytes: number): readonly
   return ranges.filter(({ lengthBytes }) => lengthBytes > 0);
 }
 
-/** `pieces`, which ascend, with zeros in `ranges` wherever no piece sets anything; ascending too. */
-export function* withZeros(pieces: Iterable<DeltaPiece>, ranges: readonly PageRange[]): Generator<DeltaPiece> {
+/** `runs`, which ascend, with zeros in `ranges` wherever no run sets anything; ascending too. */
+export function* withZeros(runs: Iterable<Run>, ranges: readonly PageRange[]): Generator<Run> {
   const left = ranges.map(({ offset, lengthBytes }) => ({ offset, end: offset + lengthBytes }));
-  const zerosUpTo = function* (end: number): Generator<DeltaPiece> {
+  const zerosUpTo = function* (end: number): Generator<Run> {
     for (let next = left[0]; next && next.offset < end; next = left[0]) {
       const stop = Math.min(next.end, end);
-      yield { offset: next.offset, zerosBytes: stop - next.offset };
+      yield { kind: 'zeros', offset: next.offset, lengthBytes: stop - next.offset };
       next.offset = stop;
       if (stop === next.end) left.shift();
     }
   };
-  for (const piece of pieces) {
-    yield* zerosUpTo(piece.offset);
-    yield piece;
-    const end = piece.offset + ('zerosBytes' in piece ? piece.zerosBytes : piece.bytes.length);
+  for (const run of runs) {
+    yield* zerosUpTo(run.offset);
+    yield run;
+    const end = run.offset + run.lengthBytes;
     for (let next = left[0]; next && next.offset < end; next = left[0]) {
       next.offset = end;
       if (next.end > end) break;

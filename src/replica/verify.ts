@@ -14,7 +14,7 @@ import { documents as names } from '../kernel/names.ts';
 import type { EntryStore } from '../ports/entries.ts';
 import type { ReplicaStore } from '../ports/replica-store.ts';
 import { bytesOf, joinDifferences } from '../ranges/differences.ts';
-import { compareWindow } from './compare.ts';
+import { WINDOW_RANGES, compareWindow } from './compare.ts';
 import type { Compared } from './compare.ts';
 import { askForRepair } from './generations.ts';
 import { SiteList } from './site-list.ts';
@@ -50,12 +50,12 @@ export function takeList(document: VolumeDocument, list: AnnouncedList, nowMs: n
 export async function stepVerification(
   ports: VerifyPorts,
   volume: VolumeRef,
-  at: { readonly document: VolumeDocument; readonly nowMs: number },
+  at: { readonly document: VolumeDocument; readonly nowMs: number; readonly windowRanges?: number },
 ): Promise<'more' | 'nothing'> {
   const { verification } = at.document;
   const generation = currentGeneration(at.document);
   if (!verification || verification.number > generation.applied.number || generation.cut) return 'nothing';
-  const compared = await compare(ports, volume, { generation, verification });
+  const compared = await compare(ports, volume, { generation, verification, ranges: at.windowRanges ?? WINDOW_RANGES });
   await ports.documents.update(volumeKind, names.volume(volume), (document) => {
     if (!isSame(document.verification, verification)) return undefined;
     if (!compared) return { ...document, verification: undefined };
@@ -70,7 +70,7 @@ export async function stepVerification(
 async function compare(
   ports: VerifyPorts,
   volume: VolumeRef,
-  of: { readonly generation: Generation; readonly verification: Verification },
+  of: { readonly generation: Generation; readonly verification: Verification; readonly ranges: number },
 ): Promise<Compared | undefined> {
   const { generation, verification } = of;
   const point = pointOf(generation, verification);
@@ -82,7 +82,7 @@ async function compare(
       throw new LeewardError('MESSAGE_INVALID', `range list: the volume had ${volumeBytes} bytes then`);
     }
     const copy = { place: generation.replica, snapshot, volumeBytes };
-    return await compareWindow(ports.replicas, { copy, list, first: verification.next });
+    return await compareWindow(ports.replicas, { copy, list, first: verification.next, ranges: of.ranges });
   } catch (error) {
     if (isLeewardError(error, 'MESSAGE_INVALID', 'NOT_FOUND')) return undefined;
     throw error;

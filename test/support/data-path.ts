@@ -11,6 +11,7 @@ import type { Queues } from '../../src/ports/queue.ts';
 import type { ReplicaStore } from '../../src/ports/replica-store.ts';
 import type { StateStore } from '../../src/ports/state.ts';
 import { Chores } from '../../src/replica/chores.ts';
+import type { Figures } from '../../src/replica/apply.ts';
 import { ReplicaEngine } from '../../src/replica/engine.ts';
 import { Ingest } from '../../src/replica/ingest.ts';
 import type { IngestOutcome } from '../../src/replica/ingest.ts';
@@ -50,7 +51,10 @@ export interface WorkerOptions {
   readonly claimMs?: number;
   readonly snapshotsKept?: number;
   readonly budgetMs?: number;
+  /** Figures for the planner, so that a few pages give it something to choose. */
+  readonly figures?: Figures;
   readonly volumesAtOnce?: number;
+  readonly windowRanges?: number;
 }
 
 /** Which port a call went to, with the call. */
@@ -79,7 +83,7 @@ export class Worker {
       ...options,
     });
     const keys = new SiteKeys(shared, KEY_SECRET);
-    this.chores = new Chores(shared, { budgetMs: options.budgetMs ?? 120_000 });
+    this.chores = new Chores(shared, { budgetMs: 120_000, ...options });
     this.ingest = new Ingest({ ...shared, keys, engine: this.engine, chores: this.chores, account: ACCOUNT });
     this.sweeper = new Sweep({ ...shared, engine: this.engine, chores: this.chores });
     this.#queues = judgedQueues({ keySecret: KEY_SECRET, entries, account: ACCOUNT, clock }, this.ingest);

@@ -38,6 +38,7 @@ export interface SiteOptions {
   readonly volume?: VolumeRef;
   readonly volumeBytes?: number;
   readonly account?: string;
+  readonly generation?: number;
 }
 
 /** What a delta is to change. Left out: one page that no other delta writes the same way. */
@@ -78,14 +79,15 @@ export class SiteFixture {
   readonly journal: ContainerPlace;
   readonly key: SigningKey;
   term = 1;
-  generation = 1;
+  generation: number;
   /** The model: what the volume was after each delta, from 0. */
   readonly #states: ModelState[];
 
   constructor(options: SiteOptions = {}, states?: readonly ModelState[]) {
     const { volume = { tenant: 'acme', site: 'berlin', group: 'erp', volume: 'data' }, account = ACCOUNT } = options;
     this.ref = volume;
-    this.replica = { account, container: 'replicas', blob: replicaBlob(volume, 1) };
+    this.generation = options.generation ?? 1;
+    this.replica = { account, container: 'replicas', blob: replicaBlob(volume, this.generation) };
     this.journal = { account, container: journalContainer(volume) };
     this.key = deriveKey(KEY_SECRET, { signer: siteId(volume), name: 'k1' });
     this.#states = states ? [...states] : [{ ...CHAIN_START, bytes: new Uint8Array(options.volumeBytes ?? 64 * KIB) }];
