@@ -88,11 +88,15 @@ export function literalReader(delta: Framed & Pick<Delta, 'extents'>): LiteralRe
   return (position) => all.subarray(position);
 }
 
+const NONE = new Uint8Array(0);
+
 function ascending(delta: Framed): LiteralReader {
   const frames = literalsOf(delta);
-  let { at, bytes }: LiteralBytes = { at: 0, bytes: new Uint8Array(0) };
+  let { at, bytes }: LiteralBytes = { at: 0, bytes: NONE };
   return (position) => {
     while (position >= at + bytes.length) {
+      // Let go of it before the next is there.
+      bytes = NONE;
       const { value } = frames.next();
       if (value === undefined) return refuse({ field: 'frame table', problem: 'ends before the extents do' });
       ({ at, bytes } = value);

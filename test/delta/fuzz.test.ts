@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { checkDelta, checkSent } from '../../src/delta/delta.ts';
 import { describeDelta } from '../../src/delta/describe.ts';
@@ -18,7 +19,7 @@ import { fullest } from './fullest.ts';
 import { sealed } from './craft.ts';
 
 const SEED = Number(process.env['FUZZ_SEED'] ?? 1);
-const RUNS = Number(process.env['FUZZ_RUNS'] ?? 3000);
+const RUNS = Number(process.env['FUZZ_RUNS'] ?? 2000);
 const GOLDEN = new URL('../golden/delta/', import.meta.url);
 
 /** Numbers that programs get wrong. */
@@ -82,7 +83,7 @@ function soundDeltas(): Buffer[] {
 
 /** Changes one to three things and puts the checksums right, each with its own chance of being left wrong. */
 function mutated(sound: Buffer, chance: Chance): Buffer {
-  let bytes = Buffer.from(sound);
+  let bytes: Buffer = Buffer.from(sound);
   for (let changes = 1 + chance.below(3); changes > 0; changes -= 1) bytes = changed(bytes, chance);
   if (bytes.length < 160) return bytes;
   if (chance.below(8) > 0) bytes.writeBigUInt64LE(BigInt(bytes.length), 16);
@@ -194,7 +195,7 @@ function read(bytes: Buffer, seen: Map<string, number>): void {
   assert.equal(describeDelta(bytes).valid, sound);
 }
 
-test('a changed delta is read or refused, never more, and costs no more than the fullest sound one', () => {
+test('a changed delta is read or refused, never more, and costs no more than the fullest sound one', async () => {
   const largest = fullest();
   const bound = 10 * Math.max(...[0, 1, 2].map(() => cpuMs(() => void describeDelta(checkSent(largest).bytes))));
   const sound = soundDeltas();
@@ -204,6 +205,8 @@ test('a changed delta is read or refused, never more, and costs no more than the
   const beforeKib = process.resourceUsage().maxRSS;
   for (let run = 0; run < RUNS; run += 1) {
     const bytes = mutated(chance.of(sound), chance);
+    // Node lets go of a decompression that failed in the next turn only.
+    if (run % 16 === 0) await setImmediate();
     try {
       const took = cpuMs(() => {
         read(bytes, seen);
@@ -213,9 +216,9 @@ test('a changed delta is read or refused, never more, and costs no more than the
       throw new Error(`seed ${SEED}, run ${run}: ${bytes.subarray(0, 2048).toString('hex')}`, { cause: error });
     }
   }
-  // Decoded frames, held literals, an encoded result, and what the collector has not come to yet.
+  // Held literals, contents and an encoded result, and twice that for what the collector has not come to yet.
   const grownKib = process.resourceUsage().maxRSS - beforeKib;
-  assert.ok(grownKib * 1024 < 4 * DELTA_LIMITS.encodedBytesMax + 128 * MIB, `it took ${grownKib} KiB`);
+  assert.ok(grownKib * 1024 < 9 * DELTA_LIMITS.encodedBytesMax, `it took ${grownKib} KiB`);
   for (const deep of [
     'self-contained',
     'sent',
