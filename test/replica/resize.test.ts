@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { DeltaPiece } from '../../src/delta/delta.ts';
 import { KIB, MIB, PAGE_BYTES } from '../../src/kernel/units.ts';
+import type { Run } from '../../src/replica/plan/segments.ts';
 import { withZeros, zerosOfResize } from '../../src/replica/reshape.ts';
 import { describeFooter, replicaDataBytes } from '../../src/vhd/footer.ts';
 import { MemoryStorage } from '../support/data-path.ts';
@@ -135,21 +136,19 @@ test('label and mount points follow the volume, and stand with each point; the i
   assert.deepEqual(ids.slice(3), [identity, identity]);
 });
 
-test('zeros fill only what no piece sets', () => {
-  const lay = (pieces: DeltaPiece[], ranges: { offset: number; lengthBytes: number }[]): string =>
-    [...withZeros(pieces, ranges)]
-      .map((piece) =>
-        'zerosBytes' in piece ? `${piece.offset}+${piece.zerosBytes}z` : `${piece.offset}+${piece.bytes.length}`,
-      )
+test('zeros fill only what no run sets', () => {
+  const lay = (runs: Run[], ranges: { offset: number; lengthBytes: number }[]): string =>
+    [...withZeros(runs, ranges)]
+      .map(({ kind, offset, lengthBytes }) => `${offset}+${lengthBytes}${kind === 'zeros' ? 'z' : ''}`)
       .join(' ');
-  const bytes = (lengthBytes: number): Uint8Array => Buffer.alloc(lengthBytes, 1);
+  const literal = (offset: number, lengthBytes: number): Run => ({ kind: 'literal', offset, lengthBytes });
   const range = [{ offset: 1024, lengthBytes: 1024 }];
   assert.equal(lay([], range), '1024+1024z');
-  assert.equal(lay([{ offset: 0, bytes: bytes(512) }], range), '0+512 1024+1024z');
-  assert.equal(lay([{ offset: 512, bytes: bytes(1024) }], range), '512+1024 1536+512z');
-  assert.equal(lay([{ offset: 1536, bytes: bytes(512) }], range), '1024+512z 1536+512');
-  assert.equal(lay([{ offset: 0, zerosBytes: 4096 }], range), '0+4096z');
-  assert.equal(lay([{ offset: 2048, bytes: bytes(512) }], range), '1024+1024z 2048+512');
+  assert.equal(lay([literal(0, 512)], range), '0+512 1024+1024z');
+  assert.equal(lay([literal(512, 1024)], range), '512+1024 1536+512z');
+  assert.equal(lay([literal(1536, 512)], range), '1024+512z 1536+512');
+  assert.equal(lay([{ kind: 'zeros', offset: 0, lengthBytes: 4096 }], range), '0+4096z');
+  assert.equal(lay([literal(2048, 512)], range), '1024+1024z 2048+512');
   assert.deepEqual(zerosOfResize(MIB, MIB), []);
   assert.deepEqual(zerosOfResize(MIB, 2 * MIB), [{ offset: MIB, lengthBytes: 512 }]);
   assert.deepEqual(zerosOfResize(3 * MIB, MIB + 512), [{ offset: MIB + 512, lengthBytes: MIB - 512 }]);

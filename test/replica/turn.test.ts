@@ -4,6 +4,8 @@ import { suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Documents } from '../../src/documents/store.ts';
 import { currentGeneration, volumeKind } from '../../src/documents/volume.ts';
+import type { Figures } from '../../src/replica/apply.ts';
+import { PAGE_BLOB_LIMITS } from '../../src/replica/plan/cost.ts';
 import { SystemClock } from '../../src/system/clock.ts';
 import { Worker } from '../support/data-path.ts';
 import { MemoryEntries } from '../support/memory/entries.ts';
@@ -17,6 +19,9 @@ const EXTENTS = 1000;
 const REQUEST_MS = 5;
 /** Well below what the writes take: EXTENTS × REQUEST_MS / 4 in flight. */
 const CLAIM_MS = 600;
+
+/** Bytes are so dear that no gap is bridged: each extent is a request. */
+const FIGURES: Figures = { costs: { requestsPerS: 1000, bytesPerS: 1 }, limits: PAGE_BLOB_LIMITS };
 
 interface World {
   readonly workers: readonly Worker[];
@@ -44,9 +49,12 @@ async function slowWorld(): Promise<World> {
       if (index === 0 && writes > world.stallAfter) await sleep(4 * CLAIM_MS);
       return proceed();
     });
-    return new Worker({ ...shared, replicas: slow }, { claimMs: CLAIM_MS, budgetMs: 30_000 });
+    return new Worker({ ...shared, replicas: slow }, { claimMs: CLAIM_MS, budgetMs: 30_000, figures: FIGURES });
   });
-  const extents = Array.from({ length: EXTENTS }, (_, at) => ({ offset: at * 2048, bytes: Buffer.alloc(512, at + 1) }));
+  const extents = Array.from({ length: EXTENTS }, (_, at) => ({
+    offset: at * 2048,
+    bytes: Buffer.alloc(512, 1 + (at % 255)),
+  }));
   const message = await site.put(entries, site.next({ extents, marker: 'm' }), 'literal-1');
   return Object.assign(world, {
     workers,
