@@ -33,6 +33,10 @@ export class CuttableLink implements CloudLink {
     await this.#through(() => this.#link.putEntry(containerUrl, name, bytes));
   }
 
+  async putPages(blobUrl: string, offset: number, bytes: Uint8Array): Promise<void> {
+    await this.#through(() => this.#link.putPages(blobUrl, offset, bytes));
+  }
+
   async sendMessage(queueUrl: string, text: string): Promise<void> {
     await this.#through(() => this.#link.sendMessage(queueUrl, text));
   }

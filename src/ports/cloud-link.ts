@@ -12,6 +12,11 @@ export interface CloudLink {
   lease(message: SignedMessage): Promise<LeaseAnswer>;
   /** Puts a journal entry by a SAS URL of the container. An entry that is there already is well. */
   putEntry(containerUrl: string, name: string, bytes: Uint8Array): Promise<void>;
+  /**
+   * Writes whole pages, at most 4 MiB of them, into a page blob by a SAS URL of it; `offset` is a multiple of 512. What
+   * stood there is replaced; doing it again does no harm.
+   */
+  putPages(blobUrl: string, offset: number, bytes: Uint8Array): Promise<void>;
   /** Adds a message, which never expires, by a SAS URL of the queue. */
   sendMessage(queueUrl: string, text: string): Promise<void>;
 }

@@ -14,8 +14,9 @@ import type { CloudLink } from '../ports/cloud-link.ts';
 import type { SiteStore } from '../ports/site-store.ts';
 import type { Envelope } from '../protocol/envelope.ts';
 import type { Heartbeat, HeartbeatAnswer, VolumeAnswer } from '../protocol/heartbeat.ts';
+import type { RangesMessage } from '../protocol/ranges.ts';
 import { sign } from '../protocol/signed.ts';
-import type { SigningKey } from '../protocol/signed.ts';
+import type { MessageKind, SigningKey } from '../protocol/signed.ts';
 
 /** What takes part in the heartbeats: a volume's replicator. */
 export interface AgentPart {
@@ -98,7 +99,21 @@ export class SiteAgent {
 
   /** Signs the envelope and adds it to a queue. Errors: those of {@link CloudLink}.sendMessage. */
   async sendDelta(queue: VolumeAnswer['queue'], envelope: Envelope): Promise<void> {
-    const text = JSON.stringify(sign(this.#options.key, 'delta', envelope));
+    await this.#send(queue, 'delta', envelope);
+  }
+
+  /** Signs the message about a range list and adds it to a queue. Errors: those of {@link CloudLink}.sendMessage. */
+  async sendRanges(queue: VolumeAnswer['queue'], message: RangesMessage): Promise<void> {
+    await this.#send(queue, 'ranges', message);
+  }
+
+  /** Writes pages. Errors: those of {@link CloudLink}.putPages. */
+  async putPages(blobUrl: string, offset: number, bytes: Uint8Array): Promise<void> {
+    await this.#options.link.putPages(blobUrl, offset, bytes);
+  }
+
+  async #send(queue: VolumeAnswer['queue'], kind: MessageKind, payload: Envelope | RangesMessage): Promise<void> {
+    const text = JSON.stringify(sign(this.#options.key, kind, payload));
     await this.#withAccess((access) => this.#options.link.sendMessage(access.queues[queue], text));
   }
 

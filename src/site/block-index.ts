@@ -13,16 +13,27 @@ import { LeewardError } from '../kernel/errors.ts';
 import { MIB } from '../kernel/units.ts';
 import type { SiteStore } from '../ports/site-store.ts';
 import type { VolumeSource } from '../ports/volume-source.ts';
-import { BLOCK_BYTES, BLOCK_HASH_BYTES, blockHashes } from '../ranges/blocks.ts';
+import {
+  BLOCK_BYTES,
+  BLOCK_HASH_BYTES,
+  RANGE_BYTES,
+  RANGE_HASH_BYTES,
+  blockHashes,
+  rangeCount,
+  rangeHash,
+} from '../ranges/blocks.ts';
+import type { ByteRange } from '../ranges/differences.ts';
 
 /** Bytes of the volume that are read at a time, and with them 4 KiB of the index. */
 const CHUNK_BYTES = MIB;
+const CHUNK_HASHES_BYTES = (CHUNK_BYTES / BLOCK_BYTES) * BLOCK_HASH_BYTES;
 
 /**
  * The entry of a block of which nobody knows what the replica holds: no content has it, but by a chance of one in 2^128, so
  * whatever the volume holds there counts as changed, zeros too.
  */
-const UNKNOWN = new Uint8Array(BLOCK_HASH_BYTES).fill(0xff);
+const UNKNOWN_BYTE = 0xff;
+const UNKNOWN = new Uint8Array(BLOCK_HASH_BYTES).fill(UNKNOWN_BYTE);
 
 /**
  * What differs between the volume and the index, in ascending order, as ranges of whole blocks (the volume's last one may
@@ -34,7 +45,7 @@ export async function* findChanges(
   of: { volumeBytes: number; rangeBytesMax: number },
 ): AsyncGenerator<DeltaPiece, void> {
   const chunk = new Uint8Array(Math.min(CHUNK_BYTES, of.volumeBytes));
-  const known = new Uint8Array((CHUNK_BYTES / BLOCK_BYTES) * BLOCK_HASH_BYTES);
+  const known = new Uint8Array(CHUNK_HASHES_BYTES);
   for (let offset = 0; offset < of.volumeBytes; offset += CHUNK_BYTES) {
     const bytes = chunk.subarray(0, Math.min(CHUNK_BYTES, of.volumeBytes - offset));
     await source.read(offset, bytes);
@@ -97,6 +108,64 @@ export async function bringInStep(
 }
 
 /**
+ * Makes the blocks of these byte ranges unknown, as far as the volume of `volumeBytes` has them, and that durable: the next
+ * interval sends them, whatever they hold. Doing it again does no harm.
+ */
+export async function forgetBlocks(
+  store: Pick<SiteStore, 'writeIndex' | 'syncIndex'>,
+  ranges: readonly ByteRange[],
+  volumeBytes: number,
+): Promise<void> {
+  const unknown = new Uint8Array(CHUNK_HASHES_BYTES).fill(UNKNOWN_BYTE);
+  for (const { offset, lengthBytes } of ranges) {
+    const end = Math.ceil(Math.min(offset + lengthBytes, volumeBytes) / BLOCK_BYTES) * BLOCK_HASH_BYTES;
+    for (let at = Math.floor(offset / BLOCK_BYTES) * BLOCK_HASH_BYTES; at < end; at += unknown.length) {
+      await store.writeIndex(at, unknown.subarray(0, end - at));
+    }
+  }
+  await store.syncIndex();
+}
+
+/**
+ * The hashes of the volume's ranges as the index has them, and whether every block is known: an unknown one makes its
+ * range's hash one that no content has. Memory: the hashes, 8 bytes for each MiB of the volume.
+ */
+export async function rangeHashesOf(
+  store: Pick<SiteStore, 'readIndex'>,
+  volumeBytes: number,
+): Promise<{ readonly hashes: Uint8Array; readonly allKnown: boolean }> {
+  const hashes = new Uint8Array(rangeCount(volumeBytes) * RANGE_HASH_BYTES);
+  const entries = Buffer.alloc((RANGE_BYTES / BLOCK_BYTES) * BLOCK_HASH_BYTES);
+  let allKnown = true;
+  for (let range = 0; range * RANGE_BYTES < volumeBytes; range += 1) {
+    const blocks = Math.ceil(Math.min(RANGE_BYTES, volumeBytes - range * RANGE_BYTES) / BLOCK_BYTES);
+    const known = entries.subarray(0, blocks * BLOCK_HASH_BYTES);
+    await store.readIndex(range * entries.length, known);
+    hashes.set(rangeHash(known), range * RANGE_HASH_BYTES);
+    allKnown &&= !known.includes(Buffer.from(UNKNOWN));
+  }
+  return { hashes, allKnown };
+}
+
+/** Writes the hashes of blocks, the first of which begins at `offset`. Not durable before the store's `syncIndex`. */
+export async function noteHashes(
+  store: Pick<SiteStore, 'writeIndex'>,
+  at: { readonly offset: number; readonly hashes: Uint8Array },
+): Promise<void> {
+  await store.writeIndex((at.offset / BLOCK_BYTES) * BLOCK_HASH_BYTES, at.hashes);
+}
+
+/** Fills `into` with the hashes of blocks, the first of which begins at `offset`. */
+export async function readHashes(store: Pick<SiteStore, 'readIndex'>, offset: number, into: Uint8Array): Promise<void> {
+  await store.readIndex((offset / BLOCK_BYTES) * BLOCK_HASH_BYTES, into);
+}
+
+/** Forgets what lies behind the volume's end. Not durable before the store's `syncIndex`. */
+export async function cutBehind(store: Pick<SiteStore, 'cutIndex'>, volumeBytes: number): Promise<void> {
+  await store.cutIndex(Math.ceil(volumeBytes / BLOCK_BYTES) * BLOCK_HASH_BYTES);
+}
+
+/**
  * What lies behind the end is zeros when the volume grows again. Of a block that the end cuts, the hash that is known was
  * that of more bytes; growing again would give it the old length with other bytes.
  */
@@ -104,7 +173,7 @@ async function cutAt(
   store: Pick<SiteStore, 'readIndex' | 'writeIndex' | 'cutIndex'>,
   sizeBytes: number,
 ): Promise<void> {
-  await store.cutIndex(Math.ceil(sizeBytes / BLOCK_BYTES) * BLOCK_HASH_BYTES);
+  await cutBehind(store, sizeBytes);
   if (sizeBytes % BLOCK_BYTES === 0) return;
   const at = Math.floor(sizeBytes / BLOCK_BYTES) * BLOCK_HASH_BYTES;
   const entry = new Uint8Array(BLOCK_HASH_BYTES);

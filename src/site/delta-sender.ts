@@ -6,7 +6,7 @@
  * again is sent; an entry's name is used for one content only, so that repeating any of this does no harm. What was sent is
  * known in memory only: after a restart everything that waits is sent once more.
  */
-import { openDelta } from '../delta/delta.ts';
+import { checkDelta, openDelta } from '../delta/delta.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { LeewardError, isLeewardError } from '../kernel/errors.ts';
 import { journalEntry } from '../kernel/names.ts';
@@ -43,6 +43,7 @@ export class DeltaSender {
   readonly #sentBootMs = new Map<string, number>();
   /** What is in the journal of each delta, by number, that was not asked for again. */
   readonly #entries = new Map<number, PutEntry>();
+  #lostNumber: number | undefined;
   #progressBootMs = 0;
   #sentBytes = 0;
 
@@ -53,6 +54,11 @@ export class DeltaSender {
   /** Bytes of encoded deltas that were sent, repeats included. */
   get sentBytes(): number {
     return this.#sentBytes;
+  }
+
+  /** A delta that the cloud asks for again and that the outbox does not hold any more, or not sound. */
+  get lostNumber(): number | undefined {
+    return this.#lostNumber;
   }
 
   /**
@@ -75,6 +81,7 @@ export class DeltaSender {
   forget(): void {
     this.#sentBootMs.clear();
     this.#entries.clear();
+    this.#lostNumber = undefined;
     this.#options.dedup?.noteReleased(Infinity);
   }
 
@@ -85,6 +92,7 @@ export class DeltaSender {
    */
   async sendDue(log: Pick<VolumeLog, 'waiting' | 'read'>, answer: VolumeAnswer): Promise<void> {
     let refusal: LeewardError | undefined;
+    this.#lostNumber = undefined;
     for (const ask of answer.resend) {
       const why = await this.#answerAsk(log, ask, answer.queue);
       if (why !== undefined) refusal ??= refused(answer.volume, why);
@@ -107,9 +115,12 @@ export class DeltaSender {
     if (!isForm(form)) return `delta ${number} is wanted as "${form}": update Leeward here`;
     if (!this.#isDue(`${number} ${form}`)) return undefined;
     const encoded = await log.read(number);
-    if (!encoded) return `delta ${number} is wanted again and not here any more: the volume needs a new generation`;
-    const claims = claimsIfSound(encoded);
-    if (!claims) return `delta ${number} is wanted again and damaged here, too: the volume needs a new generation`;
+    const claims = encoded && claimsIfSound(encoded);
+    if (!encoded || !claims) {
+      this.#lostNumber = Math.min(number, this.#lostNumber ?? number);
+      const how = encoded ? 'damaged here, too' : 'not here any more';
+      return `delta ${number} is wanted again and ${how}: the volume needs a new generation`;
+    }
     await this.#sendEntry(encoded, { claims, form, queue });
     return undefined;
   }
@@ -176,6 +187,8 @@ function claimsOf(encoded: Uint8Array): Envelope {
 /** As {@link claimsOf}; undefined where the outbox's own file does not hold what was stored. */
 function claimsIfSound(encoded: Uint8Array): Envelope | undefined {
   try {
+    // Whole, frames and all: what the cloud found damaged must not come damaged again.
+    checkDelta(encoded);
     return claimsOf(encoded);
   } catch (error) {
     if (!isLeewardError(error, 'DELTA_INVALID')) throw error;

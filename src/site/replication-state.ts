@@ -20,6 +20,18 @@ export type ChainPoint = z.infer<typeof chainPointSchema>;
 /** Before a generation's first delta. */
 export const CHAIN_START: ChainPoint = { number: 0, digest: NO_DIGEST };
 
+/**
+ * A generation's base. 'filling': the index is being brought to what the base is to hold; 'listed': it stands for the
+ * range list that is told to the cloud, and stays as it is; 'ready': deltas follow.
+ */
+const baseSchema = z.looseObject({
+  from: z.enum(['upload', 'point']),
+  phase: z.enum(['filling', 'listed', 'ready']),
+});
+
+/** What a base is made from: raw pages that the site uploads, or a recovery point of an earlier generation. */
+export type BaseOrigin = z.infer<typeof baseSchema>['from'];
+
 const replicationStateSchema = z
   .looseObject({
     version: versionSchema,
@@ -34,12 +46,20 @@ const replicationStateSchema = z
     acknowledged: chainPointSchema,
     /** Up to here the outbox has forgotten: acknowledged, and applied to the replica. */
     releasedNumber: number,
-    /** 'to-clear': outbox and index still hold what an earlier generation left. */
-    index: z.enum(['in-step', 'to-clear']),
+    /** 'to-clear': outbox and index still hold what an earlier generation left; 'to-keep': the index is to stay. */
+    index: z.enum(['in-step', 'to-clear', 'to-keep']),
     /** Size of the volume after the newest delta; null before the generation's first. */
     volumeBytes: z.int().min(0).nullable(),
     /** Text of the volume's properties in the newest delta that carried them; null where none of the generation did. */
     properties: z.string().nullable().default(null),
+    /** Size for which the site asks to write the generation's first copy as raw pages; null where it does not. */
+    directBytes: z.int().min(0).nullable().default(null),
+    /** What the generation begins from; null for zeros. */
+    base: baseSchema.nullable().default(null),
+    /** The newest repair whose ranges were made unknown in the index. */
+    repaired: z.string().nullable().default(null),
+    /** When the last list of range hashes was handed over, or, before that, the first marker made. */
+    listedAtMs: z.int().nullable().default(null),
   })
   .refine((state) => state.acknowledged.number <= state.last.number && state.markedNumber <= state.last.number, {
     message: 'is behind what was acknowledged or marked',
@@ -63,6 +83,10 @@ export function freshState(of: { volume: string; generation: number; term: numbe
     index: 'to-clear',
     volumeBytes: null,
     properties: null,
+    directBytes: null,
+    base: null,
+    repaired: null,
+    listedAtMs: null,
   };
 }
 

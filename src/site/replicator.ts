@@ -21,10 +21,13 @@ import type { VolumeSource } from '../ports/volume-source.ts';
 import type { Heartbeat, VolumeAnswer } from '../protocol/heartbeat.ts';
 import type { AgentPart, SiteAgent } from './agent.ts';
 import { Deduplication } from './dedup/deduplication.ts';
+import { Base } from './base.ts';
 import { DeltaSender } from './delta-sender.ts';
 import { runInterval } from './interval.ts';
 import type { IntervalReport } from './interval.ts';
+import { failureOf } from './outage.ts';
 import type { SaidProperties } from './properties.ts';
+import { sendRangeList } from './range-lists.ts';
 import type { ReplicationState } from './replication-state.ts';
 import { VolumeLog } from './volume-log.ts';
 
@@ -52,6 +55,10 @@ export interface ReplicatorOptions {
    * entries by default.
    */
   readonly journalKeptMs?: number;
+  /** How often the cloud is given a list of range hashes to compare the replica with. Default: a day. */
+  readonly rangesEveryMs?: number;
+  /** From which size on a volume's first copy is written as raw pages, with nothing stored in between. Default: 4 GiB. */
+  readonly directFromBytes?: number;
 }
 
 /** What an interval did, and why not all of it could be sent so far: it is kept and will be. */
@@ -68,7 +75,7 @@ export interface ReplicatorStatus {
   readonly acknowledgedNumber: number;
   readonly appliedNumber: number;
   readonly waitingBytes: number;
-  /** Bytes of deltas sent by this process, repeats included. */
+  /** Bytes of deltas and raw pages sent by this process, repeats included. */
   readonly sentBytes: number;
   /** Whether the first copy has been stored whole. */
   readonly firstCopyDone: boolean;
@@ -82,6 +89,7 @@ export class Replicator implements AgentPart {
   readonly #options: Required<Omit<ReplicatorOptions, 'content'>>;
   readonly #log: VolumeLog;
   readonly #sender: DeltaSender;
+  readonly #base: Base;
   #answer: VolumeAnswer | undefined;
   /** Why nothing may be sent for now; each answer says anew. */
   #pause: LeewardError | undefined;
@@ -89,6 +97,10 @@ export class Replicator implements AgentPart {
   #onStandby = false;
   /** Why nothing may ever be made or sent in this generation. */
   #stop: LeewardError | undefined;
+  /** Whether this site has lost what it needs to go on in the generation, and asks for another. */
+  #wantsGeneration = false;
+  /** The delta of which a list of range hashes was sent last, and when, on boot time. */
+  #listed: { readonly digest: string; readonly bootMs: number } | undefined;
   #running = false;
   #sending: Promise<void> = Promise.resolve();
 
@@ -102,12 +114,22 @@ export class Replicator implements AgentPart {
       pollMs: 1000,
       said: {},
       journalKeptMs: 13 * 24 * 3_600_000,
+      rangesEveryMs: 24 * 3_600_000,
+      directFromBytes: 4 * GIB,
       ...options,
     };
     this.#log = new VolumeLog(this.volume, options.store);
     const shared = { ...this.#options, volume: this.#ref };
     const dedup = options.content && new Deduplication({ ...shared, index: options.content, log: this.#log });
     this.#sender = new DeltaSender({ ...shared, dedup });
+    this.#base = new Base({
+      ...shared,
+      log: this.#log,
+      answer: () => this.#answer,
+      mayWrite: () => {
+        this.#mayWrite();
+      },
+    });
   }
 
   /** A replicator whose store is whole, attached to its agent. Errors: DOCUMENT_INVALID, VERSION_TOO_NEW. */
@@ -128,7 +150,7 @@ export class Replicator implements AgentPart {
       acknowledgedNumber: state?.acknowledged.number ?? 0,
       appliedNumber: this.#answer?.appliedNumber ?? 0,
       waitingBytes: this.#log.waitingBytes,
-      sentBytes: this.#sender.sentBytes,
+      sentBytes: this.#sender.sentBytes + this.#base.sentBytes,
       firstCopyDone: (state?.markedNumber ?? 0) > 0,
       trouble: (this.#stop ?? this.#pause)?.message ?? this.#answer?.trouble,
     };
@@ -137,11 +159,17 @@ export class Replicator implements AgentPart {
   /** What is known of the volume; generation 1 and nothing stored, before the cloud has said anything. */
   report(): Heartbeat['volumes'][number] {
     const state = this.#log.state;
+    const { lostNumber } = this.#sender;
+    const asked = this.#answer?.repair?.id;
     return {
       volume: this.volume,
       generation: state?.generation ?? 1,
       stored: state?.last.number ?? 0,
       waitingBytes: this.#log.waitingBytes,
+      ...this.#base.word(),
+      ...(asked !== undefined && asked === state?.repaired && { repaired: asked }),
+      ...(lostNumber !== undefined && { lost: lostNumber }),
+      ...(this.#wantsGeneration && { wants: 'generation' as const }),
     };
   }
 
@@ -162,7 +190,8 @@ export class Replicator implements AgentPart {
 
   /**
    * One interval: reads the volume, stores what changed as deltas, the last of which carries a marker, and sends them.
-   * What cannot be sent now is kept, and the interval goes on. `consistency` is the caller's word for how the volume
+   * What cannot be sent now is kept, and the interval goes on. Before a generation's first delta it makes the base, if the
+   * generation has one, which takes as long as it takes. `consistency` is the caller's word for how the volume
    * stands while it is read: 'application' only when its applications were made to wait and had written everything.
    *
    * Errors: SOURCE_CHANGED when the volume vanishes or changes its size meanwhile (the delta that was being made is then not
@@ -187,7 +216,10 @@ export class Replicator implements AgentPart {
           unsent = await failureOf(this.sendDue());
         },
       };
+      await this.#ready();
+      await this.#base.ready(how.signal);
       const report = await runInterval(options, await this.#ready());
+      await failureOf(this.#listIfDue());
       return { ...report, unsent };
     } finally {
       this.#running = false;
@@ -203,7 +235,13 @@ export class Replicator implements AgentPart {
     const turn = this.#sending.then(async () => {
       if (this.#answer === undefined && !this.#pause) await this.#options.agent.heartbeat();
       if (this.#stop ?? (this.#onStandby ? undefined : this.#pause)) return;
-      if (this.#answer) await this.#sender.sendDue(this.#log, this.#answer);
+      try {
+        if (this.#answer) await this.#sender.sendDue(this.#log, this.#answer);
+      } catch (error) {
+        // The outbox does not hold what was stored.
+        this.#wantsGeneration ||= isLeewardError(error, 'DELTA_INVALID');
+        throw error;
+      }
     });
     this.#sending = turn.catch(() => undefined);
     await turn;
@@ -244,6 +282,27 @@ export class Replicator implements AgentPart {
     throw new LeewardError('UNAVAILABLE', why, { cause: failure });
   }
 
+  /**
+   * Sends a list of range hashes after a delta with a marker, when it is time or the cloud asks for one. What fails is tried
+   * again after the next interval.
+   */
+  async #listIfDue(): Promise<void> {
+    const { agent, clock, rangesEveryMs, resendAfterMs } = this.#options;
+    const state = this.#log.state;
+    const answer = this.#answer;
+    if (!state || !answer || (this.#stop ?? this.#pause)) return;
+    const sinceMs = clock.wallMs() - (state.listedAtMs ?? clock.wallMs());
+    // A clock that was set back must not put it off for ever.
+    const isTime = sinceMs < 0 || sinceMs >= rangesEveryMs;
+    const wasSent = this.#listed?.digest === state.last.digest && clock.bootMs() - this.#listed.bootMs < resendAfterMs;
+    if (!isTime && (answer.verify !== true || wasSent)) return;
+    const list = await this.#log.rangeList();
+    if (list === undefined) return;
+    await sendRangeList(agent, { volume: this.#ref, queue: answer.queue, list });
+    this.#listed = { digest: list.digest, bootMs: clock.bootMs() };
+    await this.#log.noteListed(Math.floor(clock.wallMs()));
+  }
+
   /** Waits while the outbox is full, asking the cloud what it needs no more: an outage only makes it longer. */
   async #makeRoom(sizeBytes: number, signal: AbortSignal | undefined): Promise<void> {
     const { agent, clock, outboxBytesMax, pollMs } = this.#options;
@@ -269,15 +328,25 @@ export class Replicator implements AgentPart {
       throw new LeewardError('REFUSED', `${this.volume}: the cloud names its journal otherwise than this program does`);
     }
     if (state === undefined || answer.generation > state.generation) {
-      await this.#log.begin({ generation: answer.generation, term: answer.term });
+      await this.#log.begin({ generation: answer.generation, term: answer.term, from: answer.base?.from });
       this.#sender.forget();
+      this.#base.forget();
       this.#stop = undefined;
+      this.#wantsGeneration = false;
     } else if (answer.generation < state.generation || answer.term < state.term) {
       throw new LeewardError(
         'REFUSED',
         `${this.volume}: the cloud speaks of generation ${answer.generation}, term ${answer.term}, and was at ${state.generation}, ${state.term}: its store was set back; nothing is sent until a person has looked`,
       );
     }
+    if (this.#log.state?.last.number === 0 && answer.acknowledged.number > 0) {
+      this.#wantsGeneration = true;
+      const why = `the cloud has ${answer.acknowledged.number} deltas of generation ${answer.generation} and nothing of them is known here: another generation was asked for`;
+      throw new LeewardError('REFUSED', `${this.volume}: ${why}`);
+    }
+    // Before the base is taken for ready: its delta 1 must hold the repair.
+    if (answer.repair) await this.#log.repair(answer.repair);
+    await this.#base.hear(answer);
     const before = this.#log.state?.acknowledged.number;
     await this.#log.acknowledge(answer.acknowledged, answer.appliedNumber);
     const { generation, acknowledged } = answer;
@@ -287,20 +356,9 @@ export class Replicator implements AgentPart {
       this.#onStandby = true;
       throw new LeewardError('REFUSED', `${this.volume}: term ${answer.term} has ended for this site: on standby`);
     }
-    if (answer.term !== this.#log.state?.term) await this.#log.continueIn(answer.term);
-  }
-}
-
-/**
- * The {@link LeewardError} that a talk with the cloud ended in, undefined if it went well: an outage is no reason to stop.
- * Any other fault is this site's own, such as a full disk, and is thrown.
- */
-async function failureOf(talk: Promise<unknown>): Promise<LeewardError | undefined> {
-  try {
-    await talk;
-    return undefined;
-  } catch (error) {
-    if (!isLeewardError(error)) throw error;
-    return error;
+    if (answer.term === this.#log.state?.term) return;
+    // What is left over of the term before belongs to no chain any more.
+    this.#wantsGeneration ||= this.#log.waiting.length > 0;
+    await this.#log.continueIn(answer.term);
   }
 }

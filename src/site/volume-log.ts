@@ -11,9 +11,11 @@ import { parseHead } from '../delta/head.ts';
 import type { DeltaHead } from '../delta/head.ts';
 import { LeewardError } from '../kernel/errors.ts';
 import type { SiteStore } from '../ports/site-store.ts';
-import { bringInStep } from './block-index.ts';
+import type { ByteRange } from '../ranges/differences.ts';
+import type { RangeList } from '../ranges/list.ts';
+import { bringInStep, cutBehind, forgetBlocks, noteHashes, rangeHashesOf } from './block-index.ts';
 import { freshState, parseState, serializeState } from './replication-state.ts';
-import type { ChainPoint, ReplicationState } from './replication-state.ts';
+import type { BaseOrigin, ChainPoint, ReplicationState } from './replication-state.ts';
 
 /** A delta in the outbox. */
 export interface StoredDelta {
@@ -29,6 +31,8 @@ export class VolumeLog {
   /** False before the first recovery, while a change is under way, and after one that failed. */
   #sound = false;
   #turn: Promise<unknown> = Promise.resolve();
+  /** How often something began to change the index. */
+  #indexChanges = 0;
 
   constructor(volume: string, store: SiteStore) {
     this.#volume = volume;
@@ -61,11 +65,128 @@ export class VolumeLog {
     return this.#stored.reduce((sum, delta) => sum + delta.sizeBytes, 0);
   }
 
-  /** Begins a generation: numbers from 1, an empty index, nothing left of an earlier one. */
-  async begin(of: { generation: number; term: number }): Promise<void> {
+  /**
+   * Begins a generation: numbers from 1, and nothing left of an earlier one in the outbox. The index is emptied, but where
+   * the generation begins from a recovery point of the one before: there it still says most of what the replica holds.
+   */
+  async begin(of: { generation: number; term: number; from?: BaseOrigin | undefined }): Promise<void> {
+    const { from, ...head } = of;
     await this.#exclusive(async () => {
-      await this.#write(freshState({ volume: this.#volume, ...of }));
+      const fresh = freshState({ volume: this.#volume, ...head });
+      const { volumeBytes = null, directBytes = null } = this.#state ?? {};
+      if (from === undefined) await this.#write(fresh);
+      else if (from === 'upload') await this.#write({ ...fresh, directBytes, base: { from, phase: 'filling' } });
+      else {
+        const phase = volumeBytes === null ? 'filling' : 'listed';
+        await this.#write({ ...fresh, index: 'to-keep', volumeBytes, base: { from, phase } });
+      }
       await this.#clear();
+    });
+  }
+
+  /** The generation, of which nothing was made yet, begins from a base after all. Nothing if that is known. */
+  async takeBase(from: BaseOrigin): Promise<void> {
+    await this.#exclusive(async () => {
+      const state = this.#need();
+      if (state.base !== null || state.last.number > 0) return;
+      await this.#write({ ...state, base: { from, phase: 'filling' } });
+    });
+  }
+
+  /** From now on the site asks to write a first copy of this size as raw pages. */
+  async askDirect(directBytes: number): Promise<void> {
+    await this.#exclusive(async () => {
+      await this.#write({ ...this.#need(), directBytes });
+    });
+  }
+
+  /**
+   * Takes into the index what the base of this generation holds by now: hashes of blocks from `offset` on. With `durable`
+   * everything that was taken so far survives. Errors: CONFLICT once the base is filled, or another generation began.
+   */
+  async fill(
+    generation: number,
+    part: { readonly offset: number; readonly hashes: Uint8Array; readonly durable: boolean },
+  ): Promise<void> {
+    await this.#changeIndex(async () => {
+      this.#needFilling(generation);
+      await noteHashes(this.#store, part);
+      if (part.durable) await this.#store.syncIndex();
+    });
+  }
+
+  /**
+   * The base is filled, of a volume of this size: the index stays as it is until the cloud has compared it. With
+   * `unknown` it was filled by an earlier life of this site, of which nothing is left: nothing is believed of it.
+   */
+  async closeBase(
+    generation: number,
+    { volumeBytes, unknown }: { readonly volumeBytes: number; readonly unknown: boolean },
+  ): Promise<void> {
+    await this.#changeIndex(async () => {
+      const { state, base } = this.#needFilling(generation);
+      await cutBehind(this.#store, volumeBytes);
+      const all = { offset: 0, lengthBytes: volumeBytes };
+      await forgetBlocks(this.#store, unknown ? [all] : [], volumeBytes);
+      await this.#write({ ...state, volumeBytes, base: { ...base, phase: 'listed' } });
+    });
+  }
+
+  /** The cloud has the base, whose digest is what delta 1 follows. Nothing if that is known. */
+  async openBase(digest: string): Promise<void> {
+    await this.#exclusive(async () => {
+      const state = this.#need();
+      if (state.base?.phase !== 'listed') return;
+      const start = { number: 0, digest };
+      await this.#write({ ...state, last: start, acknowledged: start, base: { ...state.base, phase: 'ready' } });
+    });
+  }
+
+  /**
+   * The volume has this size before delta 1. What is behind the end that was compared is unknown then: the recovery point
+   * that the base was copied from may have been longer.
+   */
+  async growBase(volumeBytes: number): Promise<void> {
+    const { last, volumeBytes: comparedBytes } = this.#need();
+    if (last.number > 0 || comparedBytes === null || volumeBytes <= comparedBytes) return;
+    await this.#changeIndex(async () => {
+      const added = { offset: comparedBytes, lengthBytes: volumeBytes - comparedBytes };
+      await forgetBlocks(this.#store, [added], volumeBytes);
+      await this.#write({ ...this.#need(), volumeBytes });
+    });
+  }
+
+  /** Makes the ranges of a repair unknown, so that the next interval sends them. Nothing if that was done. */
+  async repair({ id, ranges }: { readonly id: string; readonly ranges: readonly ByteRange[] }): Promise<void> {
+    if (this.#state?.repaired === id) return;
+    await this.#changeIndex(async () => {
+      const state = this.#need();
+      // Of a volume of which nothing was sent, nothing is believed.
+      if (state.volumeBytes === null) return;
+      await forgetBlocks(this.#store, ranges, state.volumeBytes);
+      await this.#write({ ...state, repaired: id });
+    });
+  }
+
+  /**
+   * The range list of the base while the cloud compares it, afterwards that of the newest delta's state. Undefined where
+   * that delta carries no marker, some block is unknown, or the index was changed meanwhile: nothing waits for this.
+   */
+  async rangeList(): Promise<RangeList | undefined> {
+    const [state, changes] = await this.#exclusive(async () => [this.#need(), this.#indexChanges] as const);
+    const { volume, generation, last, markedNumber, volumeBytes, base } = state;
+    const isBase = base?.phase === 'listed';
+    if (volumeBytes === null || (!isBase && (last.number === 0 || markedNumber !== last.number))) return undefined;
+    const { hashes, allKnown } = await rangeHashesOf(this.#store, volumeBytes);
+    // What is unknown of a base comes out as different, and is sent.
+    if (this.#indexChanges !== changes || (!allKnown && !isBase)) return undefined;
+    return { volume, generation, number: last.number, digest: last.digest, volumeBytes, hashes };
+  }
+
+  /** A range list was handed over. */
+  async noteListed(atMs: number): Promise<void> {
+    await this.#exclusive(async () => {
+      await this.#write({ ...this.#need(), listedAtMs: atMs });
     });
   }
 
@@ -150,6 +271,21 @@ export class VolumeLog {
     return encoded === undefined ? undefined : parseHead(encoded).digest;
   }
 
+  /** As {@link #exclusive}, for what changes the index. */
+  async #changeIndex<T>(change: () => Promise<T>): Promise<T> {
+    return await this.#exclusive(async () => {
+      this.#indexChanges += 1;
+      return await change();
+    });
+  }
+
+  #needFilling(generation: number): { state: ReplicationState; base: NonNullable<ReplicationState['base']> } {
+    const state = this.#need();
+    const { base } = state;
+    if (state.generation === generation && base?.phase === 'filling') return { state, base };
+    throw new LeewardError('CONFLICT', `${this.#volume}: generation ${generation} takes no raw pages any more`);
+  }
+
   /** One change at a time, each on a store that is whole. */
   async #exclusive<T>(change: () => Promise<T>): Promise<T> {
     const turn = this.#turn.then(async () => {
@@ -168,7 +304,7 @@ export class VolumeLog {
     this.#state = text === undefined ? undefined : parseState(text, this.#volume);
     this.#stored = [];
     if (this.#state === undefined) return;
-    if (this.#state.index === 'to-clear') await this.#clear();
+    if (this.#state.index !== 'in-step') await this.#clear();
     this.#stored = await this.#store.listDeltas();
     await this.#forgetReleased();
     for (const { number } of this.#stored) {
@@ -187,13 +323,15 @@ export class VolumeLog {
 
   /** Takes a delta that is durable in the outbox into index and state. */
   async #adopt(head: DeltaHead, encoded: Uint8Array): Promise<void> {
-    await bringInStep(this.#store, encoded, this.#need().volumeBytes ?? 0);
+    this.#indexChanges += 1;
+    const state = this.#need();
+    await bringInStep(this.#store, encoded, state.volumeBytes ?? 0);
     await this.#write({
-      ...this.#need(),
+      ...state,
       last: { number: head.number, digest: head.digest },
       volumeBytes: head.volumeBytes,
       ...(head.properties === undefined ? {} : { properties: head.properties }),
-      ...(head.marker === undefined ? {} : { markedNumber: head.number }),
+      ...(head.marker && { markedNumber: head.number, listedAtMs: state.listedAtMs ?? head.marker.timeMs }),
     });
     this.#stored = [
       ...this.#stored.filter((delta) => delta.number < head.number),
@@ -204,8 +342,11 @@ export class VolumeLog {
 
   async #clear(): Promise<void> {
     for (const { number } of await this.#store.listDeltas()) await this.#store.removeDelta(number);
-    await this.#store.cutIndex(0);
-    await this.#store.syncIndex();
+    if (this.#need().index === 'to-clear') {
+      this.#indexChanges += 1;
+      await this.#store.cutIndex(0);
+      await this.#store.syncIndex();
+    }
     await this.#write({ ...this.#need(), index: 'in-step' });
     this.#stored = [];
   }
@@ -236,6 +377,7 @@ function follows(head: DeltaHead, state: ReplicationState): boolean {
     head.volume === state.volume &&
     head.generation === state.generation &&
     head.term === state.term &&
+    (state.base === null || state.base.phase === 'ready') &&
     head.number === state.last.number + 1 &&
     head.predecessor === state.last.digest
   );

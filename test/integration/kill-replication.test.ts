@@ -48,6 +48,7 @@ function watched(link: CloudLink): CloudLink {
   return {
     heartbeat: (message) => link.heartbeat(message),
     lease: (message) => link.lease(message),
+    putPages: (blobUrl, offset, bytes) => link.putPages(blobUrl, offset, bytes),
     async putEntry(containerUrl, name, bytes) {
       onSending('before an entry');
       await link.putEntry(containerUrl, name, bytes);

@@ -82,6 +82,13 @@ export class MemoryCloud implements CloudLink {
     await this.storage.entries.create({ account: ACCOUNT, container, blob: name }, bytes);
   }
 
+  async putPages(blobUrl: string, offset: number, bytes: Uint8Array): Promise<void> {
+    await this.before('putPages', bytes);
+    const [container = '', ...blob] = this.#open(blobUrl).split('/');
+    const place = { account: ACCOUNT, container, blob: blob.join('/') };
+    await this.storage.replicas.writePages(place, { offset, bytes, fence: 0 });
+  }
+
   async sendMessage(queueUrl: string, text: string): Promise<void> {
     await this.before('sendMessage', text);
     const queue = this.#open(queueUrl);

@@ -8,14 +8,22 @@
 import assert from 'node:assert/strict';
 import { openDelta } from '../../src/delta/delta.ts';
 import type { DeltaHead } from '../../src/delta/head.ts';
+import { LeewardError } from '../../src/kernel/errors.ts';
 import { NO_DIGEST } from '../../src/kernel/hash.ts';
 import { journalPrefix } from '../../src/kernel/names.ts';
+import { MIB, PAGE_BYTES } from '../../src/kernel/units.ts';
 import { CURRENT_VERSION } from '../../src/kernel/versions.ts';
 import type { CloudLink } from '../../src/ports/cloud-link.ts';
 import { envelopeSchema } from '../../src/protocol/envelope.ts';
 import { heartbeatSchema } from '../../src/protocol/heartbeat.ts';
 import type { Heartbeat, HeartbeatAnswer, VolumeAnswer } from '../../src/protocol/heartbeat.ts';
 import type { LeaseAnswer } from '../../src/protocol/lease.ts';
+import { rangesMessageSchema } from '../../src/protocol/ranges.ts';
+import type { RangesMessage } from '../../src/protocol/ranges.ts';
+import { RANGE_BYTES, blockHashes, rangeHash } from '../../src/ranges/blocks.ts';
+import { differences } from '../../src/ranges/differences.ts';
+import { parseRangeList } from '../../src/ranges/list.ts';
+import type { RangeList } from '../../src/ranges/list.ts';
 import { readPayload } from '../../src/protocol/signed.ts';
 import type { SignedMessage } from '../../src/protocol/signed.ts';
 import { signedMessageSchema } from '../../src/protocol/signed.ts';
@@ -37,6 +45,17 @@ export class ModelCloud implements CloudLink {
   /** What the answer says beyond the chain, or in its place. */
   saying: Partial<VolumeAnswer> = {};
   generation = 1;
+  /** What the generation begins from. */
+  baseDigest = NO_DIGEST;
+  /** Every range list that was handed over. */
+  readonly lists: RangeList[] = [];
+  /** Raw pages as they were written. */
+  upload: Uint8Array = new Uint8Array(0);
+  uploadedBytes = 0;
+  /** Called before pages are written; what it throws is what the site gets. */
+  beforePages: (offset: number, bytes: Uint8Array) => void | Promise<void> = () => undefined;
+  /** Called with what each heartbeat says, before it is answered. */
+  onHeartbeat: (said: Heartbeat['volumes'][number]) => void = () => undefined;
   /** Called after each delta that the chain took. */
   onTaken: () => void = () => undefined;
 
@@ -48,6 +67,7 @@ export class ModelCloud implements CloudLink {
     const [said] = readPayload(message, heartbeatSchema).volumes;
     assert.ok(said);
     this.heard.push(said);
+    this.onHeartbeat(said);
     const expiresAtMs = this.storage.clock.wallMs() + 3_600_000;
     const last = this.heads.at(-1);
     return {
@@ -59,7 +79,7 @@ export class ModelCloud implements CloudLink {
           generation: this.generation,
           term: 1,
           writable: true,
-          acknowledged: { number: last?.number ?? 0, digest: last?.digest ?? NO_DIGEST },
+          acknowledged: { number: last?.number ?? 0, digest: last?.digest ?? this.baseDigest },
           appliedNumber: last?.number ?? 0,
           queue: 'deltas',
           entryPrefix: journalPrefix(this.site.ref, this.generation),
@@ -86,11 +106,64 @@ export class ModelCloud implements CloudLink {
     this.entries.set(name, bytes);
   }
 
+  async putPages(blobUrl: string, offset: number, bytes: Uint8Array): Promise<void> {
+    await this.beforePages(offset, bytes);
+    if (blobUrl !== this.saying.base?.uploadUrl) throw new LeewardError('DENIED', 'storage answered 403');
+    assert.ok(offset % PAGE_BYTES === 0 && bytes.length % PAGE_BYTES === 0 && bytes.length <= 4 * MIB);
+    assert.ok(offset + bytes.length <= this.upload.length, 'pages lie within the upload');
+    this.upload.set(bytes, offset);
+    this.uploadedBytes += bytes.length;
+  }
+
   async sendMessage(_queueUrl: string, text: string): Promise<void> {
     const message = signedMessageSchema.parse(JSON.parse(text));
+    if (message.kind === 'ranges') {
+      this.#takeList(readPayload(message, rangesMessageSchema));
+      return;
+    }
     const { inline, entry = '' } = readPayload(message, envelopeSchema);
     const bytes = inline === undefined ? this.entries.get(entry) : new Uint8Array(Buffer.from(inline, 'base64'));
     this.#take(bytes ?? assert.fail(`${entry} was named before it was put`));
+  }
+
+  /** Begins the next generation, of which `bytes` are to become the base. */
+  nextGeneration(bytes: Uint8Array): void {
+    this.generation += 1;
+    this.replica = bytes;
+    this.baseDigest = NO_DIGEST;
+    this.saying = {};
+    for (const list of [this.heads, this.changedBytes, this.lists]) list.length = 0;
+  }
+
+  hashesOfReplica(): Uint8Array {
+    const hashes: Uint8Array[] = [];
+    for (let at = 0; at < this.replica.length; at += RANGE_BYTES) {
+      hashes.push(rangeHash(blockHashes(this.replica.subarray(at, at + RANGE_BYTES))));
+    }
+    return Buffer.concat(hashes);
+  }
+
+  /** The generation begins from what `bytes` are, for a site that has listed `list`: as the cloud tells it. */
+  openBase(bytes: Uint8Array, list: RangeList): void {
+    this.replica = bytes.slice();
+    // As the cloud compares: what it has not is zeros, and what the list has not does not count.
+    const ours = new Uint8Array(list.hashes.length);
+    ours.set(this.hashesOfReplica().subarray(0, ours.length));
+    const ranges = differences(ours, list.hashes, { firstRange: 0, volumeBytes: list.volumeBytes });
+    this.baseDigest = 'ba5e'.repeat(16);
+    const base = this.saying.base ?? assert.fail('no base is being made');
+    this.saying = {
+      base: { from: base.from, phase: 'ready', listed: true, digest: this.baseDigest },
+      ...(ranges.length > 0 && { repair: { id: `base-${this.generation}`, ranges } }),
+    };
+  }
+
+  #takeList(message: RangesMessage): void {
+    const { entry, ...said } = message;
+    const list = parseRangeList(this.entries.get(entry) ?? assert.fail(`${entry} was named before it was put`));
+    const { volume, generation, number, digest } = list;
+    assert.deepEqual({ volume, generation, number, digest }, said);
+    this.lists.push(list);
   }
 
   #take(bytes: Uint8Array): void {
@@ -102,7 +175,8 @@ export class ModelCloud implements CloudLink {
       return;
     }
     assert.equal(head.number, this.heads.length + 1, 'numbers go out in order');
-    assert.equal(head.predecessor, this.heads.at(-1)?.digest ?? NO_DIGEST);
+    assert.equal(head.generation, this.generation);
+    assert.equal(head.predecessor, this.heads.at(-1)?.digest ?? this.baseDigest);
     const replica = new Uint8Array(head.volumeBytes);
     replica.set(this.replica.subarray(0, head.volumeBytes));
     let changedBytes = 0;

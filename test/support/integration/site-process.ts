@@ -88,6 +88,7 @@ function ending(link: CloudLink, config: SiteProcess): CloudLink {
       return answer;
     },
     lease: (message) => link.lease(message),
+    putPages: (blobUrl, offset, bytes) => link.putPages(blobUrl, offset, bytes),
     putEntry: (containerUrl, name, bytes) =>
       around({ begun: 'entry begun', done: 'entry put' }, () => link.putEntry(containerUrl, name, bytes)),
     sendMessage: (queueUrl, text) =>
