@@ -13,6 +13,7 @@ import { addHeartbeat } from './commands/heartbeat.ts';
 import { addInspect } from './commands/inspect.ts';
 import { addLocal } from './commands/local.ts';
 import { addReplicate } from './commands/replicate.ts';
+import { addSite } from './commands/site.ts';
 import { addStatus } from './commands/status.ts';
 import { addVolume } from './commands/volume.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
@@ -27,7 +28,17 @@ const program = new Command('leeward')
   })
   .exitOverride();
 addGlobals(program);
-for (const add of [addLocal, addVolume, addReplicate, addHeartbeat, addStatus, addFailover, addInspect, addDemo]) {
+for (const add of [
+  addLocal,
+  addVolume,
+  addSite,
+  addReplicate,
+  addHeartbeat,
+  addStatus,
+  addFailover,
+  addInspect,
+  addDemo,
+]) {
   add(program);
 }
 
