@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, open, readFile, truncate, writeFile } from 'node:fs/promises';
+import { cp, mkdir, open, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
@@ -196,17 +196,30 @@ describe('a sender of another vendor', needs('python3'), () => {
     await assertEqual(8);
   });
 
-  test('a sender that lost its folder is told apart from the one that made the chain', async () => {
-    const { stdout } = await promisify(execFile)('python3', [
-      '-B',
-      SENDER,
-      access,
-      join(folder, 'lost'),
-      '--wait',
-      '1',
-    ]).catch((error: unknown) => z.object({ stdout: z.string() }).parse(error));
+  test('a second writer of the chain finds out, and stops', async () => {
+    const copy = join(folder, 'copy');
+    await cp(join(folder, 'state'), copy, { recursive: true });
+    await change({ offset: MIB, bytes: chance.bytes(4096) });
+    await send();
+    await assertEqual(9);
+    const failed = promisify(execFile)('python3', ['-B', SENDER, access, copy, '--wait', '1']);
+    const { stdout } = await failed.catch((error: unknown) => z.object({ stdout: z.string() }).parse(error));
     assert.match(reportSchema.parse(JSON.parse(stdout)).volumes[0]?.trouble ?? '', /two writers/);
-    await assertEqual(8);
+    await assertEqual(9);
+  });
+
+  test('a sender that lost its folder gets a generation that begins from the last point, and sends what differs', async () => {
+    await rm(join(folder, 'state'), { recursive: true });
+    await change({ offset: 5 * MIB, bytes: chance.bytes(20_000) });
+    await send();
+    const { generation } = await stateOf(stack.storage, VOLUME);
+    assert.equal(generation.generation, 2);
+    await assertEqual(1);
+    let sentBytes = 0;
+    for await (const { sizeBytes } of stack.storage.entries.list(generation.journal, 'shop/data/00000002/0')) {
+      sentBytes += sizeBytes;
+    }
+    assert.ok(sentBytes > 0 && sentBytes < 5 * MIB, `${sentBytes} bytes were sent`);
   });
 
   test('it says no credential', async () => {

@@ -1,7 +1,7 @@
 """Deltas for Leeward, encoded as docs/delta-format.md says, with Python's standard library alone.
 
-An extent is a pair: where it begins in the volume, and either its bytes or, as an int, how many zeros it has. Extents ascend,
-do not overlap, and consist of whole pages of 512 bytes; one delta has at most 16 MiB of bytes that are not zeros' extents.
+An extent is a pair: where it begins in the volume, and either its bytes or, as an int, how many zeros it has. Extents
+ascend, do not overlap, and consist of whole pages of 512 bytes; one delta has at most 16 MiB of such bytes.
 """
 import gzip
 import hashlib

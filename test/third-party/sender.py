@@ -1,21 +1,19 @@
 #!/usr/bin/env python3
-"""A sender for Leeward in Python's standard library alone, written from docs/delta-format.md and docs/site-protocol.md.
+"""A sender for Leeward in Python's standard library alone, written from its documentation (docs/third-party.md).
 
     python3 sender.py ACCESS STATE [--wait SECONDS]
 
-ACCESS is the site's access file, STATE a folder of the sender's own. One run is one interval: it finds what changed in each
-volume of the site, stores it as deltas, sends them, and answers what the cloud asks for until everything is applied. Its
-last words on stdout are JSON; exit code 0 says that all volumes stand in the cloud as they were read.
+ACCESS is the site's access file, STATE a folder of its own. One run is one interval: it finds what changed in each
+volume of the site, stores it as deltas, sends them, and answers what the cloud asks for until everything is applied.
+Its last words on stdout are JSON; exit code 0 says that all volumes stand in the cloud as they were read.
 
 It is an example to copy from, and leaves out what an example need not have: it reads volumes that nobody writes to
-meanwhile (take a snapshot first), keeps the hashes of all blocks in one file (use a database where they are many), sets no
-limit to what waits, and trusts that one process at a time uses STATE.
+meanwhile (take a snapshot first), keeps the hashes of all blocks in one file (use a database where they are many), sets
+no limit to what waits, and trusts that one process at a time uses STATE.
 """
 import argparse
 import base64
 import hashlib
-import hmac
-import http.client
 import json
 import os
 import re
@@ -23,157 +21,40 @@ import struct
 import sys
 import time
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from delta import CONTENT_MAX, EXTENTS_MAX, NO_DIGEST, PAGE, encode_delta, length_of
+from ranges import BLOCK, ZERO_HASH, encode_range_list, hash_of_block
+from siteprotocol import Later, Site, now_ms, say, write_durably
 
-BLOCK = 4096
 CHUNK = 1 << 20
 INLINE_MAX = 34_560
 RESEND_AFTER_S = 20.0
-REQUEST_LIMIT_S = 30.0
-ENTRY_LIMIT_S = 300.0
-VERSION = {"format": 1, "oldestReader": 1, "oldestWriter": 1}
-STORAGE_VERSION = "2021-12-02"
-ZEROS = bytes(BLOCK)
-ZERO_HASH = bytes(16)
 UNKNOWN_HASH = b"\xff" * 16
-
-
-class Later(Exception):
-    """An outage: the same may succeed later. Everything that is stored is kept."""
 
 
 class Stop(Exception):
     """A volume cannot go on, and the reason is not an outage."""
 
 
-def say(words):
-    print(words, file=sys.stderr)
+def size_of(path):
+    with open(path, "rb") as file:  # a block device has no size that stat would say
+        return file.seek(0, os.SEEK_END)
 
 
-def now_ms():
-    return int(time.time() * 1000)
-
-
-def write_durably(path, content):
-    """All of it or nothing is there after a crash: file, fsync, rename, fsync of the folder."""
-    new = path.with_name(path.name + ".new")
-    with open(new, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(new, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def call(method, url, headers, body, limit_s):
-    """One request, never redirected. (status, headers, body); Later when no answer comes. No error says the query."""
-    parts = urlsplit(url)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname, parts.port, timeout=limit_s)
-    try:
-        connection.request(method, f"{parts.path}?{parts.query}" if parts.query else parts.path, body, headers)
-        answer = connection.getresponse()
-        return answer.status, answer.headers, answer.read()
-    except (OSError, http.client.HTTPException) as error:
-        raise Later(f"no answer from {parts.hostname} ({type(error).__name__})") from None
-    finally:
-        connection.close()
-
-
-class Site:
-    def __init__(self, access, folder):
-        self.given, self.counter_file = access, folder / "counter"
-        self.name, self.key = access["site"], access["key"]
-        self.access, self.every_s = None, 15.0  # both as the cloud's answers say
-        self.volumes = [Volume(self, entry, folder) for entry in access["volumes"]]
-
-    def sign(self, kind, payload):
-        text = json.dumps(payload)
-        signed = f"leeward {kind} {self.name} {self.key['name']} 1 1 1\n{text}".encode()
-        mac = hmac.new(base64.b64decode(self.key["secret"]), signed, hashlib.sha256).hexdigest()
-        message = {"version": VERSION, "kind": kind, "signer": self.name, "key": self.key["name"]}
-        return json.dumps({**message, "payload": text, "mac": mac}).encode()
-
-    def heartbeat(self):
-        """Says what this site has, and lets every volume hear the answer. Later when there is none."""
-        last = int(self.counter_file.read_text()) if self.counter_file.exists() else 0
-        counter = max(now_ms(), last + 1)
-        write_durably(self.counter_file, str(counter).encode())
-        volumes = [volume.report() for volume in self.volumes]
-        body = self.sign("heartbeat", {"counter": counter, "volumes": volumes, "groups": []})
-        headers = {"content-type": "application/json"}
-        if "functionsKey" in self.given:
-            headers["x-functions-key"] = self.given["functionsKey"]
-        url = self.given["functionsUrl"].rstrip("/") + "/api/heartbeat"
-        status, _, text = call("POST", url, headers, body, REQUEST_LIMIT_S)
-        try:
-            answer = json.loads(text)
-            if status != 200:
-                raise Later(f"heartbeat: {answer['error']['code']}: {answer['error']['message']}")
-            if answer["version"]["oldestReader"] > VERSION["format"]:
-                raise Later("heartbeat: the cloud is newer than this sender: update it")
-            if answer["site"] != self.name:
-                raise Later("heartbeat: an answer for another site")
-            self.access, self.every_s = answer["access"], answer["everyMs"] / 1000
-            answers = {volume["volume"]: volume for volume in answer["volumes"]}
-        except (ValueError, KeyError, TypeError):
-            raise Later(f"heartbeat: status {status}, and not an answer of Leeward's") from None
-        for volume in self.volumes:
-            volume.hear(answers.get(volume.name))
-
-    def storage(self, method, which, path, query, headers, body, limit_s=REQUEST_LIMIT_S):
-        """One request below a URL of the access; once more with new URLs if they are refused. (status, error code)"""
-        for is_last in (False, True):
-            url = urlsplit(which(self.access))
-            added = "&".join(part for part in (url.query, query) if part)
-            address = f"{url.scheme}://{url.netloc}{url.path.rstrip('/')}/{path}?{added}"
-            headers = {"x-ms-version": STORAGE_VERSION, **headers}
-            status, answered, text = call(method, address, headers, body, limit_s)
-            found = re.search(rb"<Code>(\w{1,60})</Code>", text)
-            code = answered.get("x-ms-error-code") or (found.group(1).decode() if found else "")
-            mismatch_is_overwrite = "sp=c" in url.query and code == "AuthorizationPermissionMismatch"
-            if status != 403 or code == "UnauthorizedBlobOverwrite" or mismatch_is_overwrite or is_last:
-                return status, code
-            self.heartbeat()
-
-    def put_entry(self, name, content):
-        headers = {"x-ms-blob-type": "BlockBlob", "If-None-Match": "*"}
-        status, code = self.storage("PUT", lambda access: access["journal"], name, "", headers, content, ENTRY_LIMIT_S)
-        there = ("BlobAlreadyExists", "ConditionNotMet", "UnauthorizedBlobOverwrite", "AuthorizationPermissionMismatch")
-        if status != 201 and code not in there:
-            raise Later(f"journal entry: storage answered {status} {code}")
-
-    def send_message(self, queue, envelope):
-        text = base64.b64encode(self.sign("delta", envelope)).decode()
-        body = f'<?xml version="1.0" encoding="utf-8"?><QueueMessage><MessageText>{text}</MessageText></QueueMessage>'
-        headers = {"Content-Type": "application/xml"}
-        status, code = self.storage(
-            "POST", lambda access: access["queues"][queue], "messages", "messagettl=-1", headers, body.encode()
-        )
-        if status != 201:
-            raise Later(f"message: storage answered {status} {code}")
-
-    def round(self):
-        """A heartbeat, and whatever its answer makes due. An outage is told, and no more."""
-        try:
-            self.heartbeat()
-            for volume in self.volumes:
-                volume.send_due()
-        except Later as outage:
-            say(f"later: {outage}")
+def chunks_of(path, size):
+    with open(path, "rb") as file:
+        for start in range(0, size, CHUNK):
+            chunk = file.read(min(CHUNK, size - start))
+            if len(chunk) < min(CHUNK, size - start):
+                raise Stop(f"{path} ended while it was read")
+            yield start, chunk
 
 
 class Volume:
     """One volume: its chain, the hashes of its blocks as the chain's last delta left them, and the outbox.
 
-    The state file, a line of JSON and then 16 bytes for each block, is written as one, so that the hashes are never those
-    of another delta than `last`. A delta is in the outbox before the state names it, and sent only after that.
+    The state file, a line of JSON and then 16 bytes for each block, is written as one, so that the hashes are never
+    those of another delta than `last`. A delta is in the outbox before the state names it, and sent only after that.
     """
 
     def __init__(self, site, entry, folder):
@@ -183,7 +64,7 @@ class Volume:
         self.outbox.mkdir(parents=True, exist_ok=True)
         self.state, self.hashes = None, bytearray()
         self.answer, self.trouble, self.forked = None, None, None
-        self.sent, self.progress_s = {}, 0.0
+        self.sent, self.progress_s, self.is_unread = {}, 0.0, True
         if self.state_file.exists():
             line, _, hashes = self.state_file.read_bytes().partition(b"\n")
             self.state, self.hashes = json.loads(line), bytearray(hashes)
@@ -204,12 +85,18 @@ class Volume:
         return sum(self.path(number).stat().st_size for number in self.waiting())
 
     def is_done(self):
-        return self.state is not None and self.answer is not None and not self.trouble and (
+        return self.state is not None and self.answer is not None and not self.trouble and not self.is_unread and (
             self.state["last"] == self.state["acknowledged"] == self.answer["appliedNumber"])
 
     def report(self):
+        """This volume's part of a heartbeat."""
         state = self.state or {"generation": 1, "last": 0}
         said = {"volume": self.name, "generation": state["generation"], "stored": state["last"]}
+        if self.state is None and self.answer:  # heard, and not begun: see `begin`
+            size = size_of(self.source)
+            said.update(generation=self.answer["generation"], wants="generation", volumeBytes=size)
+        if self.answer and self.answer.get("repair"):
+            said["repaired"] = state["repaired"]
         return {**said, "waitingBytes": self.waiting_bytes()}
 
     def hear(self, answer):
@@ -228,11 +115,16 @@ class Volume:
             raise Stop("the cloud names its journal otherwise than this sender does")
         if self.state is None or answer["generation"] > self.state["generation"]:
             self.begin(answer)
-        state, acknowledged = self.state, answer["acknowledged"]
+        state, acknowledged, base = self.state, answer["acknowledged"], answer.get("base")
+        if base and base["phase"] != "ready":
+            raise Stop(f"the generation's base is {base['phase']}")
+        if base and not state["digests"]:
+            state["digests"]["0"] = base["digest"]
+            self.save()
         was = (state["generation"], state["term"], state["acknowledged"])
         now = (answer["generation"], answer["term"], acknowledged["number"])
         if any(new < old for new, old in zip(now, was)):
-            raise Stop("the cloud's store was set back: nothing is sent until it is right again, or a person has looked")
+            raise Stop("the cloud's store was set back: nothing is sent before it is right or a person has looked")
         known = state["digests"].get(str(acknowledged["number"]))
         if acknowledged["number"] > state["last"] or (known is not None and known != acknowledged["digest"]):
             self.forked = "two writers made this chain: stopped"
@@ -247,21 +139,29 @@ class Volume:
                 raise Stop("deltas of an ended term are left over: the volume needs a new generation")
             state["term"] = answer["term"]
             self.save()
+        if answer.get("repair") and answer["repair"]["id"] != state["repaired"]:
+            self.repair(answer["repair"])
 
     def begin(self, answer):
         """A generation: nothing of an earlier one counts any more."""
-        base = answer.get("base") or {"phase": "ready", "digest": NO_DIGEST}
-        if base["phase"] != "ready":
-            raise Stop("the generation's base is not ready: this sender waits")
+        if self.state is None and answer["acknowledged"]["number"] > 0:
+            raise Stop("what this sender knew of the chain is lost: it asks for a new generation")
         for path in self.outbox.iterdir():
             path.unlink()
-        self.sent, self.forked, self.hashes = {}, None, bytearray()
-        # Zeros are known to be there; what another base holds is not known to this sender, which sends everything.
-        blank = ZERO_HASH if base["digest"] == NO_DIGEST else UNKNOWN_HASH
+        self.sent, self.forked, self.hashes, self.is_unread = {}, None, bytearray(), True
         self.state = {
-            "generation": answer["generation"], "term": answer["term"], "volumeBytes": 0, "blank": blank.hex(),
-            "last": 0, "marked": 0, "acknowledged": 0, "digests": {"0": base["digest"]},
+            "generation": answer["generation"], "term": answer["term"], "volumeBytes": 0, "repaired": "",
+            "last": 0, "marked": 0, "acknowledged": 0, "digests": {} if answer.get("base") else {"0": NO_DIGEST},
         }
+        self.save()
+
+    def repair(self, repair):
+        """Believes nothing of these ranges any more, so that the next delta sets them."""
+        for wanted in repair["ranges"]:
+            first, end = wanted["offset"] // BLOCK, -(-(wanted["offset"] + wanted["lengthBytes"]) // BLOCK)
+            end = min(end, len(self.hashes) // 16)
+            self.hashes[first * 16 : end * 16] = UNKNOWN_HASH * max(0, end - first)
+        self.state["repaired"], self.is_unread = repair["id"], True
         self.save()
 
     def release(self, number):
@@ -276,36 +176,33 @@ class Volume:
         """Reads the volume, and stores what differs from the last delta's state, the last part with a marker."""
         if self.trouble or not self.state or (self.answer and not self.answer["writable"]):
             raise Stop(self.trouble or "the cloud has not said yet that this volume may be written")
+        size = size_of(self.source)
+        if size % PAGE != 0:
+            raise Stop(f"{self.source} has {size} bytes, which is not a multiple of {PAGE}")
+        # A base of which no list was made, since this sender's folder was lost, may hold anything.
+        blank = ZERO_HASH if self.hashes or self.state["digests"].get("0") == NO_DIGEST else UNKNOWN_HASH
+        blocks = -(-size // BLOCK)
+        self.hashes = (self.hashes + blank * (blocks - len(self.hashes) // 16))[: blocks * 16]
         extents, hashes = [], {}
-        with open(self.source, "rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            if size % PAGE != 0:
-                raise Stop(f"{self.source} has {size} bytes, which is not a multiple of {PAGE}")
-            blocks = (size + BLOCK - 1) // BLOCK
-            blank = bytes.fromhex(self.state["blank"])
-            self.hashes = (self.hashes + blank * (blocks - len(self.hashes) // 16))[: blocks * 16]
-            for start in range(0, size, CHUNK):
-                file.seek(start)
-                chunk = file.read(min(CHUNK, size - start))
-                if start + len(chunk) < min(start + CHUNK, size):
-                    raise Stop(f"{self.source} ended while it was read")
-                more, new_hashes = self.compare(start, chunk)
-                content = sum(len(what) for _, what in extents + more if not isinstance(what, int))
-                if content > CONTENT_MAX or len(extents) + len(more) > EXTENTS_MAX:
-                    self.store(extents, hashes, size, "")
-                    extents, hashes = [], {}
-                extents += more
-                hashes.update(new_hashes)
+        for start, chunk in chunks_of(self.source, size):
+            more, new_hashes = self.compare(start, chunk)
+            content = sum(len(what) for _, what in extents + more if not isinstance(what, int))
+            if content > CONTENT_MAX or len(extents) + len(more) > EXTENTS_MAX:
+                self.store(extents, hashes, size, "")
+                extents, hashes = [], {}
+            extents += more
+            hashes.update(new_hashes)
         first, resized = self.state["last"] == 0, self.state["volumeBytes"] != size
         if extents or first or resized or self.state["marked"] < self.state["last"]:
             self.store(extents, hashes, size, f"interval-{now_ms()}")
+        self.is_unread = False
 
     def compare(self, start, chunk):
         """Extents of what is not as it was known, neighbours joined, and the new hashes by block."""
         found, hashes = [], {}
         for at in range(0, len(chunk), BLOCK):
             block, index = chunk[at : at + BLOCK], (start + at) // BLOCK
-            new = ZERO_HASH if block == ZEROS[: len(block)] else hashlib.sha256(block).digest()[:16]
+            new = hash_of_block(block)
             if new == self.hashes[index * 16 : index * 16 + 16]:
                 continue
             hashes[index] = new
@@ -335,7 +232,12 @@ class Volume:
 
     def send_due(self):
         """Sends what was asked for again, then what waits and was not sent, or too long ago without any progress."""
-        if self.answer is None or self.state is None or self.trouble:
+        if self.answer is None or self.state is None:
+            return
+        base = self.answer.get("base") or {}
+        if base.get("phase") in ("copying", "comparing") and not base.get("listed"):
+            self.send_list()
+        if self.trouble:
             return
         for ask in self.answer["resend"]:
             number, form = ask["number"], ask["form"]
@@ -349,9 +251,30 @@ class Volume:
             for number in self.waiting():
                 self.send(number, None)
 
+    def is_due(self, what):
+        sent_s = self.sent.get(what)
+        return sent_s is None or time.monotonic() >= max(sent_s, self.progress_s) + RESEND_AFTER_S
+
+    def send_list(self):
+        """The range list of the volume as a generation begins from a base. Made once: what it hashes is believed."""
+        if not self.is_due("ranges"):
+            return
+        if not self.hashes:
+            size, hashes = size_of(self.source), bytearray()
+            for _, chunk in chunks_of(self.source, size):
+                hashes += b"".join(hash_of_block(chunk[at : at + BLOCK]) for at in range(0, len(chunk), BLOCK))
+            self.state["volumeBytes"], self.hashes = size, hashes
+            self.save()
+        said = {"volume": self.name, "generation": self.state["generation"], "number": 0, "digest": NO_DIGEST}
+        content = encode_range_list({**said, "volumeBytes": self.state["volumeBytes"]}, self.hashes)
+        entry = f"{self.answer['entryPrefix']}ranges/{0:010d}-{hashlib.sha256(content).hexdigest()}.ranges"
+        self.site.put_entry(entry, content)
+        self.site.send_message("ranges", self.answer["queue"], {**said, "entry": entry})
+        self.sent["ranges"] = time.monotonic()
+        say(f"{self.name}: range list sent")
+
     def send(self, number, form):
-        sent_s = self.sent.get((number, form))
-        if sent_s is not None and time.monotonic() < max(sent_s, self.progress_s) + RESEND_AFTER_S:
+        if not self.is_due((number, form)):
             return
         content, digest = self.path(number).read_bytes(), self.state["digests"][str(number)]
         # The term that the delta was made in, which is not always the newest: it stands in the delta's head.
@@ -363,7 +286,7 @@ class Volume:
         else:
             envelope["entry"] = f"{self.answer['entryPrefix']}{number:010d}-{digest}-{form or 'literal-1'}.delta"
             self.site.put_entry(envelope["entry"], content)
-        self.site.send_message(self.answer["queue"], envelope)
+        self.site.send_message("delta", self.answer["queue"], envelope)
         self.sent[(number, form)] = time.monotonic()
         say(f"{self.name}: delta {number} sent {'inline' if 'inline' in envelope else 'as ' + (form or 'literal-1')}")
 
@@ -375,19 +298,21 @@ def main():
     parser.add_argument("--wait", type=float, default=300.0, help="seconds until everything must be applied")
     arguments = parser.parse_args()
     arguments.state.mkdir(parents=True, exist_ok=True)
-    site = Site(json.loads(arguments.access.read_text()), arguments.state)
+    access = json.loads(arguments.access.read_text())
+    site = Site(access, arguments.state)
+    site.volumes = [Volume(site, entry, arguments.state) for entry in access["volumes"]]
     end_s = time.monotonic() + arguments.wait
     site.round()
-    unread, done = list(site.volumes), False
+    done = False
     while not done and time.monotonic() < end_s:
-        for volume in list(unread):
+        for volume in site.volumes:
             try:
-                volume.interval()
-                unread.remove(volume)
+                if volume.is_unread:
+                    volume.interval()
             except (Stop, OSError) as reason:
                 say(f"{volume.name}: {reason}")
         site.round()
-        done = not unread and all(volume.is_done() for volume in site.volumes)
+        done = all(volume.is_done() for volume in site.volumes)
         if not done:
             time.sleep(site.every_s)
     stands = [{**volume.report(), "trouble": volume.trouble} for volume in site.volumes]
