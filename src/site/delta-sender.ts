@@ -19,9 +19,8 @@ import type { SiteAgent } from './agent.ts';
 import type { Deduplication } from './dedup/deduplication.ts';
 import type { VolumeLog } from './volume-log.ts';
 
-/** Forms of an entry that was not asked for again, with all its bytes and with references: docs/names.md. */
+/** Form of an entry that was not asked for again: docs/names.md. */
 const FIRST_FORM: DeltaForm = 'literal-1';
-const REFERRING_FORM: DeltaForm = 'refs-1';
 const FORM_PATTERN = /^literal-\d{1,4}$/;
 
 export interface DeltaSenderOptions {
@@ -31,7 +30,7 @@ export interface DeltaSenderOptions {
   /** How long nothing at all may be acknowledged before what waits is sent again. */
   readonly resendAfterMs: number;
   /** Where there is none, every delta is sent with all its bytes. */
-  readonly dedup?: Pick<Deduplication, 'reduce' | 'noteAcknowledged' | 'noteAsked' | 'noteReleased'> | undefined;
+  readonly dedup?: Pick<Deduplication, 'prepare' | 'noteAcknowledged' | 'noteAsked' | 'noteReleased'> | undefined;
 }
 
 /** A journal entry that was put, as messages name it. */
@@ -43,6 +42,9 @@ export class DeltaSender {
   readonly #sentBootMs = new Map<string, number>();
   /** What is in the journal of each delta, by number, that was not asked for again. */
   readonly #entries = new Map<number, PutEntry>();
+  /** How the delta goes whose entry is to be put: where that fails, the same is tried again. */
+  #prepared:
+    { readonly digest: string; readonly form: DeltaForm; readonly reduced: Uint8Array | undefined } | undefined;
   #lostNumber: number | undefined;
   #progressBootMs = 0;
   #sentBytes = 0;
@@ -81,6 +83,7 @@ export class DeltaSender {
   forget(): void {
     this.#sentBootMs.clear();
     this.#entries.clear();
+    this.#prepared = undefined;
     this.#lostNumber = undefined;
     this.#options.dedup?.noteReleased(Infinity);
   }
@@ -152,12 +155,16 @@ export class DeltaSender {
    * would have to put it there.
    */
   async #putFirst(encoded: Uint8Array, claims: Envelope): Promise<PutEntry> {
-    const reduced = await this.#options.dedup?.reduce(encoded);
-    const form = reduced ? REFERRING_FORM : FIRST_FORM;
-    const entry = journalEntry(this.#options.volume, { ...claims, form });
-    const bytes = reduced ?? encoded;
-    await this.#options.agent.putEntry(entry, bytes);
-    return { entry, sizeBytes: bytes.length };
+    const { dedup, volume, agent } = this.#options;
+    if (this.#prepared?.digest !== claims.digest) {
+      const { bytes, form } = (await dedup?.prepare(encoded)) ?? { bytes: encoded, form: FIRST_FORM };
+      this.#prepared = { digest: claims.digest, form, reduced: bytes === encoded ? undefined : bytes };
+    }
+    const { form, reduced = encoded } = this.#prepared;
+    const entry = journalEntry(volume, { ...claims, form });
+    await agent.putEntry(entry, reduced);
+    this.#prepared = undefined;
+    return { entry, sizeBytes: reduced.length };
   }
 
   /** By the journal in any case, and put again in any case: the cloud asks because it has no sound entry of this form. */
@@ -166,7 +173,7 @@ export class DeltaSender {
     { claims, form, queue }: { claims: Envelope; form: DeltaForm; queue: VolumeAnswer['queue'] },
   ): Promise<void> {
     const entry = journalEntry(this.#options.volume, { ...claims, form });
-    await this.#options.dedup?.noteAsked({ ...claims, form });
+    await this.#options.dedup?.noteAsked(claims);
     await this.#options.agent.putEntry(entry, encoded);
     await this.#options.agent.sendDelta(queue, { ...claims, entry });
     this.#note(`${claims.number} ${form}`, encoded.length);

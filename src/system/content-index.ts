@@ -37,7 +37,6 @@ const TABLES = `
   ) STRICT;
   CREATE INDEX IF NOT EXISTS pending ON entries (volume, generation, number) WHERE acknowledgedMs IS NULL;
   CREATE TABLE IF NOT EXISTS hooks (key INTEGER PRIMARY KEY, entry INTEGER NOT NULL) STRICT;
-  CREATE INDEX IF NOT EXISTS hooksOfEntry ON hooks (entry);
   PRAGMA user_version = ${LAYOUT};`;
 
 /** A block in the file: a key and two numbers of 32 bits. */
@@ -48,8 +47,7 @@ const SQLITE_BUSY = 5;
 
 const countSchema = z.object({ rows: z.int().nullable() });
 const versionSchema = z.object({ user_version: z.int() });
-const hookSchema = z.object({ entry: z.int() });
-const heldSchema = z.object({ id: z.int(), rowCount: z.int() });
+const heldSchema = z.object({ id: z.int(), rowCount: z.int(), blocks: z.instanceof(Uint8Array).nullable() });
 const blocksSchema = z.object({ blocks: z.instanceof(Uint8Array).nullable() });
 const entrySchema = z.object({
   name: z.string(),
@@ -78,7 +76,7 @@ interface Tables {
   readonly acknowledge: StatementSync;
   readonly oldest: StatementSync;
   readonly heldByName: StatementSync;
-  readonly deleteHooks: StatementSync;
+  readonly deleteHook: StatementSync;
   readonly emptyEntry: StatementSync;
   readonly deleteEntry: StatementSync;
   /** Rows in it, each entry counted as one more. */
@@ -108,7 +106,7 @@ class SqliteContentIndex implements OpenContentIndex {
       while (tables.rowCount > this.#rowsMax) {
         const oldest = heldSchema.parse(tables.oldest.get());
         if (oldest.id === Number(added.lastInsertRowid)) break;
-        tables.deleteHooks.run(oldest.id);
+        deleteHooks(tables, oldest);
         tables.deleteEntry.run(oldest.id);
         tables.rowCount -= oldest.rowCount;
       }
@@ -120,10 +118,9 @@ class SqliteContentIndex implements OpenContentIndex {
     return this.#use((tables) => {
       const hits = new Map<number, number>();
       for (const key of hooks) {
-        const found = tables.entryOfHook.get(key);
-        if (found === undefined) continue;
-        const { entry } = hookSchema.parse(found);
-        hits.set(entry, (hits.get(entry) ?? 0) + 1);
+        // A schema for each of so many would cost more than finding them.
+        const entry = tables.entryOfHook.get(key)?.['entry'];
+        if (typeof entry === 'number') hits.set(entry, (hits.get(entry) ?? 0) + 1);
       }
       const order = [...hits].sort(([a, aHits], [b, bHits]) => bHits - aHits || b - a);
       return order.map(([id, count]) => {
@@ -149,10 +146,10 @@ class SqliteContentIndex implements OpenContentIndex {
     this.#change((tables) => {
       const found = tables.heldByName.get(name);
       if (found === undefined) return;
-      const { id, rowCount } = heldSchema.parse(found);
-      tables.deleteHooks.run(id);
-      tables.emptyEntry.run(id);
-      tables.rowCount -= rowCount - 1;
+      const held = heldSchema.parse(found);
+      deleteHooks(tables, held);
+      tables.emptyEntry.run(held.id);
+      tables.rowCount -= held.rowCount - 1;
     });
   }
 
@@ -238,9 +235,9 @@ function open(file: string): Tables {
       acknowledge: database.prepare(
         'UPDATE entries SET acknowledgedMs = ? WHERE volume = ? AND generation = ? AND number <= ? AND acknowledgedMs IS NULL',
       ),
-      oldest: database.prepare('SELECT id, rowCount FROM entries ORDER BY id LIMIT 1'),
-      heldByName: database.prepare('SELECT id, rowCount FROM entries WHERE name = ?'),
-      deleteHooks: database.prepare('DELETE FROM hooks WHERE entry = ?'),
+      oldest: database.prepare('SELECT id, rowCount, blocks FROM entries ORDER BY id LIMIT 1'),
+      heldByName: database.prepare('SELECT id, rowCount, blocks FROM entries WHERE name = ?'),
+      deleteHook: database.prepare('DELETE FROM hooks WHERE key = ? AND entry = ?'),
       emptyEntry: database.prepare('UPDATE entries SET blocks = NULL, rowCount = 1 WHERE id = ?'),
       deleteEntry: database.prepare('DELETE FROM entries WHERE id = ?'),
       rowCount: rows ?? 0,
@@ -249,6 +246,11 @@ function open(file: string): Tables {
     database.close();
     throw error;
   }
+}
+
+/** A hook is one of the entry's keys: without an index of its own, the many that come cost half. */
+function deleteHooks(tables: Tables, { id, blocks }: z.infer<typeof heldSchema>): void {
+  for (const key of blocks === null ? [] : unpack(blocks).keys) tables.deleteHook.run(key, id);
 }
 
 function isBusy(error: unknown): boolean {

@@ -15,6 +15,7 @@ import { isLeewardError } from '../../src/kernel/errors.ts';
 import { volumeId } from '../../src/kernel/ids.ts';
 import type { VolumeRef } from '../../src/kernel/ids.ts';
 import { journalEntry } from '../../src/kernel/names.ts';
+import type { DeltaForm } from '../../src/kernel/names.ts';
 import type { ContentIndex } from '../../src/ports/content-index.ts';
 import { Deduplication } from '../../src/site/dedup/deduplication.ts';
 import { VolumeLog } from '../../src/site/volume-log.ts';
@@ -32,7 +33,7 @@ export interface Sending {
   readonly stored: Uint8Array;
   /** With references in it; undefined where it was sent as it is. */
   readonly reduced: Uint8Array | undefined;
-  readonly outcome: 'literal' | 'resolved' | 'asked';
+  readonly outcome: 'literal' | 'repeats' | 'resolved' | 'asked';
   /** Bytes of all that was sent. */
   readonly wireBytes: number;
 }
@@ -101,23 +102,24 @@ export class DedupVolume {
 
   /** Sends it, and again with all its bytes if the cloud cannot resolve it; then it is in the replica. */
   async send(stored: Uint8Array): Promise<Sending> {
-    const reduced = await this.dedup.reduce(stored);
-    if (!reduced) {
-      this.#take(stored);
-      return { stored, reduced, outcome: 'literal', wireBytes: stored.length };
-    }
+    const { bytes, form } = await this.dedup.prepare(stored);
+    const reduced = bytes === stored ? undefined : bytes;
     const { head } = openDelta(stored);
+    assert.equal(openDelta(bytes).head.digest, head.digest);
+    if (form !== 'refs-1') {
+      this.#take(bytes, form);
+      return { stored, reduced, outcome: reduced ? 'repeats' : 'literal', wireBytes: bytes.length };
+    }
+    const sent = checkSent(bytes);
+    assert(sent.outside.length > 0);
     try {
-      const sent = checkSent(reduced);
-      const whole = rehydrate(sent, (reference) => this.#content(reference));
-      assert.equal(whole.digest, head.digest);
-      this.#take(whole.bytes);
-      return { stored, reduced, outcome: 'resolved', wireBytes: reduced.length };
+      this.#take(rehydrate(sent, (reference) => this.#content(reference)).bytes, 'literal-1');
+      return { stored, reduced, outcome: 'resolved', wireBytes: bytes.length };
     } catch (error) {
       if (!isLeewardError(error, 'DELTA_INVALID')) throw error;
-      await this.dedup.noteAsked({ ...head, form: 'literal-1' });
-      this.#take(stored);
-      return { stored, reduced, outcome: 'asked', wireBytes: reduced.length + stored.length };
+      await this.dedup.noteAsked(head);
+      this.#take(stored, 'literal-1');
+      return { stored, reduced, outcome: 'asked', wireBytes: bytes.length + stored.length };
     }
   }
 
@@ -136,13 +138,15 @@ export class DedupVolume {
   }
 
   /** The entry in which the cloud keeps a delta. */
-  entryOf(stored: Uint8Array): string {
-    return journalEntry(this.#ref, { ...openDelta(stored).head, form: 'literal-1' });
+  entryOf(stored: Uint8Array, form: DeltaForm = 'literal-1'): string {
+    return journalEntry(this.#ref, { ...openDelta(stored).head, form });
   }
 
-  #take(encoded: Uint8Array): void {
+  #take(encoded: Uint8Array, form: DeltaForm): void {
     for (const piece of checkDelta(encoded).pieces()) setPiece(this.replica, piece);
-    this.#site.journal.set(this.entryOf(encoded), encoded);
+    const entry = this.entryOf(encoded, form);
+    assert(!this.#site.journal.has(entry), 'one name, one content');
+    this.#site.journal.set(entry, encoded);
   }
 
   #content(reference: OutsideReference): Uint8Array {

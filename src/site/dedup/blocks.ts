@@ -54,6 +54,7 @@ export async function readHashes(index: BlockIndex, blockNumbers: ArrayLike<numb
 /** The chosen ones of `blocks`. */
 export function selectBlocks(blocks: DeltaBlocks, isChosen: (index: number) => boolean): DeltaBlocks {
   const chosen = [...blocks.keys.keys()].filter(isChosen);
+  if (chosen.length === blocks.keys.length) return blocks;
   const hashes = new Uint8Array(chosen.length * BLOCK_HASH_BYTES);
   chosen.forEach((index, at) => {
     hashes.set(hashAt(blocks.hashes, index), at * BLOCK_HASH_BYTES);

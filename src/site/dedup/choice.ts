@@ -6,6 +6,7 @@
  * to the delta's own bytes cost none; and a delta with references costs two more than one without, since it is put into
  * the journal twice.
  */
+import { DELTA_LIMITS } from '../../delta/limits.ts';
 import type { ContentBlocks } from '../../ports/content-index.ts';
 import { BLOCK_BYTES } from '../../ranges/blocks.ts';
 import { BLOCK_PAGES, hashAt } from './blocks.ts';
@@ -18,7 +19,7 @@ import type { Matches } from './matches.ts';
  */
 export const REQUEST_BYTES = 32 * 1024;
 
-/** Requests that any delta with references costs more than one without. */
+/** Requests that a delta costs more whose references lead outside. */
 const REQUESTS_MORE = 2;
 
 /** An extent and a reference in a delta's tables: docs/delta-format.md. */
@@ -76,7 +77,7 @@ export function choose(blocks: DeltaBlocks, matches: Matches, blockBytes: number
   const kind = new Array<Choice['kind'][number]>(count).fill('literal');
   const place = new Float64Array(count).fill(-1);
   const { source } = matches;
-  let requests = REQUESTS_MORE;
+  let requests = 0;
   for (const { from, to } of priorRuns(blocks, matches.prior, blockBytes)) {
     requests += 1;
     for (let index = from; index < to; index += 1) {
@@ -88,7 +89,8 @@ export function choose(blocks: DeltaBlocks, matches: Matches, blockBytes: number
   source.forEach((candidate, index) => {
     if (candidate !== -1 && kind[index] === 'literal') uses.set(candidate, (uses.get(candidate) ?? 0) + 1);
   });
-  const paying = new Set([...uses].filter(([, used]) => used * blockBytes > REQUEST_BYTES).map(([one]) => one));
+  const ranked = [...uses].sort(([, a], [, b]) => b - a).slice(0, DELTA_LIMITS.sourcesMax);
+  const paying = new Set(ranked.filter(([, used]) => used * blockBytes > REQUEST_BYTES).map(([one]) => one));
   requests += paying.size;
   source.forEach((candidate, index) => {
     if (kind[index] !== 'literal' || !paying.has(candidate)) return;
@@ -96,7 +98,7 @@ export function choose(blocks: DeltaBlocks, matches: Matches, blockBytes: number
     place[index] = matches.sourcePage[index] ?? -1;
   });
   repeats(blocks, kind, place);
-  const costBytes = requests * REQUEST_BYTES;
+  const costBytes = (requests === 0 ? 1 : requests + REQUESTS_MORE) * REQUEST_BYTES;
   const choice = { kind, place, source, costBytes };
   return savedBytes(blocks, choice, blockBytes) > costBytes ? choice : undefined;
 }

@@ -3,8 +3,8 @@
  * "Deduplication").
  *
  * Invariants: the outbox holds literal deltas only, so that whatever was sent by reference can be sent with all its bytes;
- * a delta is cut once in its life, also over restarts, so that one name in the journal never stands for two contents; what
- * the site remembers is a hint, which the hashes in the delta make harmless: a wrong one costs one ask.
+ * a delta gets references once in its life, also over restarts, so that one name in the journal never stands for two
+ * contents; what the site remembers is a hint, which the hashes in the delta make harmless: a wrong one costs one ask.
  */
 import { openDelta } from '../../delta/delta.ts';
 import type { Delta } from '../../delta/delta.ts';
@@ -14,7 +14,7 @@ import { isLeewardError } from '../../kernel/errors.ts';
 import { volumeId } from '../../kernel/ids.ts';
 import type { VolumeRef } from '../../kernel/ids.ts';
 import { journalEntry } from '../../kernel/names.ts';
-import type { JournalEntryName } from '../../kernel/names.ts';
+import type { DeltaForm, JournalEntryName } from '../../kernel/names.ts';
 import type { ContentEntry, ContentIndex } from '../../ports/content-index.ts';
 import { BLOCK_BYTES } from '../../ranges/blocks.ts';
 import { blocksOf, hashAt, readHashes, selectBlocks } from './blocks.ts';
@@ -34,6 +34,9 @@ export interface DeduplicationOptions {
   readonly journalKeptMs: number;
 }
 
+/** Entries that a delta is compared with: twice what it can name, since samples only estimate which serve best. 4 MiB. */
+const CANDIDATES_MAX = 2 * DELTA_LIMITS.sourcesMax;
+
 export class Deduplication {
   readonly #options: DeduplicationOptions;
   /** What each delta referred to that was sent by reference and may be asked for again. */
@@ -44,21 +47,25 @@ export class Deduplication {
   }
 
   /**
-   * The delta `encoded` of the outbox with references in it, if that pays; undefined where it does not, and where the delta
-   * was asked for here before: then it has to be sent as it is. Remembers its content for the deltas to come. Errors:
-   * UNAVAILABLE when the index cannot be kept.
+   * What to send of the delta `encoded` of the outbox: with references where that pays. Remembers its content for the
+   * deltas to come. Where it was asked for before, by this process or one before it, nobody knows here what was sent: then
+   * it is all of it, under a name that stands for nothing else. Errors: UNAVAILABLE when the index cannot be kept.
    */
-  async reduce(encoded: Uint8Array): Promise<Uint8Array | undefined> {
+  async prepare(encoded: Uint8Array): Promise<Outgoing> {
+    const plain: Outgoing = { bytes: encoded, form: 'literal-1' };
     try {
       const delta = openDelta(encoded);
       const blocks = await blocksOf(delta, this.#options.log);
       const candidates = await this.#candidates(blocks);
-      const matches = match(blocks, candidates);
-      if (!(await this.#remember(delta, blocks, { candidates, matches }))) return undefined;
-      return await this.#write(delta, blocks, { candidates, matches });
+      const found = { blocks, candidates, matches: match(blocks, candidates) };
+      const reduced = await this.#reduce(delta, found);
+      if (!(await this.#remember(delta, found, reduced))) return { ...plain, form: 'literal-2' };
+      if (!reduced) return plain;
+      this.#sources.set(delta.head.number, reduced.sources);
+      return { bytes: reduced.bytes, form: reduced.isSelfContained ? 'literal-1' : 'refs-1' };
     } catch (error) {
       // The outbox's file is damaged: the cloud will say so of what is sent, and what is to be done is said then.
-      if (isLeewardError(error, 'DELTA_INVALID')) return undefined;
+      if (isLeewardError(error, 'DELTA_INVALID')) return plain;
       throw error;
     }
   }
@@ -70,15 +77,14 @@ export class Deduplication {
   }
 
   /**
-   * The cloud asks for a delta with all its bytes: whatever that one referred to is not trusted any more, and its own
-   * content will be in the entry that was asked for, which is none that is remembered here unless it is the first.
+   * The cloud asks for a delta with all its bytes: neither what that one referred to is trusted any more, nor that there is
+   * an entry that holds its content as it was remembered.
    */
-  async noteAsked(of: JournalEntryName): Promise<void> {
+  async noteAsked(of: Omit<JournalEntryName, 'form'>): Promise<void> {
     const { index, volume } = this.#options;
     for (const name of this.#sources.get(of.number) ?? []) await index.forget(name);
     this.#sources.delete(of.number);
-    const name = nameOf(volume, of);
-    if (name !== journalEntry(volume, of)) await index.forget(name);
+    await index.forget(nameOf(volume, of));
   }
 
   /** Nothing up to `number` will be asked for again. */
@@ -90,7 +96,7 @@ export class Deduplication {
     const { index, volume } = this.#options;
     const candidates: Candidate[] = [];
     for (const entry of await index.find(hooksOf(blocks))) {
-      if (candidates.length === DELTA_LIMITS.sourcesMax) break;
+      if (candidates.length === CANDIDATES_MAX) break;
       const isLive = this.#ageMs(entry) < this.#options.journalKeptMs;
       const isOwnVolume = entry.volume === volumeId(volume);
       if (!isLive && !isOwnVolume) continue;
@@ -101,16 +107,25 @@ export class Deduplication {
   }
 
   /** Remembers what no entry has, or only one whose time is half over. False where this delta was remembered before. */
-  async #remember(delta: Delta, blocks: DeltaBlocks, { candidates, matches }: Found): Promise<boolean> {
+  async #remember(
+    delta: Delta,
+    { blocks, candidates, matches }: Found,
+    reduced: Reduced | undefined,
+  ): Promise<boolean> {
     const { index, volume, journalKeptMs } = this.#options;
     const { generation, number } = delta.head;
     const isFresh = candidates.map(({ entry }) => this.#ageMs(entry) < journalKeptMs / 2);
-    const added = selectBlocks(blocks, (at) => isFresh[matches.source[at] ?? -1] !== true);
+    // A delta that refers to others gets its literal bytes back in the cloud, and then has them where the stored one has.
+    const pages = reduced?.isSelfContained === true ? reduced.writtenPages : blocks.pages;
+    const added = selectBlocks({ ...blocks, pages: Uint32Array.from(pages) }, (at) => {
+      return isFresh[matches.source[at] ?? -1] !== true && pages[at] !== -1;
+    });
     const entry: ContentEntry = { name: nameOf(volume, delta.head), volume: volumeId(volume), generation, number };
     return await index.add(entry, added, hooksOf(added));
   }
 
-  async #write(delta: Delta, blocks: DeltaBlocks, { candidates, matches }: Found): Promise<Uint8Array | undefined> {
+  /** The delta with references, if that pays. */
+  async #reduce(delta: Delta, { blocks, candidates, matches }: Found): Promise<Reduced | undefined> {
     // The most extents that references can add: each block's own, and what is left of its literal one.
     if (delta.extents.length + 2 * blocks.keys.length > DELTA_LIMITS.extentsMax) return undefined;
     const { literalBytes, totalBytes } = delta.head;
@@ -119,11 +134,11 @@ export class Deduplication {
     const choice = choose(blocks, { ...matches, prior }, blockBytes);
     if (!choice) return undefined;
     const sources = candidates.map(({ entry }) => entry.name);
-    const { bytes } = writeReduced({ delta, blocks, choice, sources });
+    const { bytes, writtenPages } = writeReduced({ delta, blocks, choice, sources });
     if (totalBytes - bytes.length <= choice.costBytes) return undefined;
-    const used = new Set(openDelta(bytes).outside.flatMap((one) => (one.kind === 'journal' ? [one.source] : [])));
-    this.#sources.set(delta.head.number, [...used]);
-    return bytes;
+    const { outside } = openDelta(bytes);
+    const used = new Set(outside.flatMap((one) => (one.kind === 'journal' ? [one.source] : [])));
+    return { bytes, sources: [...used], writtenPages, isSelfContained: outside.length === 0 };
   }
 
   /**
@@ -157,7 +172,24 @@ export class Deduplication {
   }
 }
 
+/** What is sent of a delta, and the form of its entry: docs/names.md. */
+export interface Outgoing {
+  readonly bytes: Uint8Array;
+  readonly form: DeltaForm;
+}
+
+interface Reduced {
+  readonly bytes: Uint8Array;
+  /** Names of the entries that it refers to. */
+  readonly sources: readonly string[];
+  /** Where each block that stayed literal stands in its own literal bytes, in pages; -1 for the others. */
+  readonly writtenPages: Int32Array;
+  /** Whether it refers to nothing but its own bytes: then it is a literal entry as it is. */
+  readonly isSelfContained: boolean;
+}
+
 interface Found {
+  readonly blocks: DeltaBlocks;
   readonly candidates: readonly Candidate[];
   readonly matches: Matches;
 }

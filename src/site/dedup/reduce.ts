@@ -6,7 +6,6 @@
  */
 import type { Delta } from '../../delta/delta.ts';
 import { DeltaWriter } from '../../delta/write.ts';
-import type { EncodedDelta } from '../../delta/write.ts';
 import { PAGE_BYTES } from '../../kernel/units.ts';
 import { BLOCK_BYTES } from '../../ranges/blocks.ts';
 import { BLOCK_PAGES, literalBytesOf } from './blocks.ts';
@@ -23,8 +22,15 @@ export interface Reduction {
   readonly sources: readonly string[];
 }
 
+/** What was written. */
+export interface Written {
+  readonly bytes: Uint8Array;
+  /** Where each block that stayed literal stands in the literal bytes of what was written, in pages; -1 for the others. */
+  readonly writtenPages: Int32Array;
+}
+
 /** Writes it. Holds the delta's literal bytes and the result. Errors: DELTA_INVALID when the outbox's file is damaged. */
-export function writeReduced(reduction: Reduction): EncodedDelta {
+export function writeReduced(reduction: Reduction): Written {
   return new Reducer(reduction).run();
 }
 
@@ -32,18 +38,17 @@ class Reducer {
   readonly #of: Reduction;
   readonly #literals: Uint8Array;
   readonly #writer: DeltaWriter;
-  /** Where each block that stayed literal lies in the literal bytes of what is written. */
-  readonly #writtenAt: Float64Array;
+  readonly #writtenPages: Int32Array;
   #next = 0;
 
   constructor(reduction: Reduction) {
     this.#of = reduction;
     this.#literals = literalBytesOf(reduction.delta);
     this.#writer = new DeltaWriter(reduction.delta.head);
-    this.#writtenAt = new Float64Array(reduction.blocks.keys.length).fill(-1);
+    this.#writtenPages = new Int32Array(reduction.blocks.keys.length).fill(-1);
   }
 
-  run(): EncodedDelta {
+  run(): Written {
     const { delta } = this.#of;
     let at = 0;
     for (const { kind, offset, lengthBytes } of delta.extents) {
@@ -52,7 +57,8 @@ class Reducer {
       this.#literal({ offset, at, end: at + lengthBytes });
       at += lengthBytes;
     }
-    return this.#writer.finish({ marker: delta.head.marker });
+    const { bytes } = this.#writer.finish({ marker: delta.head.marker });
+    return { bytes, writtenPages: this.#writtenPages };
   }
 
   /** One literal extent, whose bytes lie from `at` to `end`: runs of references, and what lies between them. */
@@ -67,7 +73,7 @@ class Reducer {
     while (blockAt(this.#next) < end) {
       const from = this.#next;
       if (this.#of.choice.kind[from] === 'literal') {
-        this.#writtenAt[from] = this.#writer.literalBytes + blockAt(from) - done;
+        this.#writtenPages[from] = (this.#writer.literalBytes + blockAt(from) - done) / PAGE_BYTES;
         this.#next = from + 1;
         continue;
       }
@@ -87,7 +93,7 @@ class Reducer {
     while (to < blocks.keys.length && choice.kind[to] === choice.kind[from] && isNeighbour(blocks, to)) {
       const goesOnHere = {
         literal: () => false,
-        own: () => this.#ownAt(to) === this.#ownAt(to - 1) + BLOCK_BYTES,
+        own: () => this.#ownPage(to) === this.#ownPage(to - 1) + BLOCK_PAGES,
         prior: () => goesOn(choice.place, to, 1),
         journal: () => goesOn(choice.place, to, BLOCK_PAGES) && choice.source[to] === choice.source[to - 1],
       }[choice.kind[to] ?? 'literal'];
@@ -102,7 +108,7 @@ class Reducer {
     const place = choice.place[block] ?? -1;
     switch (choice.kind[block]) {
       case 'own':
-        this.#writer.own(offset, this.#ownAt(block), content);
+        this.#writer.own(offset, this.#ownPage(block) * PAGE_BYTES, content);
         break;
       case 'prior':
         this.#writer.prior(offset, place * BLOCK_BYTES, content);
@@ -119,7 +125,7 @@ class Reducer {
     }
   }
 
-  #ownAt(block: number): number {
-    return this.#writtenAt[this.#of.choice.place[block] ?? -1] ?? -1;
+  #ownPage(block: number): number {
+    return this.#writtenPages[this.#of.choice.place[block] ?? -1] ?? -1;
   }
 }
