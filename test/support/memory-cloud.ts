@@ -111,10 +111,14 @@ export class MemoryCloud implements CloudLink {
     return outcomes;
   }
 
+  /** What the timer does: whatever is left to be done without any message. */
+  async sweep(): Promise<void> {
+    await this.#worker.sweeper.run([]);
+  }
+
   /** The replica's data as it is now. */
   async replica(): Promise<Uint8Array> {
-    const { replica } = currentGeneration(await this.storage.volume(this.site));
-    const { volumeBytes } = this.site;
+    const { replica, volumeBytes } = currentGeneration(await this.storage.volume(this.site));
     if (!(await this.storage.replicas.properties(replica))) return new Uint8Array(volumeBytes);
     return await this.storage.replicas.read(replica, { offset: 0, lengthBytes: volumeBytes });
   }

@@ -4,17 +4,18 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, Server } from 'node:http';
 import { once } from 'node:events';
 import { after, before, describe, test } from 'node:test';
-import { BlobServiceClient, ContainerSASPermissions } from '@azure/storage-blob';
+import { BlobSASPermissions, BlobServiceClient, ContainerSASPermissions } from '@azure/storage-blob';
 import type { ContainerClient } from '@azure/storage-blob';
 import { QueueSASPermissions, QueueServiceClient } from '@azure/storage-queue';
 import type { QueueClient } from '@azure/storage-queue';
 import { LeewardError, describeError } from '../../src/kernel/errors.ts';
-import { KIB } from '../../src/kernel/units.ts';
+import { KIB, MIB } from '../../src/kernel/units.ts';
 import { CURRENT_VERSION } from '../../src/kernel/versions.ts';
 import { INLINE_BYTES_MAX } from '../../src/protocol/envelope.ts';
 import { sign } from '../../src/protocol/signed.ts';
 import { HttpCloudLink } from '../../src/system/cloud-link.ts';
 import { FetchHttp } from '../../src/system/http.ts';
+import { assertSameBytes } from '../support/bytes.ts';
 import { startAzurite } from '../support/azurite.ts';
 import type { Azurite } from '../support/azurite.ts';
 import { SiteFixture } from '../support/site-fixture.ts';
@@ -176,6 +177,29 @@ describe('storage', () => {
     assert.equal(Buffer.from(message?.messageText ?? '', 'base64').toString('utf8'), text);
     assert.ok((message?.expiresOn.getTime() ?? 0) > until(365 * 24 * 3_600_000).getTime());
     await assert.rejects(link.sendMessage(queueUrl('a'), 'x'.repeat(48 * KIB + 1)), { code: 'MESSAGE_INVALID' });
+  });
+
+  test('takes raw pages by a SAS of one blob, over what stood there, and refuses what lies behind its end', async () => {
+    const blob = container.getPageBlobClient('volume.vhd');
+    await blob.create(MIB);
+    const url = async (expiresOn = until(60_000)): Promise<string> =>
+      blob.generateSasUrl({ permissions: BlobSASPermissions.parse('w'), expiresOn });
+    await link.putPages(await url(), 512, new Uint8Array(1024).fill(1));
+    await link.putPages(await url(), 1024, new Uint8Array(512).fill(2));
+    await link.putPages(await url(), MIB - 4096, new Uint8Array(4096).fill(3));
+    const expected = new Uint8Array(MIB)
+      .fill(1, 512, 1024)
+      .fill(2, 1024, 1536)
+      .fill(3, MIB - 4096);
+    assertSameBytes(await blob.downloadToBuffer(), expected);
+    await assert.rejects(link.putPages(await url(), MIB, new Uint8Array(512)), { code: 'UNAVAILABLE' });
+    const ended = await url(until(-60_000));
+    await assertDenied(link.putPages(ended, 0, new Uint8Array(512)), ended);
+    const readOnly = await blob.generateSasUrl({
+      permissions: BlobSASPermissions.parse('r'),
+      expiresOn: until(60_000),
+    });
+    await assertDenied(link.putPages(readOnly, 0, new Uint8Array(512)), readOnly);
   });
 
   test('denies what a SAS does not give, and one that ended; no error shows it', async () => {
