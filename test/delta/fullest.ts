@@ -1,4 +1,5 @@
 /** The delta that takes a reader most: all content, all extents, as many references as fit, every text as long as may be. */
+import assert from 'node:assert/strict';
 import { DELTA_LIMITS } from '../../src/delta/limits.ts';
 import { DeltaWriter } from '../../src/delta/write.ts';
 import { GIB, KIB, MIB } from '../../src/kernel/units.ts';
@@ -12,7 +13,7 @@ export function longNames(count: number): string[] {
   });
 }
 
-/** A third own references, a third to sources, the rest literal; zeros up to as many extents as may be. */
+/** Own references and references to sources in turn, the rest literal; zeros up to as many extents as may be. */
 export function fullest(): Uint8Array {
   const writer = new DeltaWriter(
     {
@@ -37,5 +38,8 @@ export function fullest(): Uint8Array {
     else writer.journal(offset, { entry: sources[index % 32] ?? '', at: 0 }, page);
   }
   for (; writer.extentCount < DELTA_LIMITS.extentsMax; offset += 1024) writer.zeros(offset, 512);
-  return writer.finish({ marker: { name: 'm'.repeat(128), consistency: 'crash', timeMs: 1 } }).bytes;
+  const { encodedBytes } = writer;
+  const { bytes } = writer.finish({ marker: { name: 'm'.repeat(128), consistency: 'crash', timeMs: 1 } });
+  assert.equal(encodedBytes, bytes.length, 'a writer says how large the delta gets');
+  return bytes;
 }
