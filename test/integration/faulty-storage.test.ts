@@ -5,13 +5,14 @@
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir, open, writeFile } from 'node:fs/promises';
+import { mkdir, open, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { isLeewardError } from '../../src/kernel/errors.ts';
 import { KIB, MIB } from '../../src/kernel/units.ts';
+import { VHD_FOOTER_BYTES } from '../../src/vhd/footer.ts';
 import { assertSameBytes } from '../support/bytes.ts';
 import { Chance, seedOfRun } from '../support/integration/chance.ts';
 import { FAULTS } from '../support/integration/fault-proxy.ts';
@@ -34,6 +35,7 @@ const SITE = 'acme/paris';
 const SMALL = `${SITE}/shop/small`;
 const LARGE = `${SITE}/shop/large`;
 const LATE = `${SITE}/shop/late`;
+const GROWN = `${SITE}/shop/grown`;
 
 const seed = seedOfRun();
 let stack: LiveStack;
@@ -247,5 +249,37 @@ test('each kind of write that lands after its retry, and after the deltas that f
   await appliedAll(volume);
   assertSameBytes(await replicaOf(volume), await volume.read(), LATE);
   await provePoints(stack.storage, LATE, { contents: volume.contents, count: Infinity });
+  assert.deepEqual(await stack.setAside(), [], 'nothing is set aside');
+});
+
+test('a growth that lands after its retry, and after the volume shrank again, does not make the blob larger', async () => {
+  const volume = await add(GROWN, { sizeBytes: MIB });
+  const path = join(folder, `${volume.ref.group}-${volume.ref.volume}.img`);
+  const replicate = async (volumeBytes: number): Promise<void> => {
+    await truncate(path, volumeBytes);
+    await volume.change(new Chance(seed, 'grown changes'), { count: 4, bytesMax: 4 * KIB });
+    await interval(volume);
+    await appliedAll(volume);
+    const { generation } = await stateOf(stack.storage, GROWN);
+    assert.equal(generation.volumeBytes, volumeBytes);
+    const { sizeBytes } = (await stack.storage.replicas.properties(generation.replica)) ?? {};
+    assert.equal(sizeBytes, volumeBytes + VHD_FOOTER_BYTES);
+    const bytes = await vhdBytes(stack.storage, generation.replica, { volumeBytes });
+    assertSameBytes(bytes, await volume.read(), `${GROWN} at ${volumeBytes}`);
+  };
+  await replicate(MIB);
+  const grow = storage.blobs.holdNext(
+    ({ path: blob, headers }) => blob.endsWith('/grown/00000001.vhd') && 'x-ms-blob-content-length' in headers,
+  );
+  await replicate(3 * MIB);
+  await grow.caught;
+  const shrink = storage.blobs.holdNext(
+    ({ path: blob, headers }) => blob.endsWith('/grown/00000001.vhd') && 'x-ms-blob-content-length' in headers,
+  );
+  await replicate(2 * MIB);
+  await shrink.caught;
+  assert.deepEqual([await grow.release(), await shrink.release()], [412, 412]);
+  await replicate(2 * MIB);
+  await replicate(4 * MIB);
   assert.deepEqual(await stack.setAside(), [], 'nothing is set aside');
 });
