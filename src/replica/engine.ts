@@ -60,11 +60,14 @@ export interface EngineOptions {
   readonly figures?: Figures;
 }
 
-/** How far {@link ReplicaEngine.advance} came. */
-export type Progress = 'caught-up' | 'more';
+/** How far {@link ReplicaEngine.advance} came; 'not-taken' when what was offered did not come next any more. */
+export type Progress = 'caught-up' | 'more' | 'not-taken';
 
 /** How long to wait before a courtesy to another worker's claim is reconsidered. */
 const COURTESY_MS = 250;
+
+/** Volumes whose state is kept in memory: a document has some 10 KiB. */
+const VOLUMES_RECALLED_MAX = 500;
 
 /** Does what the state and the journal of one volume allow: {@link ReplicaEngine.advance}. */
 export type Advance = (offered?: { seen: Seen; kept: KeptDelta }) => Promise<Progress>;
@@ -81,6 +84,8 @@ export class ReplicaEngine {
   readonly #applier: Applier;
   readonly #lock = new KeyedLock();
   readonly #slots: Slots;
+  /** Where volumes stood when this process left them, the one that was left longest ago first. */
+  readonly #left = new Map<string, Seen & { readonly bootMs: number }>();
 
   constructor(ports: EnginePorts, options: EngineOptions) {
     this.#ports = ports;
@@ -175,6 +180,23 @@ export class ReplicaEngine {
     return { held, nowMs: serviceNowMs };
   }
 
+  /**
+   * The state as this process left it at rest. It may have changed since: all that can be decided by it is what to try
+   * under its ETag, which saves the reading where a volume's deltas come one by one.
+   */
+  recall(volume: VolumeRef): Seen | undefined {
+    const left = this.#left.get(volumeId(volume));
+    return left && { held: left.held, nowMs: left.nowMs + this.#ports.clock.bootMs() - left.bootMs };
+  }
+
+  #leave(volume: VolumeRef, { held, nowMs }: Seen): void {
+    const id = volumeId(volume);
+    this.#left.delete(id);
+    this.#left.set(id, { held, nowMs, bootMs: this.#ports.clock.bootMs() });
+    const [oldest] = this.#left.keys();
+    if (this.#left.size > VOLUMES_RECALLED_MAX && oldest !== undefined) this.#left.delete(oldest);
+  }
+
   async #advance(volume: VolumeRef, offered?: { seen: Seen; kept: KeptDelta }): Promise<Progress> {
     const untilMs = this.#ports.clock.bootMs() + this.#options.budgetMs;
     let seen = offered?.seen;
@@ -186,8 +208,13 @@ export class ReplicaEngine {
           seen = await this.#take(volume, seen, offer);
           continue;
         }
+        const { tip } = currentGeneration(seen.held.value);
+        if (offer && offer.delta.head.number > tip.number) return 'not-taken';
         offer = undefined;
-        if (!hasWork(seen.held.value)) return 'caught-up';
+        if (!hasWork(seen.held.value)) {
+          this.#leave(volume, seen);
+          return 'caught-up';
+        }
         const before: Seen = seen;
         seen = undefined;
         const step = await this.#step(volume, before);

@@ -127,9 +127,20 @@ export class Ingest {
   async #take(envelope: Envelope, site: SiteDocument): Promise<IngestOutcome> {
     const volume = identifyVolume(envelope, site);
     return this.#ports.engine.taking(volume, async (advance) => {
+      const recalled = this.#recallFor(envelope, volume);
+      if (recalled) return this.#takeIn(envelope, volume, { seen: recalled, isRecalled: true, go: advance });
       const seen = await this.#lookOrAdmit(envelope, volume, site);
-      return this.#takeIn(envelope, volume, { seen, go: advance });
+      return this.#takeIn(envelope, volume, { seen, isRecalled: false, go: advance });
     });
+  }
+
+  /** The state as it was left, where a delta that travels inline seems to come next in it. */
+  #recallFor({ inline, generation, number }: Envelope, volume: VolumeRef): Seen | undefined {
+    const recalled = this.#ports.engine.recall(volume);
+    if (!recalled || inline === undefined) return undefined;
+    const { current } = recalled.held.value;
+    const isNext = generation === current && number === currentGeneration(recalled.held.value).tip.number + 1;
+    return isNext ? recalled : undefined;
   }
 
   /** The volume's state; a volume that a rule admits begins with whichever of its deltas comes first. */
@@ -148,7 +159,7 @@ export class Ingest {
   async #takeIn(
     envelope: Envelope,
     volume: VolumeRef,
-    { seen, go }: { seen: Seen; go: Advance },
+    { seen, isRecalled, go }: { seen: Seen; isRecalled: boolean; go: Advance },
   ): Promise<IngestOutcome> {
     const { held } = seen;
     const advance: Advance = async (offered) => this.#advance(volume, go, offered);
@@ -156,6 +167,10 @@ export class Ingest {
     const { head } = sent.delta;
     const outcome = { volume: head.volume, number: head.number };
     const position = positionOf(held.value, head);
+    const again = async (): Promise<IngestOutcome> =>
+      this.#takeIn(envelope, volume, { seen: await this.#ports.engine.look(volume), isRecalled: false, go });
+    // Only what comes next may be tried on a state that others may have changed since.
+    if (isRecalled && position.at !== 'next') return again();
     switch (position.at) {
       case 'refused':
         return this.#refuseDelta(volume, held.value, position);
@@ -169,6 +184,7 @@ export class Ingest {
           return { outcome: await this.#wait(volume, held.value, sent, advance), ...outcome };
         const kept = await this.#keep(volume, held.value, sent);
         const progress = await advance({ seen, kept });
+        if (progress === 'not-taken') return again();
         return { outcome: progress === 'caught-up' ? 'applied' : 'durable', ...outcome };
       }
     }

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { QUEUES } from '../../src/kernel/names.ts';
 import { KIB, PAGE_BYTES } from '../../src/kernel/units.ts';
 import { replicaProblem } from '../support/replica-check.ts';
-import { deliver, sound, start } from './start.ts';
+import { deliver, reasonOf, sound, start } from './start.ts';
 
 test('deltas in order are applied one by one', async () => {
   const { storage, site, worker } = await start();
@@ -168,6 +168,22 @@ test('one inline delta with a marker on a quiet volume costs at most twelve requ
     assert.equal(retention, snapshotsKept === 2 ? 1 : 0);
     assert(sending + receiving + deleting + calls.length <= 12, calls.join(' '));
   }
+});
+
+test('a state that was recalled, and that others have changed since, decides nothing', async () => {
+  const { storage, site, worker } = await start();
+  const other = storage.worker();
+  await worker.receive(site.inline(site.next()));
+  await other.receive(site.inline(site.next()));
+  // The first worker remembers delta 1 as the tip: delta 2 comes once more, and 3 is not early.
+  const again = site.forkAt(1).next();
+  assert.equal((await worker.receive(site.inline(again))).outcome, 'applied');
+  await worker.receive(site.inline(site.next()));
+  await other.engine.endTerm(site.ref, 1);
+  const late = site.forkAt(3).next();
+  assert.match(await reasonOf(storage, await worker.receive(site.inline(late))), /term: 1 has ended/);
+  const { applied, tip } = await storage.generation(site);
+  assert.deepEqual([applied.number, tip.number], [3, 3]);
 });
 
 test('messages go back to no queue and stay nowhere when they were sound', async () => {
