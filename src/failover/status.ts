@@ -10,7 +10,7 @@ import { runKind } from '../documents/run.ts';
 import type { RunDocument } from '../documents/run.ts';
 import { heartbeatKind } from '../documents/site.ts';
 import type { Documents } from '../documents/store.ts';
-import { currentGeneration, volumeKind } from '../documents/volume.ts';
+import { currentGeneration, isReady, volumeKind } from '../documents/volume.ts';
 import type { VolumeDocument } from '../documents/volume.ts';
 import { inBatches } from '../health/batches.ts';
 import { describeError } from '../kernel/errors.ts';
@@ -54,6 +54,18 @@ export interface VolumeStatus {
   readonly lagMs: number | null;
   readonly points: number;
   readonly newestPoint: { readonly marker: string; readonly number: number; readonly takenAtMs: number } | null;
+  /** Points of which every hash was the site's. */
+  readonly verifiedPoints: number;
+  /** What the newest comparison with the site found that came to its end; null before the first. */
+  readonly compared: { readonly number: number; readonly atMs: number; readonly differingBytes: number } | null;
+  /** The state that is being compared, or waits for it. */
+  readonly comparing: number | null;
+  /** How much the site is asked to send again, since it differs. */
+  readonly repairBytes: number | null;
+  /** What the generation begins from, while that is being made. */
+  readonly base: { readonly from: string; readonly phase: string } | null;
+  /** Why a next generation was decided on; null once it has begun. */
+  readonly reseed: string | null;
   readonly trouble: string | null;
 }
 
@@ -143,8 +155,20 @@ function volumeStatus(document: VolumeDocument, nowMs: number): VolumeStatus {
     lagMs: begun ? nowMs - sourceTimeMs : null,
     points: offered?.snapshots.length ?? 0,
     newestPoint: newest ? { marker: newest.marker, number: newest.number, takenAtMs: newest.takenAtMs } : null,
+    verifiedPoints: offered?.snapshots.filter(({ verifiedAtMs }) => verifiedAtMs !== undefined).length ?? 0,
+    compared: comparedOf(document),
+    comparing: document.verification?.number ?? null,
+    repairBytes: document.repair?.ranges.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0) ?? null,
+    base: isReady(generation) || !generation.base ? null : { from: generation.base.from, phase: generation.base.phase },
+    reseed: document.reseed?.reason ?? null,
     trouble: document.trouble?.message ?? null,
   };
+}
+
+function comparedOf({ compared }: VolumeDocument): VolumeStatus['compared'] {
+  if (!compared) return null;
+  const { number, atMs, differingBytes } = compared;
+  return { number, atMs, differingBytes };
 }
 
 function runStatus(run: RunDocument): RunStatus {

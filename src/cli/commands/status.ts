@@ -5,10 +5,10 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { knownSiteStatus } from '../../app/status.ts';
-import type { GroupStatus, SiteStatus, Unreadable } from '../../failover/status.ts';
+import type { GroupStatus, SiteStatus, Unreadable, VolumeStatus } from '../../failover/status.ts';
 import { chooseSite, namedSite, openCloud } from '../context.ts';
 import { outputOf, placesOf } from '../globals.ts';
-import { showDuration, table } from '../output.ts';
+import { showBytes, showDuration, table } from '../output.ts';
 
 export function addStatus(program: Command): void {
   program
@@ -35,13 +35,14 @@ function describeGroup(group: GroupStatus | Unreadable): string {
   if (isUnreadable(group)) return `${group.document}: ${group.unreadable}`;
   const volumes = group.volumes.map((volume) =>
     isUnreadable(volume)
-      ? [volume.document, '', '', '', '', volume.unreadable]
+      ? [volume.document, '', '', '', '', '', volume.unreadable]
       : [
           volume.volume,
           volume.tipNumber,
           volume.appliedNumber,
           volume.points,
           volume.lagMs === null ? '' : showDuration(volume.lagMs),
+          describeCare(volume),
           volume.trouble ?? '',
         ],
   );
@@ -52,9 +53,23 @@ function describeGroup(group: GroupStatus | Unreadable): string {
   );
   return [
     `${group.group}: term ${group.term} ${group.phase}, held by the ${group.holder}`,
-    table(volumes, ['volume', 'acknowledged', 'applied', 'points', 'age', 'trouble']),
+    table(volumes, ['volume', 'acknowledged', 'applied', 'points', 'age', 'care', 'trouble']),
     ...(runs.length > 0 ? [table(runs, ['run', 'state', 'step', 'by', 'failure'])] : []),
   ].join('\n');
+}
+
+/** What is being done for the volume beside its deltas. */
+function describeCare(volume: VolumeStatus): string {
+  const { base, comparing, repairBytes, reseed, verifiedPoints } = volume;
+  return [
+    reseed === null ? undefined : `next generation: ${reseed}`,
+    base === null ? undefined : `base from ${base.from}: ${base.phase}`,
+    comparing === null ? undefined : `comparing delta ${comparing}`,
+    repairBytes === null ? undefined : `repairs ${showBytes(repairBytes)}`,
+    verifiedPoints === 0 ? undefined : `${verifiedPoints} verified`,
+  ]
+    .filter((part) => part !== undefined)
+    .join('; ');
 }
 
 function isUnreadable(part: object): part is Unreadable {
