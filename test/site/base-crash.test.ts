@@ -32,28 +32,13 @@ function faulty(store: SiteStore, faults: Faults): SiteStore {
   });
 }
 
-/** The cloud's part: each heartbeat takes it one step further. */
-function stepOf(cloud: ModelCloud): ModelCloud['onHeartbeat'] {
-  return (said) => {
-    const { base } = cloud.saying;
-    if (base === undefined && said.direct === true && said.stored === 0 && cloud.heads.length === 0) {
-      cloud.upload = new Uint8Array(said.volumeBytes ?? 0);
-      cloud.saying = { base: { from: 'upload', phase: 'open', listed: false, uploadUrl: 'https://model.test/upload' } };
-    } else if (base?.phase === 'open' && cloud.lists.length > 0) {
-      cloud.saying = { base: { ...base, phase: 'copying', listed: true } };
-    } else if (base?.phase === 'copying' && cloud.lists.length > 0) {
-      cloud.openBase(base.from === 'upload' ? cloud.upload : cloud.replica, cloud.lists[0] ?? assert.fail('no list'));
-    } else if (said.repaired !== undefined && said.repaired === cloud.saying.repair?.id) {
-      cloud.saying = { ...cloud.saying, repair: undefined };
-    }
-  };
-}
-
 async function run(crashAt: number, when: Faults['when']): Promise<Faults> {
   const cloud = new ModelCloud(VOLUME_BYTES);
   const site = new MemorySite(cloud);
   const { volume, store } = site;
-  cloud.onHeartbeat = stepOf(cloud);
+  cloud.onHeartbeat = (said) => {
+    cloud.stepBase(said);
+  };
   const faults: Faults = { count: 0, crashAt, when };
   const options = { directFromBytes: KIB, deltaLiteralBytesMax: 64 * KIB };
   let chance = crashAt;
@@ -89,8 +74,7 @@ async function run(crashAt: number, when: Faults['when']): Promise<Faults> {
   // The next generation begins from a point that holds something else.
   const point = cloud.replica.slice();
   point.fill(66, 250 * KIB, 251 * KIB);
-  cloud.nextGeneration(point);
-  cloud.saying = { base: { from: 'point', phase: 'copying', listed: false } };
+  cloud.resyncFrom(point);
   await persist(async ({ agent }) => {
     await agent.heartbeat();
   });

@@ -16,17 +16,7 @@ const DIRECT: Partial<ReplicatorOptions> = { directFromBytes: MIB };
 function directCloud(volumeBytes = VOLUME_BYTES): ModelCloud {
   const cloud = new ModelCloud(volumeBytes);
   cloud.onHeartbeat = (said) => {
-    const { base } = cloud.saying;
-    if (base === undefined && said.direct === true && said.stored === 0) {
-      cloud.upload = new Uint8Array(said.volumeBytes ?? 0);
-      cloud.saying = {
-        base: { from: 'upload', phase: 'open', listed: false, uploadUrl: 'https://model.test/upload-1' },
-      };
-    } else if (base?.phase === 'open' && cloud.lists.length > 0) {
-      cloud.saying = { base: { from: 'upload', phase: 'copying', listed: true } };
-    } else if (base?.phase === 'copying') {
-      cloud.openBase(cloud.upload, cloud.lists[0] ?? assert.fail('no list'));
-    }
+    cloud.stepBase(said);
   };
   return cloud;
 }
@@ -198,16 +188,10 @@ async function resynced(options: { point: (bytes: Uint8Array) => Uint8Array }) {
   const { agent, replicator } = await site.start();
   await replicator.replicateOnce(CRASH);
   await replicator.waitUntilAcknowledged(10_000);
-  cloud.nextGeneration(options.point(cloud.replica.slice()));
-  cloud.saying = { base: { from: 'point', phase: 'copying', listed: false } };
+  cloud.resyncFrom(options.point(cloud.replica.slice()));
   await agent.heartbeat();
-  cloud.onHeartbeat = () => {
-    const { base } = cloud.saying;
-    if (base?.phase === 'copying' && cloud.lists.length > 0) {
-      cloud.saying = { base: { from: 'point', phase: 'comparing', listed: true } };
-    } else if (base?.phase === 'comparing') {
-      cloud.openBase(cloud.replica, cloud.lists[0] ?? assert.fail('no list'));
-    }
+  cloud.onHeartbeat = (said) => {
+    cloud.stepBase(said);
   };
   return { cloud, site, agent, replicator };
 }
@@ -250,9 +234,7 @@ test('a point of another size than the volume now has is brought to it', async (
 test('a site that has lost all it knew asks for another generation, and compares it with the volume', async () => {
   const { cloud, site } = await resynced({ point: (bytes) => bytes.fill(66, 4 * MIB, 4 * MIB + 512) });
   // It was the chain of generation 1 that it should have gone on with.
-  const { saying, onHeartbeat } = cloud;
   cloud.saying = { acknowledged: { number: 5, digest: 'ab'.repeat(32) } };
-  cloud.onHeartbeat = () => undefined;
   const fresh = new MemorySite(cloud);
   fresh.volume.bytes = site.volume.bytes;
   const { agent, replicator } = await fresh.start();
@@ -264,9 +246,7 @@ test('a site that has lost all it knew asks for another generation, and compares
   assert.equal(cloud.heard.at(-1)?.wants, 'generation');
   assert.equal(cloud.heard.at(-1)?.generation, 2);
 
-  cloud.nextGeneration(cloud.replica);
-  cloud.saying = saying;
-  cloud.onHeartbeat = onHeartbeat;
+  cloud.resyncFrom(cloud.replica);
   await agent.heartbeat();
   const { changedBytes } = await replicator.replicateOnce(CRASH);
   assert.equal(changedBytes, 4 * MIB);
@@ -276,7 +256,7 @@ test('a site that has lost all it knew asks for another generation, and compares
 test('a base that an earlier life of the site has listed is believed in nothing', async () => {
   const { cloud } = await resynced({ point: (bytes) => bytes });
   // Its list of all that is there has come, and matches; then its folder is lost, and the volume becomes zeros.
-  cloud.saying = { base: { from: 'point', phase: 'comparing', listed: true } };
+  cloud.saying = { base: { from: 'point', phase: 'copying', listed: true } };
   const { id: volume } = cloud.site;
   const head = { volume, generation: 2, number: 0, digest: '', volumeBytes: VOLUME_BYTES };
   cloud.lists.push({ ...head, hashes: cloud.hashesOfReplica() });

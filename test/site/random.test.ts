@@ -1,12 +1,14 @@
 /**
  * Whatever happens to a volume, in any order: writes, other sizes, intervals that break off, processes that die at any
- * durable operation. When an interval has come to its end, the chain of deltas makes what the volume is.
+ * durable operation, damage in the cloud that is to be repaired, generations that begin from raw pages or from an older
+ * point. When an interval has come to its end, the chain of deltas makes what the volume is.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LeewardError } from '../../src/kernel/errors.ts';
-import { KIB } from '../../src/kernel/units.ts';
+import { KIB, MIB } from '../../src/kernel/units.ts';
 import type { SiteStore } from '../../src/ports/site-store.ts';
+import type { SiteAgent } from '../../src/site/agent.ts';
 import type { Replicator } from '../../src/site/replicator.ts';
 import { SeededRandom } from '../simulation/random.ts';
 import { assertSameBytes } from '../support/bytes.ts';
@@ -25,7 +27,12 @@ class Crash extends Error {}
 class Life {
   readonly #random: SeededRandom;
   readonly #site: MemorySite<ModelCloud>;
-  #replicator: Replicator | undefined;
+  #running: { agent: SiteAgent; replicator: Replicator } | undefined;
+  /** What the replica was, whenever it was whole. */
+  readonly #points: Uint8Array[] = [];
+  #repairs = 0;
+  /** Whether the cloud has something new to say, which an interval that sends at once would not hear in time. */
+  #heartbeatFirst = false;
   /** Durable operations until the process dies; none for one that lives. */
   #lifeLeft = Infinity;
   /** Whether the volume was changed under the interval, perhaps after its last delta. */
@@ -35,7 +42,11 @@ class Life {
 
   constructor(seed: number) {
     this.#random = new SeededRandom(seed);
-    this.#site = new MemorySite(new ModelCloud(this.#random.between(1, 200) * PAGE));
+    const cloud = new ModelCloud(this.#random.between(1, 200) * PAGE);
+    cloud.onHeartbeat = (said) => {
+      cloud.stepBase(said);
+    };
+    this.#site = new MemorySite(cloud);
   }
 
   async live(): Promise<void> {
@@ -44,6 +55,8 @@ class Life {
       else this.#resize();
       this.#lifeLeft = this.#random.chance(0.5) ? this.#random.between(0, 20) : Infinity;
       if (this.#random.chance(0.4)) this.#breakOff();
+      if (this.#random.chance(0.1)) this.#damage();
+      if (this.#random.chance(0.05)) await this.#nextGeneration();
       await this.#interval();
     }
     this.#lifeLeft = Infinity;
@@ -85,30 +98,56 @@ class Life {
     };
   }
 
+  /** Something in the replica falls over, is found, and the site is asked for it. */
+  #damage(): void {
+    const { cloud } = this.#site;
+    if (cloud.heads.length === 0 || cloud.saying.repair || cloud.replica.length === 0) return;
+    cloud.replica[this.#random.between(0, cloud.replica.length - 1)] = 77;
+    cloud.saying = {
+      ...cloud.saying,
+      repair: { id: `check-${this.#repairs}`, ranges: [{ offset: 0, lengthBytes: MIB }] },
+    };
+    this.#repairs += 1;
+    this.#heartbeatFirst = true;
+  }
+
+  /** The cloud begins a generation, from raw pages or from what it had after some earlier delta. */
+  async #nextGeneration(): Promise<void> {
+    const { cloud } = this.#site;
+    const point = this.#points.length > 0 ? this.#random.pick(this.#points) : undefined;
+    if (point && this.#random.chance(0.7)) cloud.resyncFrom(point.slice());
+    else cloud.nextGeneration(new Uint8Array(0));
+    this.#heartbeatFirst = true;
+  }
+
   async #interval(): Promise<void> {
     const { cloud, store } = this.#site;
     this.#brokeOff = false;
     try {
-      this.#replicator ??= (await this.#start()).replicator;
-      const { unsent } = await this.#replicator.replicateOnce({ consistency: 'crash' });
+      this.#running ??= await this.#start();
+      const { agent, replicator } = this.#running;
+      if (this.#heartbeatFirst) await agent.heartbeat();
+      this.#heartbeatFirst = false;
+      const { unsent } = await replicator.replicateOnce({ consistency: 'crash' });
       assert.equal(unsent, undefined);
       // What an earlier process stored goes out with the next round.
-      await this.#replicator.sendDue();
+      await replicator.sendDue();
       this.intervals += 1;
       this.#compare();
-      if (this.#random.chance(0.7)) await this.#replicator.waitUntilAcknowledged(10_000);
+      this.#points.push(cloud.replica);
+      if (this.#random.chance(0.7)) await replicator.waitUntilAcknowledged(10_000);
     } catch (error) {
       if (error instanceof LeewardError && error.code === 'SOURCE_CHANGED') return;
       if (!(error instanceof Crash)) throw error;
       this.crashes += 1;
       store.crash(() => this.#random.chance(0.4));
-      this.#replicator = undefined;
+      this.#running = undefined;
     } finally {
       this.#site.volume.onRead = () => undefined;
       this.#site.volume.isGone = false;
       cloud.onTaken = () => undefined;
     }
-    if (this.#lifeLeft === Infinity) await this.#replicator?.waitUntilAcknowledged(10_000);
+    if (this.#lifeLeft === Infinity) await this.#running?.replicator.waitUntilAcknowledged(10_000);
   }
 
   /** What the chain made is the volume, unless that was changed under the interval. */
@@ -126,7 +165,8 @@ class Life {
       if (this.#random.chance(0.5)) await proceed();
       throw new Crash(method);
     });
-    return await this.#site.start({ deltaLiteralBytesMax: this.#random.pick([4, 4, 1000]) * KIB }, store);
+    const options = { deltaLiteralBytesMax: this.#random.pick([4, 4, 1000]) * KIB, directFromBytes: 20 * KIB };
+    return await this.#site.start(options, store);
   }
 }
 

@@ -135,6 +135,31 @@ export class ModelCloud implements CloudLink {
     for (const list of [this.heads, this.changedBytes, this.lists]) list.length = 0;
   }
 
+  /** Begins the next generation, whose base is a copy of `point`. */
+  resyncFrom(point: Uint8Array): void {
+    this.nextGeneration(point);
+    this.saying = { base: { from: 'point', phase: 'copying', listed: false } };
+  }
+
+  /**
+   * Takes the making of a base one step further, as each heartbeat may: raw pages are taken when the site asks for it, and
+   * what it has listed is compared.
+   */
+  stepBase(said: Heartbeat['volumes'][number]): void {
+    const { base } = this.saying;
+    const [list] = this.lists;
+    if (base === undefined && said.direct === true && said.stored === 0 && this.heads.length === 0) {
+      this.upload = new Uint8Array(said.volumeBytes ?? 0);
+      this.saying = { base: { from: 'upload', phase: 'open', listed: false, uploadUrl: 'https://model.test/upload' } };
+    } else if (base?.phase === 'open' && list) {
+      this.saying = { base: { from: 'upload', phase: 'copying', listed: true } };
+    } else if (base?.phase === 'copying' && list) {
+      this.openBase(base.from === 'upload' ? this.upload : this.replica, list);
+    }
+    const { repair, ...others } = this.saying;
+    if (repair && said.repaired === repair.id) this.saying = others;
+  }
+
   hashesOfReplica(): Uint8Array {
     const hashes: Uint8Array[] = [];
     for (let at = 0; at < this.replica.length; at += RANGE_BYTES) {
