@@ -26,7 +26,7 @@ import { withZeros, zerosOfResize } from './reshape.ts';
 
 /**
  * Writes of one delta under way at once. Enough to hide a request's latency; each may hold 4 MiB, so this bounds the
- * memory of an apply too, together with two reads of as much.
+ * memory of an apply too, together with one more that is being filled and the planner's two reads.
  */
 const WRITES_AT_ONCE = 4;
 

@@ -6,11 +6,13 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { SignedMessage } from '../../src/protocol/signed.ts';
 import { MemoryStorage } from '../support/data-path.ts';
-import type { Worker } from '../support/data-path.ts';
+import type { Worker, WorkerOptions } from '../support/data-path.ts';
 import { offerProblem, replicaProblem } from '../support/replica-check.ts';
 import { SiteFixture } from '../support/site-fixture.ts';
 import type { Reference } from '../support/site-fixture.ts';
 import { MIB, PAGE_BYTES } from '../../src/kernel/units.ts';
+import type { Figures } from '../../src/replica/apply.ts';
+import { PAGE_BLOB_COSTS } from '../../src/replica/plan/cost.ts';
 import { sound } from './start.ts';
 
 interface Scenario {
@@ -20,6 +22,8 @@ interface Scenario {
   /** The messages that the worker that crashes is given, one after the other. */
   readonly messages: (site: SiteFixture, storage: MemoryStorage) => Promise<SignedMessage[]> | SignedMessage[];
   readonly points: number;
+  /** For the planner; by the page blob's own it would be two requests, whatever is in so small a delta. */
+  readonly figures?: Figures;
 }
 
 async function listed(storage: MemoryStorage, site: SiteFixture): Promise<string[]> {
@@ -46,7 +50,7 @@ const SCENARIOS: readonly Scenario[] = [
     points: 1,
   },
   {
-    what: 'a later delta of many requests',
+    what: 'a later delta of many requests, reads of gaps among them',
     before: async (worker, site) =>
       receive(worker, [site.inline(site.next({ marker: 'm' })), site.inline(site.next())]),
     messages: (site) => {
@@ -58,6 +62,7 @@ const SCENARIOS: readonly Scenario[] = [
       return [site.inline(site.next({ extents }))];
     },
     points: 1,
+    figures: { costs: PAGE_BLOB_COSTS, limits: { writeBytesMax: 14 * PAGE_BYTES, readBytesMax: 8 * PAGE_BYTES } },
   },
   {
     what: 'two deltas with markers, and retention that drops a point',
@@ -124,7 +129,7 @@ const SCENARIOS: readonly Scenario[] = [
 async function crash(scenario: Scenario, at: number, when: 'before' | 'after', endsTerm: boolean): Promise<boolean> {
   const storage = new MemoryStorage();
   const site = await new SiteFixture().register(storage.documents);
-  const options = { snapshotsKept: 2 };
+  const options: WorkerOptions = { snapshotsKept: 2, ...(scenario.figures && { figures: scenario.figures }) };
   await scenario.before(storage.worker(options), site, storage);
   const messages = await scenario.messages(site, storage);
   const where = `${scenario.what}: crash ${when} call ${at}`;

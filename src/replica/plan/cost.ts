@@ -25,8 +25,11 @@ export interface ApplyLimits {
  */
 export const PAGE_BLOB_COSTS: ApplyCosts = { requestsPerS: 500, bytesPerS: 60 * MIB };
 
-/** A Get may be of any length; this one is as long as the longest write, so that either needs the same room. */
-export const PAGE_BLOB_LIMITS: ApplyLimits = { writeBytesMax: WRITE_BYTES_MAX, readBytesMax: WRITE_BYTES_MAX };
+/**
+ * The longest write is the service's. A Get may be of any length; beyond 1 MiB, which costs eight times what a request
+ * does, longer ones save little time (docs/apply-planner.md, "How good, and how long") and would have to be held.
+ */
+export const PAGE_BLOB_LIMITS: ApplyLimits = { writeBytesMax: WRITE_BYTES_MAX, readBytesMax: MIB };
 
 /** The two sums of a plan. Bytes are counted in pages of 512, so that all sums are exact whole numbers. */
 export interface Sums {
