@@ -4,6 +4,7 @@ import { SiteAgent } from '../site/agent.ts';
 import { signingKey } from '../site/access.ts';
 import type { SiteAccess } from '../site/access.ts';
 import { Replicator } from '../site/replicator.ts';
+import type { ReplicatorOptions } from '../site/replicator.ts';
 import { parseVolume } from '../kernel/ids.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { CloudLink } from '../ports/cloud-link.ts';
@@ -35,6 +36,8 @@ export interface SiteOptions {
   readonly wrapLink?: (link: CloudLink) => CloudLink;
   /** The site's own view of its leases, for the heartbeat. */
   readonly groups?: () => Heartbeat['groups'];
+  /** How its volumes are replicated, where not as usual. */
+  readonly replication?: Pick<ReplicatorOptions, 'directFromBytes' | 'rangesEveryMs' | 'pollMs'>;
 }
 
 /** How long the cloud may acknowledge nothing before what waits is sent again, in milliseconds. */
@@ -78,10 +81,8 @@ export async function openSite(options: SiteOptions): Promise<OpenSite> {
       closing.push(async () => source.close());
       const store = await openSiteStore(join(folder, 'volumes', ref.group, ref.volume));
       closing.push(async () => store.close());
-      const said = { label, mountPoints };
-      replicators.push(
-        await Replicator.open({ volume, source, store, agent, clock, said, content, resendAfterMs: RESEND_AFTER_MS }),
-      );
+      const shared = { agent, clock, content, resendAfterMs: RESEND_AFTER_MS, ...options.replication };
+      replicators.push(await Replicator.open({ ...shared, volume, source, store, said: { label, mountPoints } }));
     }
     return { agent, replicators, link, key, clock, close };
   } catch (error) {
