@@ -29,6 +29,7 @@ import { isAskedFor, isWanted, noteEarly, noteFork, positionOf } from './chain.t
 import type { Chores } from './chores.ts';
 import type { Advance, Progress, ReplicaEngine, Seen } from './engine.ts';
 import { identifyVolume } from './identify.ts';
+import { isReferring } from './journal.ts';
 import type { KeptDelta } from './journal.ts';
 import { takeRanges } from './ranges-intake.ts';
 import type { RangesOutcome } from './ranges-intake.ts';
@@ -238,7 +239,9 @@ export class Ingest {
   }
 
   async #keep(volume: VolumeRef, document: VolumeDocument, sent: Sent): Promise<KeptDelta> {
-    return 'entry' in sent ? sent : this.#ports.engine.journal(volume, document).keep(sent.delta);
+    // An entry that only looks as if it referred to something is made one that the chain can have.
+    const isInPlace = 'entry' in sent && sent.delta.outside.length > 0 === isReferring(sent.entry);
+    return isInPlace ? sent : this.#ports.engine.journal(volume, document).keep(sent.delta);
   }
 
   /**

@@ -53,7 +53,7 @@ export class Journal {
       throw new LeewardError('MESSAGE_INVALID', `entry: "${entry.slice(0, 200)}" is not the name of a journal entry`);
     const bytes = await this.#entries.read(this.#place(entry), DELTA_LIMITS.encodedBytesMax);
     if (!bytes) throw new LeewardError('NOT_FOUND', `entry: the journal has no "${entry}"`);
-    const delta = parseForm(name.form)?.kind === 'refs' ? checkSent(bytes) : checkDelta(bytes);
+    const delta = isReferring(entry) ? checkSent(bytes) : checkDelta(bytes);
     const { head } = delta;
     if (
       entry !== journalEntry(this.#volume, name) ||
@@ -204,4 +204,10 @@ export class Journal {
   #place(entry: string): { account: string; container: string; blob: string } {
     return { ...this.#generation.journal, blob: entry };
   }
+}
+
+/** Whether an entry's name says that it refers to content elsewhere. */
+export function isReferring(entry: string): boolean {
+  const form = parseJournalEntry(entry)?.form;
+  return form !== undefined && parseForm(form)?.kind === 'refs';
 }

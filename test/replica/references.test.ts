@@ -202,6 +202,18 @@ describe('content that cannot be had', () => {
   });
 });
 
+test('a delta that holds all it sets, in an entry that is named as if it referred, is kept as what it is', async () => {
+  const { storage, site, worker } = await start();
+  const delta = site.next({ marker: 'm' });
+  const message = await site.put(storage.entries, delta, 'refs-1');
+  assert.equal((await worker.receive(message)).outcome, 'applied');
+  const names: string[] = [];
+  for await (const { name } of storage.entries.list(site.journal, '')) names.push(name);
+  assert.deepEqual(names, [site.entryName(delta, 'literal-1'), site.entryName(delta, 'refs-1')]);
+  assert.equal((await worker.receive(message)).outcome, 'repeated');
+  await sound(storage, site, { applied: 1, points: 1 });
+});
+
 test('each source is read once, however often it is referred to', async () => {
   const { storage, site, first } = await begun();
   const pages = Array.from({ length: 16 }, (_, index) => ({
