@@ -15,6 +15,7 @@ import { lease } from './lease.ts';
 import { monitor } from './monitor.ts';
 import { status } from './status.ts';
 import { sweep } from './sweep.ts';
+import { upkeep } from './upkeep.ts';
 
 /** The connection of every queue trigger: settings that begin with this name. */
 const connection = 'LEEWARD_STORAGE';
@@ -24,6 +25,7 @@ app.storageQueue('ingest-bulk', { connection, queueName: QUEUES.bulk, handler: i
 app.storageQueue('failover', { connection, queueName: QUEUES.failover, handler: failover });
 
 app.timer('sweep', { schedule: '%LEEWARD_SWEEP_SCHEDULE%', handler: sweep });
+app.timer('upkeep', { schedule: '%LEEWARD_UPKEEP_SCHEDULE%', handler: upkeep });
 app.timer('monitor', { schedule: '%LEEWARD_MONITOR_SCHEDULE%', handler: monitor });
 
 app.http('heartbeat', { methods: ['POST'], authLevel: 'anonymous', route: 'heartbeat', handler: heartbeat });

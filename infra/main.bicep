@@ -46,6 +46,10 @@ param monitorSchedule string = '*/15 * * * * *'
 @minLength(11)
 param sweepSchedule string = '*/30 * * * * *'
 
+@description('NCRONTAB schedule of the upkeep, which removes what nobody needs any more.')
+@minLength(11)
+param upkeepSchedule string = '0 17 * * * *'
+
 @description('Instances of the function app at most. Each works on up to six messages of a queue at once: on twelve deltas where it runs both ingest queues.')
 @minValue(40)
 @maxValue(1000)
@@ -173,6 +177,7 @@ module functionApp 'modules/function-app.bicep' = {
     publicUrl: publicUrl
     monitorSchedule: monitorSchedule
     sweepSchedule: sweepSchedule
+    upkeepSchedule: upkeepSchedule
     maximumInstanceCount: maximumInstanceCount
     instanceMemoryMB: instanceMemoryMB
   }

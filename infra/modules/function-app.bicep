@@ -55,6 +55,10 @@ param monitorSchedule string
 @minLength(11)
 param sweepSchedule string
 
+@description('NCRONTAB schedule of the upkeep.')
+@minLength(11)
+param upkeepSchedule string
+
 @description('Instances at most.')
 @minValue(40)
 @maxValue(1000)
@@ -163,6 +167,10 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
         {
           name: 'LEEWARD_SWEEP_SCHEDULE'
           value: sweepSchedule
+        }
+        {
+          name: 'LEEWARD_UPKEEP_SCHEDULE'
+          value: upkeepSchedule
         }
         {
           name: 'APPLICATIONINSIGHTS_CONNECTION_STRING'

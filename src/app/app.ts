@@ -13,6 +13,8 @@ import { heedWord } from '../replica/site-word.ts';
 import type { ReplicaEngine } from '../replica/engine.ts';
 import type { Ingest } from '../replica/ingest.ts';
 import type { SweepReport } from '../replica/sweep.ts';
+import { runUpkeep } from '../replica/upkeep.ts';
+import type { UpkeepReport } from '../replica/upkeep.ts';
 import { monitorTick } from './control.ts';
 import { openDataPath } from './data-path.ts';
 import { judgedQueues } from './poison.ts';
@@ -29,6 +31,8 @@ export interface App {
   readonly engine: ReplicaEngine;
   /** One sweep over all volumes and every poison queue. */
   sweep(): Promise<SweepReport>;
+  /** One look at every volume for what nobody needs any more. */
+  upkeep(): Promise<UpkeepReport>;
   /** Records a site's heartbeat, as it came; `tell` takes lines for the people who run the cloud's side. */
   heartbeat(data: unknown, tell: (line: string) => void): Promise<HeartbeatAnswer>;
   /** Renews the leases that a site asks for. */
@@ -57,6 +61,7 @@ function openApp(settings: Settings): App {
     ingest,
     engine,
     sweep: async () => sweep.run(judgedQueues(storage, ingest)),
+    upkeep: async () => runUpkeep(storage, { keptMs: settings.LEEWARD_JOURNAL_KEPT_MS }),
     heartbeat: async (data, tell) =>
       receiveHeartbeat(
         { ...storage, ...answer, heed: async (word, nowMs) => heedWord(storage, word, nowMs), tell },

@@ -49,6 +49,9 @@ export const settingsSchema = z
     LEEWARD_SWEEP_SCHEDULE: text.meta({
       description: 'NCRONTAB schedule of the sweep, which resumes what no message will.',
     }),
+    LEEWARD_UPKEEP_SCHEDULE: text.meta({
+      description: 'NCRONTAB schedule of the upkeep, which removes what nobody needs any more.',
+    }),
     LEEWARD_MONITOR_GAP_MS: milliseconds(180_000, 1000).meta({
       description: 'A longer gap between two ticks of the monitor starts its watch anew.',
     }),
@@ -64,6 +67,9 @@ export const settingsSchema = z
     }),
     LEEWARD_VOLUMES_AT_ONCE: z.coerce.number().int().min(1).default(4).meta({
       description: 'How many volumes one instance works on at once. Each may hold some 50 MiB of memory meanwhile.',
+    }),
+    LEEWARD_JOURNAL_KEPT_MS: milliseconds(7 * 86_400_000, 60_000).meta({
+      description: 'How long journal entries are kept once they are applied, and generations once nobody needs them.',
     }),
     LEEWARD_SNAPSHOTS_KEPT: z.coerce.number().int().min(1).default(24).meta({
       description: 'How many recovery points a volume keeps; older ones are removed.',

@@ -23,6 +23,7 @@ export const QUIET = {
   LEEWARD_KEY_SECRET: KEY_SECRET.toString('base64'),
   LEEWARD_MONITOR_SCHEDULE: NEVER,
   LEEWARD_SWEEP_SCHEDULE: NEVER,
+  LEEWARD_UPKEEP_SCHEDULE: NEVER,
 } as const;
 
 /** One line that a function, or the host about it, wrote into the host's log. */
