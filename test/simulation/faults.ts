@@ -41,6 +41,8 @@ const CHANGING = new Set([
   'resize',
   'snapshot',
   'deleteSnapshot',
+  'resetSequenceNumber',
+  'remove',
 ]);
 
 /** Whoever makes the calls: a process that may stall, and die. */
