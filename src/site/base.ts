@@ -19,8 +19,9 @@ import { sendRangeList } from './range-lists.ts';
 import type { ReplicationState } from './replication-state.ts';
 import type { VolumeLog } from './volume-log.ts';
 
-/** How seldom the cloud is asked at last while it makes its copy. */
+/** How seldom the cloud is asked at last while it makes its copy, and how seldom beside the time that it took so far. */
 const WAIT_MS_MAX = 15_000;
+const WAIT_SHARE_MAX = 0.05;
 
 export interface BaseOptions {
   readonly volume: VolumeRef;
@@ -93,7 +94,8 @@ export class Base {
   async ready(signal: AbortSignal | undefined): Promise<void> {
     const { agent, clock, pollMs, mayWrite, log, source } = this.#options;
     await this.#ask(signal);
-    for (let waitMs = pollMs; ; waitMs = Math.min(waitMs * 1.2, WAIT_MS_MAX)) {
+    const beganBootMs = clock.bootMs();
+    for (;;) {
       signal?.throwIfAborted();
       mayWrite();
       const state = log.state;
@@ -102,7 +104,8 @@ export class Base {
       if (state.base.phase === 'filling') await this.#fill(state, signal);
       else await this.#sendListIfDue();
       await failureOf(agent.round());
-      if (isWaiting(log.state)) await clock.sleep(waitMs, signal);
+      const waitMs = Math.min((clock.bootMs() - beganBootMs) * WAIT_SHARE_MAX, WAIT_MS_MAX);
+      if (isWaiting(log.state)) await clock.sleep(Math.max(waitMs, pollMs), signal);
     }
     await log.growBase(await source.sizeBytes());
   }
