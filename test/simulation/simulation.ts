@@ -9,9 +9,10 @@ import { Documents } from '../../src/documents/store.ts';
 import { currentGeneration, hasWork, volumeSchema } from '../../src/documents/volume.ts';
 import { LeewardError, describeError, isLeewardError } from '../../src/kernel/errors.ts';
 import { QUEUES } from '../../src/kernel/names.ts';
-import { KIB } from '../../src/kernel/units.ts';
+import { KIB, MIB, PAGE_BYTES } from '../../src/kernel/units.ts';
 import type { StateStore } from '../../src/ports/state.ts';
 import { signedMessageSchema } from '../../src/protocol/signed.ts';
+import { PAGE_BLOB_COSTS, PAGE_BLOB_LIMITS } from '../../src/replica/plan/cost.ts';
 import { Worker } from '../support/data-path.ts';
 import type { WorkerOptions } from '../support/data-path.ts';
 import { MemoryEntries } from '../support/memory/entries.ts';
@@ -43,6 +44,15 @@ const AT_ONCE = 4;
 const KILLS = 5;
 
 const SNAPSHOTS_KEPT = 3;
+/** So that a delta of a few pages takes several requests: by Azure's figures all of it would be one. */
+const FIGURES = [
+  {
+    costs: { requestsPerS: 60_000, bytesPerS: 60 * MIB },
+    limits: { writeBytesMax: 2 * PAGE_BYTES, readBytesMax: PAGE_BYTES },
+  },
+  { costs: { requestsPerS: 60_000, bytesPerS: 60 * MIB }, limits: PAGE_BLOB_LIMITS },
+  { costs: PAGE_BLOB_COSTS, limits: { writeBytesMax: 7 * PAGE_BYTES, readBytesMax: 5 * PAGE_BYTES } },
+];
 const WORKER: WorkerOptions = { claimMs: 4000, snapshotsKept: SNAPSHOTS_KEPT, budgetMs: 20_000 };
 
 /** Errors for which the host tries a message again, and which are nobody's fault. */
@@ -70,6 +80,7 @@ class Simulation {
   readonly #watches = new Map<string, VolumeWatch>();
   readonly #kills = new Map<string, number>();
   readonly #rates: FaultRates;
+  readonly #figures: (typeof FIGURES)[number];
   /** Lines are made only for somebody who reads them. */
   readonly #trace: (line: () => string) => void;
   #areFaults = true;
@@ -90,6 +101,7 @@ class Simulation {
     };
     const storage = { ...sound, ...this.#broken?.storage?.(sound) };
     this.#storage = { ...storage, state: this.#watched(storage.state) };
+    this.#figures = this.#random.pick(FIGURES);
     const scale = this.#random.pick([0.3, 1, 2]);
     this.#rates = {
       crash: 0.004 * scale,
@@ -202,7 +214,7 @@ class Simulation {
       sleep: async (ms: number) => process.sleep(ms),
     };
     const ports = faulty(this.#storage, world, process);
-    return new Worker({ ...ports, ...this.#broken?.worker?.(ports), clock }, WORKER);
+    return new Worker({ ...ports, ...this.#broken?.worker?.(ports), clock }, { ...WORKER, figures: this.#figures });
   }
 
   /** The functions host of one process: several messages at once, in any order. */
