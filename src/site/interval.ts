@@ -47,7 +47,7 @@ export interface IntervalOptions {
   /** Returns once `sizeBytes` more may be stored, or throws. */
   makeRoom(sizeBytes: number): Promise<void>;
   /** Called after each delta that was stored. */
-  stored(): Promise<void>;
+  stored(): void;
 }
 
 /** Runs one. Errors: SOURCE_CHANGED, CONFLICT (see {@link VolumeLog.append}), and what the options' functions throw. */
@@ -144,7 +144,7 @@ class Interval {
     this.#last = { number: this.#last.number + 1, digest };
     this.#numbers.push(this.#last.number);
     this.#storedBytes += bytes.length;
-    await options.stored();
+    options.stored();
   }
 
   async #checkSize(volumeBytes: number): Promise<void> {

@@ -205,22 +205,25 @@ export class Replicator implements AgentPart {
     if (this.#running) throw new LeewardError('REFUSED', `${this.volume}: an interval is under way`);
     this.#running = true;
     try {
-      let unsent: LeewardError | undefined;
+      let sending: Promise<LeewardError | undefined> = Promise.resolve(undefined);
       const options = {
         ...this.#options,
         volume: this.volume,
         log: this.#log,
         consistency: how.consistency,
         makeRoom: (sizeBytes: number) => this.#makeRoom(sizeBytes, how.signal),
-        stored: async () => {
-          unsent = await failureOf(this.sendDue());
+        // The next delta is made while this one is sent: reading and compressing need no network.
+        stored: () => {
+          sending = sending.then(async () => failureOf(this.sendDue()));
+          // Whatever it was is thrown below, when the interval has come to its end.
+          sending.catch(() => undefined);
         },
       };
       await this.#ready();
       await this.#base.ready(how.signal);
-      const report = await runInterval(options, await this.#ready());
+      const report = await runInterval(options, await this.#ready()).finally(async () => sending);
       await failureOf(this.#listIfDue());
-      return { ...report, unsent };
+      return { ...report, unsent: await sending };
     } finally {
       this.#running = false;
     }
