@@ -138,9 +138,10 @@ async function readable<T>(document: string, read: () => Promise<T>): Promise<T 
 
 function volumeStatus(document: VolumeDocument, nowMs: number): VolumeStatus {
   const generation = currentGeneration(document);
-  const begun = generation.applied.number > 0;
-  const { sourceTimeMs } = generation.applied;
   const offered = document.published === null ? undefined : document.generations[String(document.published)];
+  // Until the first delta of a next generation, the replica that there is stands as the offered one does.
+  const { number, sourceTimeMs } = (generation.applied.number > 0 ? generation : (offered ?? generation)).applied;
+  const begun = number > 0;
   const newest = offered?.snapshots.toSorted((a, b) => b.number - a.number)[0];
   return {
     volume: document.volume,

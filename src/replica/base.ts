@@ -44,15 +44,15 @@ interface Seen {
 }
 
 /**
- * One step of making the present generation's base. 'more' when another step can follow at once, 'waits' for the copy or
- * the site, 'nothing' when there is no base to be made. Repeatable. Errors: UNAVAILABLE, VERSION_TOO_NEW; what was done
+ * One step of making the present generation's base. 'more' when another step can follow at once, 'copying' when the
+ * copy is still being made, 'nothing' when the site is waited for or there is no base to be made. Repeatable. Errors: UNAVAILABLE, VERSION_TOO_NEW; what was done
  * stands.
  */
 export async function stepBase(
   ports: BasePorts,
   volume: VolumeRef,
   at: { readonly document: VolumeDocument; readonly nowMs: number; readonly windowRanges?: number },
-): Promise<'more' | 'waits' | 'nothing'> {
+): Promise<'more' | 'copying' | 'nothing'> {
   const generation = currentGeneration(at.document);
   const { base } = generation;
   if (!base || generation.cut) return 'nothing';
@@ -87,7 +87,7 @@ async function open(ports: BasePorts, seen: Seen): Promise<'more'> {
 }
 
 /** Seals what is to be copied, copies it, closes the upload. */
-async function copy(ports: BasePorts, seen: Seen): Promise<'more' | 'waits'> {
+async function copy(ports: BasePorts, seen: Seen): Promise<'more' | 'copying'> {
   const { document, generation, base } = seen;
   try {
     if (base.source === null) {
@@ -96,7 +96,7 @@ async function copy(ports: BasePorts, seen: Seen): Promise<'more' | 'waits'> {
       await change(ports, seen, { source: { ...place, snapshot } });
       return 'more';
     }
-    if ((await ports.replicas.copySnapshot(base.source, generation.replica)) === 'copying') return 'waits';
+    if ((await ports.replicas.copySnapshot(base.source, generation.replica)) === 'copying') return 'copying';
     await settle(ports, seen);
   } catch (error) {
     if (!isLeewardError(error, 'NOT_FOUND', 'PLATFORM_FAILED')) throw error;
@@ -138,9 +138,9 @@ async function settle(ports: BasePorts, seen: Seen): Promise<void> {
 }
 
 /** Compares one window of the copy with the site's list; the last one makes the base ready. */
-async function compare(ports: BasePorts, seen: Seen): Promise<'more' | 'waits'> {
+async function compare(ports: BasePorts, seen: Seen): Promise<'more' | 'nothing'> {
   const { volume, generation, base } = seen;
-  if (base.list === null) return 'waits';
+  if (base.list === null) return 'nothing';
   const { replica: place, journal, volumeBytes } = generation;
   const announced = { generation: generation.generation, number: 0, digest: NO_DIGEST, entry: base.list };
   let compared: Awaited<ReturnType<typeof compareWindow>>;

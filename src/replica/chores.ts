@@ -15,11 +15,19 @@ import type { BasePorts } from './base.ts';
 import { WINDOW_RANGES } from './compare.ts';
 import { begin, mayBegin } from './generations.ts';
 import type { Progress } from './engine.ts';
+import { Slots } from './slots.ts';
 import { stepVerification } from './verify.ts';
 
 export interface ChorePorts extends BasePorts {
   readonly clock: Clock;
 }
+
+/** Volumes whose chores one process does at once: each may hold 16 MiB of a replica's ranges. */
+const AT_ONCE = 2;
+
+/** How soon a server-side copy is looked at again, and how often before that is left to the sweep. */
+const COPY_LOOK_MS = 500;
+const COPY_LOOKS = 10;
 
 export interface ChoreOptions {
   /** How long one call goes on before it leaves the rest to the next, in milliseconds. */
@@ -30,6 +38,7 @@ export interface ChoreOptions {
 
 export class Chores {
   readonly #ports: ChorePorts;
+  readonly #slots = new Slots(AT_ONCE);
   readonly #budgetMs: number;
   readonly #windowRanges: number;
 
@@ -39,9 +48,9 @@ export class Chores {
     this.#windowRanges = options.windowRanges ?? WINDOW_RANGES;
   }
 
-  /** When a call that begins now shall end, on the clock of this machine's boot. */
-  get deadlineBootMs(): number {
-    return this.#ports.clock.bootMs() + this.#budgetMs;
+  /** When a call that begins now shall end, on the clock of this machine's boot: after `ms`, or its budget if that is less. */
+  deadlineBootMs(ms: number = this.#budgetMs): number {
+    return this.#ports.clock.bootMs() + Math.min(ms, this.#budgetMs);
   }
 
   /**
@@ -49,26 +58,36 @@ export class Chores {
    * number of workers may call it at once. 'more' when time ran out first. Errors: UNAVAILABLE, VERSION_TOO_NEW,
    * NOT_FOUND for an unknown volume. What was done stands.
    */
-  async run(volume: VolumeRef, deadlineBootMs: number = this.deadlineBootMs): Promise<Progress> {
-    do {
-      if (!(await this.#step(volume))) return 'caught-up';
-    } while (this.#ports.clock.bootMs() < deadlineBootMs);
-    return 'more';
+  async run(volume: VolumeRef, deadlineBootMs: number = this.deadlineBootMs()): Promise<Progress> {
+    const { clock } = this.#ports;
+    return this.#slots.run(async () => {
+      let looksLeft = COPY_LOOKS;
+      do {
+        const step = await this.#step(volume);
+        if (step === 'nothing' || (step === 'copying' && looksLeft === 0)) return 'caught-up';
+        if (step === 'copying') {
+          looksLeft -= 1;
+          await clock.sleep(COPY_LOOK_MS);
+        }
+      } while (clock.bootMs() < deadlineBootMs);
+      return 'more';
+    });
   }
 
-  /** One step; false when none can be made now. */
-  async #step(volume: VolumeRef): Promise<boolean> {
+  /** One step; 'nothing' when none can be made now. */
+  async #step(volume: VolumeRef): Promise<'done' | 'copying' | 'nothing'> {
     const { documents } = this.#ports;
     const { held, serviceNowMs: nowMs } = await documents.readWithTime(volumeKind, names.volume(volume));
     if (!held) throw new LeewardError('NOT_FOUND', `volume ${volumeId(volume)} is not registered`);
     const document = held.value;
-    if (!hasUnhurriedWork(document)) return false;
+    if (!hasUnhurriedWork(document)) return 'nothing';
     if (mayBegin(document)) {
       await documents.update(volumeKind, held.name, (now) => (mayBegin(now) ? begin(now, nowMs) : undefined));
-      return true;
+      return 'done';
     }
     const at = { document, nowMs, windowRanges: this.#windowRanges };
-    if ((await stepBase(this.#ports, volume, at)) === 'more') return true;
-    return (await stepVerification(this.#ports, volume, at)) === 'more';
+    const base = await stepBase(this.#ports, volume, at);
+    if (base !== 'nothing') return base === 'more' ? 'done' : 'copying';
+    return (await stepVerification(this.#ports, volume, at)) === 'more' ? 'done' : 'nothing';
   }
 }

@@ -17,8 +17,8 @@ import type { SiteList } from './site-list.ts';
  */
 export const WINDOW_RANGES = 64;
 
-/** Ranges read at once: enough to hide a request's latency, and 8 MiB. */
-const READS_AT_ONCE = 2;
+/** Ranges read at once: enough to hide a request's latency, and 16 MiB. */
+const READS_AT_ONCE = 4;
 
 /** A page blob, or a snapshot of it, as a copy of a volume of this size. */
 export interface Copy {

@@ -48,16 +48,22 @@ export function heed(document: VolumeDocument, word: VolumeWord, nowMs: number):
   if (word.repaired !== undefined && now.repair?.id === word.repaired) now = { ...now, repair: undefined };
   now = asked(now, word, nowMs) ?? now;
   if (mayBegin(now)) now = begin(now, nowMs);
-  const sizeBytes = word.volumeBytes ?? 0;
-  if (word.direct === true && word.stored === 0 && sizeBytes > 0 && sizeBytes <= VHD_DATA_BYTES_MAX) {
-    if (now === document && isUntouched(generation) && !now.reseed) now = startUpload(now, sizeBytes);
+  const volumeBytes = sizeOf(word);
+  if (word.direct === true && word.stored === 0 && volumeBytes !== undefined) {
+    if (now === document && isUntouched(generation) && !now.reseed) now = startUpload(now, volumeBytes);
   }
   return now === document ? undefined : now;
 }
 
+/** The size that a site says its volume has, if a replica can hold it. */
+function sizeOf({ volumeBytes = 0 }: VolumeWord): number | undefined {
+  return volumeBytes > 0 && volumeBytes <= VHD_DATA_BYTES_MAX ? volumeBytes : undefined;
+}
+
 /** A next generation decided on, where the site needs one. */
 function asked(document: VolumeDocument, word: VolumeWord, nowMs: number): VolumeDocument | undefined {
-  const { lost, wants, volumeBytes } = word;
+  const { lost, wants } = word;
+  const volumeBytes = sizeOf(word);
   const isAsked = document.resend.some(({ generation, number }) => generation === document.current && number === lost);
   const isLost = lost !== undefined && isAsked;
   if (document.trouble?.code === 'DELTA_FORKED' || (!isLost && wants === undefined)) return undefined;

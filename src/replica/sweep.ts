@@ -19,6 +19,12 @@ import type { JudgedQueue } from './poison.ts';
 /** Volumes that are advanced side by side. */
 const VOLUMES_AT_ONCE = 4;
 
+/**
+ * How long a sweep goes on with what may take long: less than the usual time between two sweeps, since the next one is what
+ * a chain waits for whose worker died.
+ */
+const CHORES_MS = 20_000;
+
 export interface SweepReport {
   readonly advanced: readonly string[];
   /** Volumes that could not go on, and poison queues with a message that could not be judged: it stays there. */
@@ -54,24 +60,25 @@ export class Sweep {
   }
 
   async #volumes(): Promise<{ advanced: string[]; failed: { what: string; reason: string }[] }> {
-    const advanced: string[] = [];
-    const failed: { what: string; reason: string }[] = [];
-    const work = this.#withWork();
-    // What may take long has one budget for all volumes together: a sweep must come to its end, and to the poison queues.
-    const choresUntilMs = this.#ports.chores.deadlineBootMs;
-    const worker = async (): Promise<void> => {
-      for (let next = await work.next(); next.done !== true; next = await work.next()) {
-        const volume = next.value;
-        const reasons = [
-          await reasonOf(async () => this.#ports.engine.advance(parseVolume(volume))),
-          await reasonOf(async () => this.#ports.chores.run(parseVolume(volume), choresUntilMs)),
-        ].filter((reason) => reason !== undefined);
-        if (reasons.length === 0) advanced.push(volume);
-        else failed.push({ what: volume, reason: [...new Set(reasons)].join('; ') });
-      }
+    const { engine, chores } = this.#ports;
+    const reasons = new Map<string, Set<string>>();
+    const noting = async (volume: string, work: () => Promise<unknown>): Promise<void> => {
+      const told = reasons.get(volume) ?? new Set();
+      reasons.set(volume, told);
+      const reason = await reasonOf(work);
+      if (reason !== undefined) told.add(reason);
     };
-    await Promise.all(Array.from({ length: VOLUMES_AT_ONCE }, worker));
-    return { advanced, failed };
+    await withFew(this.#withWork(), async (volume) => noting(volume, async () => engine.advance(parseVolume(volume))));
+    // What may take long comes when no chain waits any more, and has one budget for all volumes together.
+    const untilMs = chores.deadlineBootMs(CHORES_MS);
+    await withFew(inOrder([...reasons.keys()]), async (volume) =>
+      noting(volume, async () => chores.run(parseVolume(volume), untilMs)),
+    );
+    const all = [...reasons].map(([what, told]) => ({ what, reason: [...told].join('; ') }));
+    return {
+      advanced: all.filter(({ reason }) => reason === '').map(({ what }) => what),
+      failed: all.filter(({ reason }) => reason !== ''),
+    };
   }
 
   async *#withWork(): AsyncGenerator<string> {
@@ -81,6 +88,18 @@ export class Sweep {
       if (volume !== undefined && labels[WORK_LABEL] !== 'no') yield volume;
     }
   }
+}
+
+async function* inOrder<T>(items: readonly T[]): AsyncGenerator<T> {
+  yield* items;
+}
+
+/** `work` on each item, {@link VOLUMES_AT_ONCE} at a time. It does not throw. */
+async function withFew<T>(items: AsyncGenerator<T>, work: (item: T) => Promise<void>): Promise<void> {
+  const worker = async (): Promise<void> => {
+    for (let next = await items.next(); next.done !== true; next = await items.next()) await work(next.value);
+  };
+  await Promise.all(Array.from({ length: VOLUMES_AT_ONCE }, worker));
 }
 
 /** Why `work` failed; undefined if it did not. */

@@ -40,10 +40,21 @@ function volume(generation: object = {}, rest: object = {}): unknown {
   };
 }
 
+const base = (phase: string): object => ({
+  base: { from: 'upload', phase, source: null, list: null, next: 0, digest: NO_DIGEST, differing: [] },
+});
+
 const claim = (number: number): object => ({ claim: { ...point(number), entry: 'e', untilMs: 0 } });
 
 test('what the protocol makes is accepted', () => {
-  for (const good of [volume(), volume(claim(3)), volume({ cut: { ...point(4), term: 1 } })]) {
+  const fresh = { applied: { ...point(0), sourceTimeMs: 0 }, tip: point(0) };
+  for (const good of [
+    volume(),
+    volume(claim(3)),
+    volume({ cut: { ...point(4), term: 1 } }),
+    volume(base('ready')),
+    volume({ ...fresh, ...base('open') }),
+  ]) {
     assert.ok(volumeSchema.safeParse(good).success);
   }
 });
@@ -53,6 +64,12 @@ const WRONG: readonly [string, unknown][] = [
   ['a claim that is not the next delta', volume(claim(4))],
   ['a claim beyond the tip', volume({ applied: { ...point(4), sourceTimeMs: 0 }, ...claim(5) })],
   ['a cut that is not the tip', volume({ cut: { ...point(3), term: 1 } })],
+  ['a delta before the base is ready', volume(base('open'))],
+  [
+    'a comparison of nothing',
+    volume({ applied: { ...point(0), sourceTimeMs: 0 }, tip: point(0), ...base('comparing') }),
+  ],
+  ['a repair of nothing', volume({}, { repair: { id: 'r', ranges: [], sinceMs: 0 } })],
   ['a generation under another number', volume({ generation: 2 })],
   ['a current generation that is not there', volume({}, { current: 2 })],
   ['a published generation that is not there', volume({}, { published: 7 })],

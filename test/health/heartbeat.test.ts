@@ -5,6 +5,7 @@ import { heartbeatKind, siteKind } from '../../src/documents/site.ts';
 import { volumeKind, withGeneration, currentGeneration } from '../../src/documents/volume.ts';
 import type { VolumeDocument } from '../../src/documents/volume.ts';
 import { receiveHeartbeat } from '../../src/health/heartbeat.ts';
+import { LeewardError } from '../../src/kernel/errors.ts';
 import { parseSite, parseVolume } from '../../src/kernel/ids.ts';
 import { documents as names } from '../../src/kernel/names.ts';
 import { heartbeatAnswerSchema } from '../../src/protocol/heartbeat.ts';
@@ -46,6 +47,60 @@ suite('a heartbeat', () => {
     assert.match(answer.access.journal, /journal-acme-harbour-/);
     const { value } = await world.documents.need(heartbeatKind, name);
     assert.partialDeepStrictEqual(value, { site: SITE, key: 'k1', heartbeat: { counter: 5, volumes } });
+  });
+
+  test('tells what a generation begins from, what is to be repaired, and that a list is wanted', async () => {
+    const world = await createWorld();
+    const base = { from: 'upload', source: null, list: null, next: 0, digest: digestOf(0), differing: [] } as const;
+    const ranges = [{ offset: 0, lengthBytes: 4096 }];
+    const answered = async (counter: number, phase: 'opening' | 'open' | 'copying' | 'ready') => {
+      await change(world, (found) => {
+        const generation = { ...currentGeneration(found), claim: null, base: { ...base, differing: [], phase } };
+        const start = { number: 0, digest: digestOf(0) };
+        const fresh = { tip: start, applied: { ...start, sourceTimeMs: 0 }, snapshots: [], beyond: 0 };
+        const repair = { id: 'r', ranges, sinceMs: 0 };
+        return { ...withGeneration(found, { ...generation, ...fresh }), published: null, repair, verifyAskedAtMs: 1 };
+      });
+      const answer = await send(world, { counter });
+      assert.ok(heartbeatAnswerSchema.safeParse(answer).success);
+      return answer.volumes[0];
+    };
+    const expiresAtMs = world.clock.wallMs() + 3_600_000;
+    const told = { from: 'upload', listed: false };
+    assert.deepEqual((await answered(1, 'opening'))?.base, { ...told, phase: 'open' });
+    const open = await answered(2, 'open');
+    assert.partialDeepStrictEqual(open, { repair: { id: 'r', ranges }, verify: true });
+    assert.match(open?.base?.uploadUrl ?? '', /\/upload-[0-9a-f]{32}\/volume\.vhd/);
+    assert.equal(open?.base?.expiresAtMs, expiresAtMs);
+    assert.deepEqual((await answered(3, 'copying'))?.base, { ...told, phase: 'copying' });
+    assert.deepEqual((await answered(4, 'ready'))?.base, { ...told, phase: 'ready', digest: digestOf(0) });
+  });
+
+  test('heeds each volume’s word; one that cannot be heeded is told, and keeps no other from its answer', async () => {
+    const world = await createWorld();
+    const heard: string[] = [];
+    const heed = async ({ volume }: { volume: string }): Promise<void> => {
+      heard.push(volume);
+      if (volume === VOLUMES[0]) throw new LeewardError('CONFLICT', 'changed meanwhile');
+    };
+    const volumes = VOLUMES.map((volume) => ({
+      volume,
+      generation: 1,
+      stored: 0,
+      waitingBytes: 0,
+      wants: 'generation',
+    }));
+    const answer = await receiveHeartbeat(
+      { ...world.heartbeats, heed },
+      world.signed('heartbeat', { counter: 5, volumes }),
+    );
+    assert.deepEqual(heard, [...VOLUMES]);
+    assert.equal(answer.volumes.length, 2);
+    assert.match(world.told.join(), /could not be heeded: changed meanwhile/);
+    await assert.rejects(
+      receiveHeartbeat({ ...world.heartbeats, heed }, world.signed('heartbeat', { counter: 5, volumes })),
+    );
+    assert.equal(heard.length, 2);
   });
 
   test('replaces the one before, and its time is the service’s', async () => {

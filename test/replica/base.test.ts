@@ -275,6 +275,22 @@ describe('a generation that begins from a point', () => {
     await sound(storage, next, { applied: 1, points: 1 });
   });
 
+  test('a copy that takes its time is looked at again, for a while by the same call and then by the sweep', async () => {
+    for (const looks of [3, 25]) {
+      const { storage, site } = await begun();
+      await say(storage, site, { wants: 'generation', stored: 3 });
+      let left = looks;
+      const slow = storage.worker({}, async ({ method, proceed }) => {
+        left -= method === 'copySnapshot' ? 1 : 0;
+        return method === 'copySnapshot' && left > 0 ? 'copying' : proceed();
+      });
+      await slow.sweep();
+      assert.equal((await storage.generation(site)).base?.phase, looks < 10 ? 'comparing' : 'copying');
+      for (let sweeps = 0; sweeps < 3; sweeps += 1) await slow.sweep();
+      assert.equal((await storage.generation(site)).base?.phase, 'comparing');
+    }
+  });
+
   test('a late reset of the copy’s sequence number does not land once a delta was begun', async () => {
     const { storage, site, worker } = await begun();
     await say(storage, site, { wants: 'generation', stored: 3 });
