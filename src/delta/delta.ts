@@ -1,11 +1,10 @@
 /**
  * Reading a whole delta.
  *
- * Invariants: a delta is used only after it was checked whole; no walk decompresses a frame more than once; at most one
- * frame is decompressed at any moment, but for a delta that refers to its own literal bytes: those are held once.
+ * Invariants: a delta is used only after it was checked whole; no frame is decompressed more than once by a check and the
+ * walk that follows it; its literal bytes are held once at most, from the check until that walk has passed them.
  */
-import { sha256Hex } from '../kernel/hash.ts';
-import { PAGE_BYTES } from '../kernel/units.ts';
+import { sha256 } from '../kernel/hash.ts';
 import { DigestBuilder } from './digest.ts';
 import { outsideOf } from './extents.ts';
 import type { DeltaExtent, OutsideReference } from './extents.ts';
@@ -15,10 +14,9 @@ import type { DeltaHead, HeadAndTables } from './head.ts';
 import { AT } from './layout.ts';
 import { DELTA_LIMITS } from './limits.ts';
 import type { DeltaLimits } from './limits.ts';
-import { literalReader } from './literals.ts';
-import type { LiteralReader } from './literals.ts';
-import { noContent, piecesOf } from './pieces.ts';
-import type { DeltaPiece } from './pieces.ts';
+import { Literals } from './literals.ts';
+import { noContent, piecesOf, stepsOf } from './pieces.ts';
+import type { DeltaPiece, OutsideContent } from './pieces.ts';
 import { refuse } from './problem.ts';
 import type { Report } from './problem.ts';
 
@@ -35,10 +33,13 @@ export interface Delta {
 
   /**
    * What the delta sets, in ascending order. A piece never reaches beyond its extent; its offset and length are multiples of
-   * 512. Its bytes are valid until the next step only. Each walk decompresses anew and throws DELTA_INVALID at a frame that
-   * is damaged, or at an outside reference: what has those is to be rehydrated first.
+   * 512. Its bytes never change, and cost memory for as long as somebody holds them.
+   *
+   * The first walk over a delta that was checked takes what the check decompressed, and lets go of it as it passes; any
+   * other decompresses anew, and throws DELTA_INVALID at a frame that is damaged. `content` gives what outside references
+   * stand for; without it they are refused likewise: such a delta is to be rehydrated first.
    */
-  pieces(): Iterable<DeltaPiece>;
+  pieces(content?: OutsideContent): Iterable<DeltaPiece>;
 }
 
 /**
@@ -48,10 +49,7 @@ export interface Delta {
  * program can read it.
  */
 export function openDelta(bytes: Uint8Array, limits: DeltaLimits = DELTA_LIMITS): Delta {
-  return deltaOf(
-    bytes,
-    readWhole(bytes, limits, refuse) ?? refuse({ field: 'head', at: 0, problem: 'cannot be read' }),
-  );
+  return deltaOf(bytes, structureOf(bytes, limits));
 }
 
 /**
@@ -59,14 +57,13 @@ export function openDelta(bytes: Uint8Array, limits: DeltaLimits = DELTA_LIMITS)
  * each reference to its own bytes, and the digest, computed anew. What passed may be applied as far as its form goes;
  * whether its place in the chain is right is for others to judge.
  *
- * Throws as {@link openDelta} does, and DELTA_INVALID where it refers to anything outside. Time follows the content;
- * memory is one frame's, or the literal bytes' where it refers to them.
+ * Throws as {@link openDelta} does, and DELTA_INVALID where it refers to anything outside. Time follows the content. The
+ * result holds the literal bytes, at most {@link DeltaLimits}.contentBytesMax besides `bytes`, until its pieces are walked.
  */
 export function checkDelta(bytes: Uint8Array, limits: DeltaLimits = DELTA_LIMITS): Delta {
-  const delta = openDelta(bytes, limits);
-  const [reference] = delta.outside;
-  if (reference !== undefined) noContent(reference);
-  return checked(delta);
+  return checked(bytes, limits, ([reference]) => {
+    if (reference !== undefined) noContent(reference);
+  });
 }
 
 /**
@@ -74,17 +71,17 @@ export function checkDelta(bytes: Uint8Array, limits: DeltaLimits = DELTA_LIMITS
  * but the digest only where there are no outside references. Throws and costs as that does.
  */
 export function checkSent(bytes: Uint8Array, limits: DeltaLimits = DELTA_LIMITS): Delta {
-  return checked(openDelta(bytes, limits));
+  return checked(bytes, limits, () => undefined);
 }
 
-/** Reports what is wrong with the content of a delta of sound structure, as far as its own bytes can show it. */
-export function checkContent(delta: Delta, report: Report): void {
-  // One reader serves both checks, since decompressing is what costs.
-  const literals = literalReader(delta);
+/**
+ * Reports what is wrong with the content of a delta of sound structure, as far as its own bytes can show it. All of its
+ * `literals` are decompressed afterwards.
+ */
+export function checkContent(delta: Delta, literals: Literals, report: Report): void {
   checkOwn(delta, literals, report);
   if (delta.outside.length > 0) {
-    // To reach the last page, each frame has to be sound.
-    if (delta.head.literalBytes > 0) literals(delta.head.literalBytes - PAGE_BYTES);
+    for (const { literalAt } of delta.frames) literals.from(literalAt);
     return;
   }
   const digest = new DigestBuilder();
@@ -110,32 +107,46 @@ export function readWhole(bytes: Uint8Array, limits: DeltaLimits, report: Report
   return read;
 }
 
-/** A delta of what was read without any fault from `bytes`. */
-export function deltaOf(bytes: Uint8Array, { head, frames, extents }: HeadAndTables): Delta {
+/** A delta of what was read without any fault from `bytes`; `literals` are what a check of it decompressed. */
+export function deltaOf(bytes: Uint8Array, { head, frames, extents }: HeadAndTables, literals?: Literals): Delta {
+  let held = literals;
   const delta: Delta = {
     bytes,
     head,
     frames,
     extents,
     outside: outsideOf(extents),
-    pieces: () => piecesOf(delta, literalReader(delta), noContent),
+    pieces: (content = noContent) => {
+      const taken = held ?? new Literals(delta);
+      held = undefined;
+      return piecesOf(delta, taken, content, { lettingGo: true });
+    },
   };
   return delta;
 }
 
-function checked(delta: Delta): Delta {
-  checkContent(delta, refuse);
+function structureOf(bytes: Uint8Array, limits: DeltaLimits): HeadAndTables {
+  return readWhole(bytes, limits, refuse) ?? refuse({ field: 'head', at: 0, problem: 'cannot be read' });
+}
+
+function checked(bytes: Uint8Array, limits: DeltaLimits, accept: (outside: Delta['outside']) => void): Delta {
+  const structure = structureOf(bytes, limits);
+  const literals = new Literals({ bytes, ...structure });
+  const delta = deltaOf(bytes, structure, literals);
+  accept(delta.outside);
+  checkContent(delta, literals, refuse);
   return delta;
 }
 
 /** Holds each content that the delta's own literal bytes give against its hash. */
-function checkOwn(delta: Delta, literals: LiteralReader, report: Report): void {
+function checkOwn(delta: Delta, literals: Literals, report: Report): void {
   delta.extents.forEach((extent, index) => {
     if (extent.kind !== 'own') return;
-    const { at, lengthBytes, sha256: stated } = extent;
-    const computed = sha256Hex(literals(at).subarray(0, lengthBytes));
-    if (computed === stated) return;
-    const problem = `${stated} is stated, but its content gives ${computed}`;
+    const hash = sha256();
+    for (const { bytes } of stepsOf(literals, extent)) hash.update(bytes);
+    const computed = hash.hex();
+    if (computed === extent.sha256) return;
+    const problem = `${extent.sha256} is stated, but its content gives ${computed}`;
     report({ field: `extent ${index}, content SHA-256`, problem });
   });
 }

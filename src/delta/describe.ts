@@ -7,6 +7,7 @@ import { unpackFrame } from './frame.ts';
 import type { DeltaFrame } from './frame.ts';
 import type { DeltaHead } from './head.ts';
 import { DELTA_LIMITS } from './limits.ts';
+import { Literals } from './literals.ts';
 import { problemLine } from './problem.ts';
 import type { Report } from './problem.ts';
 import { readProperties } from './properties.ts';
@@ -51,7 +52,9 @@ export function describeDelta(bytes: Uint8Array): DeltaDescription {
   for (const frame of frames) {
     if (frame.at + frame.storedBytes <= bytes.length) attempt(() => unpackFrame(bytes, frame), add);
   }
-  if (structureIsSound && problems.length === 0) checkContent(deltaOf(bytes, read), report);
+  if (structureIsSound && problems.length === 0) {
+    checkContent(deltaOf(bytes, read), new Literals({ bytes, ...read }), report);
+  }
   const properties = propertiesOf(head);
   return {
     valid: problems.length === 0,

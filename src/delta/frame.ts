@@ -83,22 +83,38 @@ function zstdCompress(raw: Uint8Array, level: number): Uint8Array {
 }
 
 function decompress(stored: Uint8Array, frame: DeltaFrame): Uint8Array {
-  // With more room than is due, Node would stop at the first zstd frame's end and pass over what lies behind it.
-  const bounds = { maxOutputLength: frame.rawBytes, chunkSize: frame.rawBytes };
   try {
-    if (frame.compression === 'gzip') {
-      // The member's last four bytes are its length (RFC 1952, "ISIZE"). Zeros behind it are passed over otherwise.
-      const { length } = stored;
-      const isize = length < 4 ? 0 : Buffer.from(stored.buffer, stored.byteOffset, length).readUInt32LE(length - 4);
-      if (isize !== frame.rawBytes) throw new Error(`its last four bytes say ${isize}`);
-      return gunzipSync(stored, bounds);
-    }
-    return zstdDecompressSync(stored, { ...bounds, params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG_MAX } });
+    return frame.compression === 'gzip' ? gunzip(stored, frame) : zstdDecompress(stored, frame);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : 'unknown';
     const problem = `${frame.compression} does not give ${frame.rawBytes} bytes: ${why}`;
     return refuse({ field: `frame ${frame.index}, stored bytes`, at: frame.at, problem, cause });
   }
+}
+
+function gunzip(stored: Uint8Array, { rawBytes }: DeltaFrame): Uint8Array {
+  // The member's last four bytes are its length (RFC 1952, "ISIZE"). Zeros behind it are passed over otherwise.
+  const { length } = stored;
+  const isize = length < 4 ? 0 : Buffer.from(stored.buffer, stored.byteOffset, length).readUInt32LE(length - 4);
+  if (isize !== rawBytes) throw new Error(`its last four bytes say ${isize}`);
+  return gunzipSync(stored, { maxOutputLength: rawBytes, chunkSize: rawBytes });
+}
+
+/**
+ * Node decompresses into chunks, and takes a further one whenever one is full: with room for a byte more than is due there
+ * is only one. But then it stops at the end of the first zstd frame and passes over what lies behind it, which the number
+ * of bytes that it used tells.
+ */
+function zstdDecompress(stored: Uint8Array, { rawBytes }: DeltaFrame): Uint8Array {
+  const bounds = { maxOutputLength: rawBytes, params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG_MAX } };
+  const first: unknown = zstdDecompressSync(stored, { ...bounds, chunkSize: rawBytes + 1, info: true });
+  if (isWithInfo(first) && first.engine.bytesWritten === stored.length) return first.buffer;
+  return zstdDecompressSync(stored, { ...bounds, chunkSize: rawBytes });
+}
+
+/** What Node gives where it is asked for `info`; its types do not say so. Source: Node.js, "Zlib", class Options. */
+function isWithInfo(answer: unknown): answer is { readonly buffer: Buffer; readonly engine: { bytesWritten: number } } {
+  return typeof answer === 'object' && answer !== null && 'engine' in answer;
 }
 
 function hex(crc: number): string {

@@ -1,8 +1,8 @@
 /**
  * The literal bytes of a delta, as what references point into.
  *
- * Invariants: no call decompresses a frame more than once, nor one of which it needs nothing; but for the bytes that it
- * returns it holds one frame.
+ * Invariants: no call decompresses a frame more than once, nor one of which it needs nothing; but for the bytes that they
+ * return, the functions hold one frame.
  */
 import type { Delta } from './delta.ts';
 import { unpackFrame } from './frame.ts';
@@ -73,43 +73,44 @@ export function literalsAt(delta: Framed, ranges: readonly LiteralRange[]): Uint
 }
 
 /**
- * Gives the literal bytes from a position on: all of them where they are held, else at least a page. Valid until the next
- * call.
+ * Random access to the literal bytes: a frame is decompressed when something in it is first asked for, and held until it is
+ * let go.
  */
-export type LiteralReader = (position: number) => Uint8Array;
+export class Literals {
+  readonly #delta: Framed;
+  readonly #held = new Map<number, Uint8Array>();
 
-/**
- * A reader of the literal bytes: of all of them, held at once, for a delta that refers to its own; else one that holds one
- * frame, for positions that only ascend. Throws DELTA_INVALID at a frame that is damaged, now or when it comes to it.
- */
-export function literalReader(delta: Framed & Pick<Delta, 'extents'>): LiteralReader {
-  if (!delta.extents.some(({ kind }) => kind === 'own')) return ascending(delta);
-  const all = allLiterals(delta);
-  return (position) => all.subarray(position);
-}
+  constructor(delta: Framed) {
+    this.#delta = delta;
+  }
 
-const NONE = new Uint8Array(0);
+  /**
+   * The literal bytes from `position` to the end of its frame: at least a page. They never change. Throws DELTA_INVALID
+   * where the frame is damaged, or the position lies behind all frames.
+   */
+  from(position: number): Uint8Array {
+    const frame = this.#delta.frames[this.frameAt(position)];
+    if (frame === undefined) return refuse({ field: 'frame table', problem: 'ends before the extents do' });
+    const held = this.#held.get(frame.index) ?? unpackFrame(this.#delta.bytes, frame);
+    this.#held.set(frame.index, held);
+    return held.subarray(position - frame.literalAt);
+  }
 
-function ascending(delta: Framed): LiteralReader {
-  const frames = literalsOf(delta);
-  let { at, bytes }: LiteralBytes = { at: 0, bytes: NONE };
-  return (position) => {
-    while (position >= at + bytes.length) {
-      // Let go of it before the next is there.
-      bytes = NONE;
-      const { value } = frames.next();
-      if (value === undefined) return refuse({ field: 'frame table', problem: 'ends before the extents do' });
-      ({ at, bytes } = value);
+  /** Forgets a frame's bytes; should they be asked for once more, they are decompressed anew. */
+  letGo(frame: number): void {
+    this.#held.delete(frame);
+  }
+
+  /** Index of the frame that a position lies in, or that of the last one and 1 behind all of them. */
+  frameAt(position: number): number {
+    const { frames, head } = this.#delta;
+    if (position >= head.literalBytes) return frames.length;
+    let [low, high] = [0, frames.length - 1];
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      if ((frames[middle]?.literalAt ?? 0) <= position) low = middle;
+      else high = middle - 1;
     }
-    return bytes.subarray(position - at);
-  };
-}
-
-/** A view where one frame holds them uncompressed, else fresh bytes. */
-function allLiterals(delta: Framed): Uint8Array {
-  const [only] = delta.frames;
-  if (only !== undefined && delta.frames.length === 1) return unpackFrame(delta.bytes, only);
-  const all = new Uint8Array(delta.head.literalBytes);
-  for (const { at, bytes } of literalsOf(delta)) all.set(bytes, at);
-  return all;
+    return low;
+  }
 }

@@ -8,8 +8,6 @@ import { sha256Hex } from '../kernel/hash.ts';
 import type { Delta } from './delta.ts';
 import type { OutsideReference } from './extents.ts';
 import { AT } from './layout.ts';
-import { literalReader } from './literals.ts';
-import { piecesOf } from './pieces.ts';
 import type { OutsideContent } from './pieces.ts';
 import { refuse } from './problem.ts';
 import { encodeDelta } from './write.ts';
@@ -21,11 +19,11 @@ import type { DeltaWriteOptions, EncodedDelta } from './write.ts';
  * `delta` passed `checkSent`.
  *
  * Throws DELTA_INVALID where a content has not the reference's length and hash, naming the extent; where the digest is not
- * the stated one, which is the delta's own fault then; and what `content` throws. Holds the encoded result, and the literal
- * bytes of a delta that refers to them.
+ * the stated one, which is the delta's own fault then; and what `content` throws. Holds the encoded result, and of the
+ * delta's literal bytes those that are still needed.
  */
 export function rehydrate(delta: Delta, content: OutsideContent, options: DeltaWriteOptions = {}): EncodedDelta {
-  const extents = piecesOf(delta, literalReader(delta), (reference) => checked(reference, content(reference)));
+  const extents = delta.pieces((reference) => checked(reference, content(reference)));
   const made = encodeDelta({ ...delta.head, extents }, options);
   if (made.digest !== delta.head.digest) {
     const problem = `${delta.head.digest} is stated, but with its references' content the delta gives ${made.digest}`;
