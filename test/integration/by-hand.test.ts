@@ -30,8 +30,9 @@ const TYPED: readonly (readonly [string, string | undefined])[] = [
 ];
 
 const NEEDS = {
-  ingest: /this function takes a signed delta message, which `leeward replicate` .*run the function "sweep"/,
-  'ingest-bulk': /this function takes a signed delta message, which `leeward replicate` .*run the function "sweep"/,
+  ingest: /this function takes a signed delta or ranges message, which `leeward replicate` .*run the function "sweep"/,
+  'ingest-bulk':
+    /this function takes a signed delta or ranges message, which `leeward replicate` .*run the function "sweep"/,
   failover: /refused: neither a ticket of a run nor an order; .* type for example \{"start":\{"group":/,
 } as const;
 
@@ -86,7 +87,7 @@ describe('by hand', () => {
     assert.deepEqual(await doors.queueLengths(), lengths);
   });
 
-  test('monitor and sweep do their work, whatever was typed', async () => {
+  test('monitor, sweep and upkeep do their work, whatever was typed', async () => {
     await doors.put(poisonQueue(QUEUES.deltas), 'rubbish').catch(async () => {
       // The host makes a poison queue when it first needs it.
       await doors.put(QUEUES.deltas, '%%%', true);
@@ -102,6 +103,7 @@ describe('by hand', () => {
       assert.match(monitor.at(-1)?.text ?? '', /^succeeded/);
       const sweep = await doors.callByHand('sweep', text);
       assert.match(sweep.at(-1)?.text ?? '', /^succeeded/);
+      assert.match((await doors.callByHand('upkeep', text)).at(-1)?.text ?? '', /^succeeded/);
       if (text === undefined) assert.match(sweep[1]?.text ?? '', /set 1 aside/);
     }
     assert.ok((await doors.etags())[names.monitor]);
