@@ -11,13 +11,9 @@ export const rangesMessageSchema = z
   .looseObject({
     volume: volumeIdSchema,
     generation: z.int().min(1).max(99_999_999),
-    number: z
-      .int()
-      .min(0)
-      .max(0xffff_ffff)
-      .meta({
-        description: 'The delta after which the volume stood like this; 0 for what the generation begins from.',
-      }),
+    number: z.int().min(0).max(0xffff_ffff).meta({
+      description: 'The delta after which the volume stood like this; 0 for what the generation begins from.',
+    }),
     digest: z
       .string()
       .regex(DIGEST_FORM)
