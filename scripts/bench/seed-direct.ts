@@ -31,7 +31,7 @@ export const seedDirect: Benchmark = {
 };
 
 async function measure(context: BenchContext, bench: BenchStack, image: Image): ReturnType<Benchmark['run']> {
-  const { storedBytes } = await ourRun(context, bench, { image, name: 'warm' });
+  const { storedBytes } = await ourRun(context, bench, { image, name: 'warm', transport: 'direct' });
   if (storedBytes * image.compressionRatio > image.dataBytes * DELTAS_SHARE_MAX) {
     throw new LeewardError(
       'REFUSED',
@@ -41,7 +41,7 @@ async function measure(context: BenchContext, bench: BenchStack, image: Image): 
   const ranges = await dataRanges(image.path, WRITE_BYTES_MAX, WRITE_BYTES_MAX);
   await bareRun(context, bench, { image, name: 'warm', staged: [], ranges });
   const pairs = await interleavedPairs(context.pairs, {
-    ours: async (index) => ourRun(context, bench, { image, name: `run-${index}` }),
+    ours: async (index) => ourRun(context, bench, { image, name: `run-${index}`, transport: 'direct' }),
     bare: async (index) => bareRun(context, bench, { image, name: `run-${index}`, staged: [], ranges }),
   });
   const ours = medianOf(

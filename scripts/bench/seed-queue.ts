@@ -32,12 +32,12 @@ export const seedQueue: Benchmark = {
 
 async function measure(context: BenchContext, bench: BenchStack, image: Image): ReturnType<Benchmark['run']> {
   // Warms up host and Azurite, and says what the bare loop has to move.
-  const { storedBytes } = await ourRun(context, bench, { image, name: 'warm' });
+  const { storedBytes } = await ourRun(context, bench, { image, name: 'warm', transport: 'queue' });
   const staged = await stagedFiles(context, bench);
   const ranges = await dataRanges(image.path, BLOCK_BYTES, WRITE_BYTES_MAX);
   await bareRun(context, bench, { image, name: 'warm', staged, ranges });
   const pairs = await interleavedPairs(context.pairs, {
-    ours: async (index) => ourRun(context, bench, { image, name: `run-${index}` }),
+    ours: async (index) => ourRun(context, bench, { image, name: `run-${index}`, transport: 'queue' }),
     bare: async (index) => bareRun(context, bench, { image, name: `run-${index}`, staged, ranges }),
   });
   const ours = pairs.map((pair) => pair.ours);

@@ -24,16 +24,16 @@ export type BareRun = z.infer<typeof bareSchema>;
 export async function ourRun(
   { folder: parent, tell }: BenchContext,
   { stack, hostPid }: BenchStack,
-  { image, name }: { image: Image; name: string },
+  { image, name, transport }: { image: Image; name: string; transport: 'direct' | 'queue' },
 ): Promise<OurRun> {
   const volume = seedVolume(name);
-  const folder = join(parent, `site-${name}`);
+  const folder = join(parent, `site-${transport}-${name}`);
   await mkdir(folder);
   const access = await register(stack, volume, { volumeBytes: image.sizeBytes });
   const accessFile = join(folder, 'access.json');
   await writePrivateFile(accessFile, serializeSiteAccess(withVolume(access, volume, image.path)));
   const before = await cpuSecondsOf(hostPid);
-  const site = await runPart('seed-site.ts', { accessFile, folder }, siteSchema);
+  const site = await runPart('seed-site.ts', { accessFile, folder, transport }, siteSchema);
   const run = { ...site, hostCpuSeconds: (await cpuSecondsOf(hostPid)) - before };
   const cpu = `CPU site ${run.cpuSeconds.toFixed(1)} s, host ${run.hostCpuSeconds.toFixed(1)} s`;
   tell(`  ours ${seconds(run.elapsedMs)}, all sent after ${seconds(run.storedMs)}, ${cpu}`);

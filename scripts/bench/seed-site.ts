@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { openSite } from '../../src/app/site.ts';
+import { MIB } from '../../src/kernel/units.ts';
 import { parseSiteAccess } from '../../src/site/access.ts';
 import { readPrivateFile } from '../../src/system/private-file.ts';
 import { partArgument, partResult, spending } from './part.ts';
@@ -9,8 +10,17 @@ import { partArgument, partResult, spending } from './part.ts';
 /** How often the cloud is asked how far it came: often enough not to count, seldom enough not to cost. */
 const ASK_MS = 250;
 
-const { accessFile, folder } = partArgument(z.object({ accessFile: z.string(), folder: z.string() }));
-const site = await openSite({ folder, access: parseSiteAccess(await readPrivateFile(accessFile)) });
+/** The volume is smaller than those that are written as raw pages without being told. */
+const DIRECT_FROM_BYTES = { direct: 512 * MIB, queue: Infinity };
+
+const { accessFile, folder, transport } = partArgument(
+  z.object({ accessFile: z.string(), folder: z.string(), transport: z.enum(['direct', 'queue']) }),
+);
+const site = await openSite({
+  folder,
+  access: parseSiteAccess(await readPrivateFile(accessFile)),
+  replication: { directFromBytes: DIRECT_FROM_BYTES[transport], pollMs: ASK_MS },
+});
 const [replicator] = site.replicators;
 if (!replicator) throw new Error('the site has no volume');
 const sent = { storedMs: 0, storedBytes: 0 };
