@@ -8,7 +8,7 @@
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer, request as forward } from 'node:http';
+import { Agent, createServer, request as forward } from 'node:http';
 import type { IncomingHttpHeaders, IncomingMessage, Server, ServerResponse } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
@@ -183,48 +183,47 @@ export class FaultProxy {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const seen = describe(request);
     const fault = this.#faultFor(seen);
+    if (fault === 'reset before') {
+      this.#count(fault);
+      this.#note(seen, fault);
+      request.socket.resetAndDestroy();
+      return;
+    }
+    const body = await buffer(request);
     if (fault === undefined) {
-      const answer = await this.#forward(seen, request);
+      const answer = await this.#forward(seen, request, body);
       response.writeHead(answer.statusCode ?? 502, passedOn(answer));
       await pipeline(answer, response);
       return;
     }
     if (typeof fault === 'function') {
-      const body = await buffer(request);
       request.socket.resetAndDestroy();
       this.#note(seen, 'held');
       fault(async () => this.#arrive(seen, request, { body, how: 'released' }));
       return;
     }
-    this.#counts.set(fault, this.count(fault) + 1);
+    this.#count(fault);
     switch (fault) {
       case 'busy':
-        request.resume();
-        await once(request, 'end');
         this.#note(seen, fault);
         response.writeHead(503, { 'content-type': 'application/xml', 'x-ms-error-code': 'ServerBusy' });
         response.end('<?xml version="1.0" encoding="utf-8"?><Error><Code>ServerBusy</Code></Error>');
         return;
-      case 'reset before':
-        this.#note(seen, fault);
-        request.socket.resetAndDestroy();
-        return;
       case 'reset after': {
-        const answer = await this.#forward(seen, request);
+        const answer = await this.#forward(seen, request, body);
         await buffer(answer);
         this.#note(seen, `${fault} ${answer.statusCode ?? 0}`);
         request.socket.resetAndDestroy();
         return;
       }
       case 'torn': {
-        const answer = await this.#forward(seen, request);
-        const body = await buffer(answer);
+        const answer = await this.#forward(seen, request, body);
+        const whole = await buffer(answer);
         this.#note(seen, `${fault} ${answer.statusCode ?? 0}`);
-        await tear(request, response, { answer, body });
+        await tear(request, response, { answer, body: whole });
         return;
       }
       case 'late': {
-        const body = await buffer(request);
         request.socket.resetAndDestroy();
         const lateMs = this.#chance.between(this.#lateMs.least, this.#lateMs.most);
         const arrival: Promise<unknown> = sleep(lateMs)
@@ -238,6 +237,10 @@ export class FaultProxy {
     }
   }
 
+  #count(fault: Fault): void {
+    this.#counts.set(fault, this.count(fault) + 1);
+  }
+
   /** Demands come first, in the order in which they were made. */
   #faultFor(seen: ProxiedRequest): Fault | Hold | undefined {
     const at = this.#demands.findIndex(({ fits }) => fits(seen));
@@ -246,25 +249,29 @@ export class FaultProxy {
     return FAULTS.find((fault) => (drawn -= this.#rates[fault] ?? 0) <= 0);
   }
 
-  /** Sends the request on; resolves with the head of the answer. */
-  async #forward(seen: ProxiedRequest, from: IncomingMessage, body?: Buffer): Promise<IncomingMessage> {
+  /**
+   * Sends the request on; resolves with the head of the answer. The body is there as a whole: an answer that comes before
+   * the target has read all of it, such as a refusal, must not leave the sender waiting behind a full pipe.
+   */
+  async #forward(seen: ProxiedRequest, from: IncomingMessage, body: Buffer): Promise<IncomingMessage> {
     const { hostname, port } = this.#target;
     const headers = passedOn(from);
-    // A connection for each: one that is kept may be closed by the target just now, which would be a fault nobody asked for.
-    const sent = forward({ agent: false, hostname, port, method: from.method, path: from.url, headers });
+    // A connection for each: one that was kept may be closed by the target just now, a fault that nobody asked for. It is not
+    // announced as the last request either: the target would then close it with an early answer, under what is still sent.
+    const agent = new Agent({ keepAlive: true });
+    const sent = forward({ agent, hostname, port, method: from.method, path: from.url, headers });
+    sent.once('close', () => {
+      agent.destroy();
+    });
     const answered = new Promise<IncomingMessage>((resolve, reject) => {
       sent.once('response', resolve);
       sent.once('error', reject);
     });
-    const watchers = this.#watchers.filter(({ fits }) => fits(seen));
-    const held = body ?? (watchers.length > 0 ? await buffer(from) : undefined);
-    // An answer may come before the whole request went out, and ends it then: the answer is what counts.
-    if (held) sent.end(held);
-    else pipeline(from, sent).catch((error: unknown) => sent.destroy(error instanceof Error ? error : undefined));
+    sent.end(body);
     const answer = await answered;
     const { statusCode: status = 0 } = answer;
-    for (const { see } of watchers) {
-      see({ request: seen, body: held ?? Buffer.alloc(0), status, headers: answer.headers });
+    for (const { fits, see } of this.#watchers) {
+      if (fits(seen)) see({ request: seen, body, status, headers: answer.headers });
     }
     return answer;
   }
