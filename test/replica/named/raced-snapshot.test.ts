@@ -20,7 +20,7 @@ describe('a snapshot raced by the next delta', () => {
       const { storage, site, worker } = await start();
       const stalled = stallingWorker(storage, place);
       const late = stalled.worker.receive(site.inline(site.next({ marker: 'm' })));
-      await stalled.stalls;
+      await Promise.race([stalled.stalls, late.then(() => assert.fail('it did not stall'))]);
       storage.clock.advance(LONG_MS);
       assert.equal((await worker.receive(site.inline(site.next()))).outcome, 'applied');
       await sound(storage, site, { applied: 2, points: 1 });

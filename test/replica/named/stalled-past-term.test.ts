@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { currentGeneration } from '../../../src/documents/volume.ts';
+import { PAGE_BLOB_LIMITS } from '../../../src/replica/plan/cost.ts';
 import { offerProblem, replicaProblem } from '../../support/replica-check.ts';
 import { reasonOf, start } from '../start.ts';
 import { LONG_MS, stallingWorker } from './stall.ts';
@@ -19,7 +20,8 @@ const PLACES: readonly (CallPlace & { readonly what: string })[] = [
   { what: 'the change that ends its turn', port: 'state', method: 'replace', nth: 2 },
 ];
 
-/** Far apart, so that each is a request. */
+/** Requests that cost next to nothing: each extent is one, and no gap is bridged. */
+const FIGURES = { costs: { requestsPerS: 1e9, bytesPerS: 1 }, limits: PAGE_BLOB_LIMITS };
 const EXTENTS = [0, 8192, 16384].map((offset) => ({ offset, bytes: Buffer.alloc(512, 7) }));
 
 describe('a stalled worker that wakes after a new term', () => {
@@ -27,9 +29,9 @@ describe('a stalled worker that wakes after a new term', () => {
     test(`with ${place.what} on its way`, async () => {
       const { storage, site, worker } = await start();
       await worker.receive(site.inline(site.next({ marker: 'first' })));
-      const stalled = stallingWorker(storage, place);
+      const stalled = stallingWorker(storage, place, { figures: FIGURES });
       const late = stalled.worker.receive(site.inline(site.next({ extents: EXTENTS, marker: 'second' })));
-      await stalled.stalls;
+      await Promise.race([stalled.stalls, late.then(() => assert.fail('it did not stall'))]);
       storage.clock.advance(LONG_MS);
       const { number: cut } = await worker.engine.endTerm(site.ref, 1);
       assert.equal(await worker.engine.drain(site.ref), 'drained');
