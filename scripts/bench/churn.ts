@@ -122,7 +122,10 @@ class CountedReplica {
 function bytesOf(method: string, args: readonly unknown[]): number {
   const at: unknown = args[1];
   if (typeof at !== 'object' || at === null) return 0;
-  if (method === 'writePages' && 'bytes' in at && at.bytes instanceof Uint8Array) return at.bytes.length;
+  if (method === 'writePages' && 'bytes' in at) {
+    if (at.bytes instanceof Uint8Array) return at.bytes.length;
+    return bytesOf('read', [undefined, at.bytes]);
+  }
   if (method === 'read' && 'lengthBytes' in at && typeof at.lengthBytes === 'number') return at.lengthBytes;
   return 0;
 }

@@ -1,5 +1,8 @@
 /** Replicas on page blobs: sequence-number conditions as fences, ETag conditions for snapshots, server-side copies. */
+import { Readable } from 'node:stream';
 import type { PageBlobClient } from '@azure/storage-blob';
+import { lengthOf } from '../kernel/byte-parts.ts';
+import type { ByteParts } from '../kernel/byte-parts.ts';
 import { LeewardError, isLeewardError } from '../kernel/errors.ts';
 import type { BlobPlace } from '../kernel/places.ts';
 import type { DataRange, ListedSnapshot, ReplicaProperties, ReplicaStore } from '../ports/replica-store.ts';
@@ -49,11 +52,15 @@ export class PageBlobReplicas implements ReplicaStore {
 
   async writePages(
     place: BlobPlace,
-    at: { offset: number; bytes: Uint8Array; fence: number },
+    at: { offset: number; bytes: Uint8Array | ByteParts; fence: number },
   ): Promise<{ etag: string }> {
     const conditions = { ifSequenceNumberEqualTo: at.fence };
-    return calling(`writing ${at.bytes.length} bytes at ${at.offset} of "${place.blob}"`, async () =>
-      etagOf(await this.#client(place).uploadPages(at.bytes, at.offset, at.bytes.length, { conditions })),
+    const lengthBytes = lengthOf(at.bytes);
+    const { bytes } = at;
+    // The SDK asks for a stream once for each try.
+    const body = 'parts' in bytes ? () => Readable.from(bytes.parts) : bytes;
+    return calling(`writing ${lengthBytes} bytes at ${at.offset} of "${place.blob}"`, async () =>
+      etagOf(await this.#client(place).uploadPages(body, at.offset, lengthBytes, { conditions })),
     );
   }
 

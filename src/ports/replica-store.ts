@@ -5,6 +5,7 @@
  * moment it takes effect, however late that is; a sequence number never goes down; a snapshot is the blob's content at
  * one moment. A write whose answer was lost may take effect once more, later: that is what the fence is for.
  */
+import type { ByteParts } from '../kernel/byte-parts.ts';
 import type { BlobPlace } from '../kernel/places.ts';
 
 /** Largest Put Page. Source: Azure Storage REST, "Put Page": up to 4 MiB. */
@@ -39,11 +40,14 @@ export interface ReplicaStore {
   raiseSequenceNumber(place: BlobPlace, fence: number): Promise<void>;
 
   /**
-   * Writes whole pages: `offset` and the length are multiples of 512, at most {@link WRITE_BYTES_MAX}. Idempotent under
-   * its fence. Gives the blob's ETag as this write left it. Errors: FENCED when the sequence number differs, UNAVAILABLE
+   * Writes whole pages: `offset` and the length are multiples of 512, at most {@link WRITE_BYTES_MAX}; parts may have any
+   * length. The bytes must not change until the call has ended. Idempotent under its fence. Gives the blob's ETag as this write left it. Errors: FENCED when the sequence number differs, UNAVAILABLE
    * with an unknown effect.
    */
-  writePages(place: BlobPlace, at: { offset: number; bytes: Uint8Array; fence: number }): Promise<{ etag: string }>;
+  writePages(
+    place: BlobPlace,
+    at: { offset: number; bytes: Uint8Array | ByteParts; fence: number },
+  ): Promise<{ etag: string }>;
 
   /** Clears pages to zeros, any length. Otherwise as {@link writePages}. */
   clearPages(place: BlobPlace, at: { offset: number; lengthBytes: number; fence: number }): Promise<{ etag: string }>;

@@ -108,6 +108,16 @@ export function replicaStoreContract(subject: Subject<ReplicaStore> & { readonly
       assert.deepEqual(seen, [0, 9, 0, 9, 0]);
     });
 
+    test('bytes in parts are written one behind the other', async () => {
+      const { store, at } = await made('parts');
+      await store.raiseSequenceNumber(at, 1);
+      const bytes = Buffer.from(Array.from({ length: 3 * PAGE_BYTES }, (_, index) => index % 251));
+      const parts = [bytes.subarray(0, 100), bytes.subarray(100, PAGE_BYTES), bytes.subarray(PAGE_BYTES)];
+      await store.writePages(at, { offset: PAGE_BYTES, bytes: { parts, lengthBytes: bytes.length }, fence: 1 });
+      assert(bytes.equals(await store.read(at, { offset: PAGE_BYTES, lengthBytes: bytes.length })));
+      assert.equal(await pageAt(store, at, 4 * PAGE_BYTES), 0);
+    });
+
     test('the whole of a blob can be cleared at once', async () => {
       const { store, at } = await made('clear');
       await store.raiseSequenceNumber(at, 1);

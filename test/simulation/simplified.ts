@@ -5,6 +5,7 @@
  */
 import { currentGeneration, volumeKind, volumeSchema, withGeneration } from '../../src/documents/volume.ts';
 import type { VolumeDocument } from '../../src/documents/volume.ts';
+import { lengthOf } from '../../src/kernel/byte-parts.ts';
 import { LeewardError } from '../../src/kernel/errors.ts';
 import type { ReadAnswer, StateStore, WriteAnswer } from '../../src/ports/state.ts';
 import type { StoragePorts } from '../support/data-path.ts';
@@ -62,7 +63,7 @@ export function onePageTwice({ replicas }: StoragePorts): Partial<StoragePorts> 
     replicas: override(replicas, {
       writePages: async (place, at) => {
         const { offset, bytes, fence } = at;
-        await replicas.clearPages(place, { offset, lengthBytes: bytes.length, fence });
+        await replicas.clearPages(place, { offset, lengthBytes: lengthOf(bytes), fence });
         return replicas.writePages(place, at);
       },
     }),

@@ -1,8 +1,9 @@
 /**
  * Carrying a plan out: the plan's ranges, filled with bytes, as the requests to send.
  *
- * Invariants: each request carries its pages' final bytes; at most one request's bytes and the bytes of two reads are
- * held here, besides the piece that is at hand; the pieces are walked once, in order.
+ * Invariants: each request carries its pages' final bytes; bytes that come in large pieces are handed on as they lie, and
+ * copied together only where a read fills gaps between them, or the pieces are many and small; at most one request's
+ * bytes and the bytes of two reads are held here, besides the piece that is at hand; the pieces are walked once, in order.
  *
  * Reads come after the fence was raised and the state confirmed. From then on only workers on the same delta, in the
  * same epoch, can still write, and what they write to a gap is what it holds already; to a run, the same bytes. So a gap
@@ -11,22 +12,31 @@
  */
 import type { DeltaPiece } from '../../delta/delta.ts';
 import { isZeros } from '../../delta/zeros.ts';
+import { joined, partsOf } from '../../kernel/byte-parts.ts';
+import type { ByteParts } from '../../kernel/byte-parts.ts';
 import { LeewardError } from '../../kernel/errors.ts';
+import { KIB, MIB } from '../../kernel/units.ts';
 import type { DataRange } from '../../ports/replica-store.ts';
-import type { Plan } from './plan.ts';
+import type { Plan, PlanStep } from './plan.ts';
 
-/** One request to the page blob. The bytes belong to the receiver. */
+/** One request to the page blob. Its bytes may be the pieces' own. */
 export type PageRequest =
-  | { readonly kind: 'write'; readonly offset: number; readonly bytes: Uint8Array }
+  | { readonly kind: 'write'; readonly offset: number; readonly bytes: Uint8Array | ByteParts }
   | { readonly kind: 'clear'; readonly offset: number; readonly lengthBytes: number };
+
+/** A part costs the one who sends it a call: shorter ones on average are cheaper to copy. */
+const PART_BYTES_MIN = 64 * KIB;
+
+/** Zeros between parts. */
+const ZEROS = new Uint8Array(MIB);
 
 /** Brings the blob's bytes of a range, all of them. May be called again before the last call has answered. */
 export type ReadRange = (range: DataRange) => Promise<Uint8Array>;
 
 /**
  * The requests of `plan`, in ascending order, each made when it is asked for. `pieces` are those of the runs that were
- * planned. A write that turns out to be all zeros becomes a clear, which costs its request and no bytes. Errors: those
- * of `read` and of the pieces; UNAVAILABLE when a read brings fewer bytes than were asked for.
+ * planned; their bytes never change. A write that turns out to be all zeros becomes a clear, which costs its request and
+ * no bytes. Errors: those of `read` and of the pieces; UNAVAILABLE when a read brings fewer bytes than were asked for.
  */
 export async function* executePlan(
   plan: Plan,
@@ -43,21 +53,23 @@ export async function* executePlan(
         yield { kind: 'clear', offset, lengthBytes };
         continue;
       }
-      const bytes = new Uint8Array(lengthBytes);
-      for (const gap of step.gaps) await old.copy(gap, bytes, offset);
-      while (piece.done !== true && piece.value.offset < offset + lengthBytes) {
-        const end = overlay(piece.value, bytes, offset);
+      const end = offset + lengthBytes;
+      const found: Bytes[] = [];
+      while (piece.done !== true && piece.value.offset < end) {
+        found.push(within(piece.value, offset, end));
         // The rest of a piece is the next write's.
-        if (end > offset + lengthBytes) break;
+        if (piece.value.offset + piece.value.bytes.length > end) break;
         piece = literals.next();
       }
-      yield isZeros(bytes, 0, lengthBytes) ? { kind: 'clear', offset, lengthBytes } : { kind: 'write', offset, bytes };
+      yield requestOf(step, step.gaps.length === 0 ? inParts(found, offset, end) : await withGaps(step, found, old));
     }
   } finally {
     literals.return();
     await old.settled();
   }
 }
+
+type WriteStep = Extract<PlanStep, { kind: 'write' }>;
 
 interface Bytes {
   readonly offset: number;
@@ -70,12 +82,43 @@ function* literalsOf(pieces: Iterable<DeltaPiece>): Generator<Bytes, void> {
   }
 }
 
-/** Copies what `from` has of the range that `into` stands for; returns where `from` ends. */
-function overlay(from: Bytes, into: Uint8Array, offset: number): number {
-  const start = Math.max(from.offset, offset);
-  const end = Math.min(from.offset + from.bytes.length, offset + into.length);
-  into.set(from.bytes.subarray(start - from.offset, end - from.offset), start - offset);
-  return from.offset + from.bytes.length;
+/** What `piece` has between `offset` and `end`, without a copy. */
+function within(piece: Bytes, offset: number, end: number): Bytes {
+  const start = Math.max(piece.offset, offset);
+  return { offset: start, bytes: piece.bytes.subarray(start - piece.offset, end - piece.offset) };
+}
+
+function requestOf({ offset, lengthBytes }: DataRange, bytes: Uint8Array | ByteParts): PageRequest {
+  const isClear = partsOf(bytes).every((part) => isZeros(part, 0, part.length));
+  return isClear ? { kind: 'clear', offset, lengthBytes } : { kind: 'write', offset, bytes };
+}
+
+/** A write's bytes in one piece: what the gaps hold, and `found` over it. */
+async function withGaps(step: WriteStep, found: readonly Bytes[], old: OldBytes): Promise<Uint8Array> {
+  const bytes = new Uint8Array(step.lengthBytes);
+  for (const gap of step.gaps) await old.copy(gap, bytes, step.offset);
+  for (const part of found) bytes.set(part.bytes, part.offset - step.offset);
+  return bytes;
+}
+
+/** `found`, with zeros wherever they leave a hole from `offset` to `end`. */
+function inParts(found: readonly Bytes[], offset: number, end: number): Uint8Array | ByteParts {
+  const parts: Uint8Array[] = [];
+  let at = offset;
+  const zerosUpTo = (stop: number): void => {
+    for (; at < stop; at += ZEROS.length) parts.push(ZEROS.subarray(0, stop - at));
+    at = stop;
+  };
+  for (const { offset: start, bytes } of found) {
+    zerosUpTo(start);
+    parts.push(bytes);
+    at = start + bytes.length;
+  }
+  zerosUpTo(end);
+  const all = { parts, lengthBytes: end - offset };
+  const [only] = parts;
+  if (only && parts.length === 1) return only;
+  return parts.length * PART_BYTES_MIN > all.lengthBytes ? joined(all) : all;
 }
 
 /** The planned reads, taken in order; the next one is under way while one is used. */

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { DeltaPiece } from '../../../src/delta/delta.ts';
-import { PAGE_BYTES } from '../../../src/kernel/units.ts';
+import { joined, lengthOf, partsOf } from '../../../src/kernel/byte-parts.ts';
+import { KIB, MIB, PAGE_BYTES } from '../../../src/kernel/units.ts';
 import { executePlan } from '../../../src/replica/plan/execute.ts';
 import type { PageRequest, ReadRange } from '../../../src/replica/plan/execute.ts';
 import { planApply } from '../../../src/replica/plan/plan.ts';
@@ -35,8 +36,8 @@ const figures = fc.record({
 });
 
 function request(blob: Buffer, asked: PageRequest): { offset: number; end: number } {
-  const end = asked.offset + (asked.kind === 'write' ? asked.bytes.length : asked.lengthBytes);
-  if (asked.kind === 'write') blob.set(asked.bytes, asked.offset);
+  const end = asked.offset + (asked.kind === 'write' ? lengthOf(asked.bytes) : asked.lengthBytes);
+  if (asked.kind === 'write') blob.set(joined(asked.bytes), asked.offset);
   else blob.fill(0, asked.offset, end);
   return { offset: asked.offset, end };
 }
@@ -72,18 +73,9 @@ test('any pieces over any blob, by any figures', async () => {
           costs: { requestsPerS, bytesPerS: pagesPerS * PAGE_BYTES },
           limits: { writeBytesMax: writePagesMax * PAGE_BYTES, readBytesMax: readPagesMax * PAGE_BYTES },
         });
-        // Frames are unpacked into the same bytes: a piece is gone once the next is asked for.
-        function* passing(): Generator<DeltaPiece> {
-          const shared = Buffer.alloc(4 * PAGE_BYTES);
-          for (const piece of pieces) {
-            if ('zerosBytes' in piece) yield piece;
-            else
-              yield { offset: piece.offset, bytes: shared.subarray(0, piece.bytes.length).fill(piece.bytes[0] ?? 0) };
-          }
-        }
         const read: ReadRange = async ({ offset: from, lengthBytes }) =>
           Uint8Array.from(blob.subarray(from, from + lengthBytes));
-        const sent = await all(executePlan(plan, passing(), read));
+        const sent = await all(executePlan(plan, pieces, read));
         let end = 0;
         for (const each of sent) {
           const done = request(blob, each);
@@ -107,6 +99,35 @@ test('a literal write that is all zeros is sent as a clear', async () => {
   const plan = planApply(THREE.slice(0, 1));
   const sent = await all(executePlan(plan, piecesOf(THREE.slice(0, 1), 0), async () => new Uint8Array()));
   assert.deepEqual(sent, [{ kind: 'clear', offset: 0, lengthBytes: PAGE_BYTES }]);
+});
+
+test('large pieces are sent as they lie, many small ones as one copy', async () => {
+  const [offset, pieceBytes, holeBytes] = [PAGE_BYTES, 200 * KIB, 70 * KIB];
+  const run = (at: number, lengthBytes: number): Run => ({ kind: 'literal', offset: offset + at, lengthBytes });
+  const runs = [run(0, 4 * pieceBytes), run(4 * pieceBytes + holeBytes, PAGE_BYTES)];
+  const source = Buffer.alloc(5 * pieceBytes, 7);
+  const pieces = (pieceLength: number): DeltaPiece[] =>
+    runs.flatMap(({ offset: from, lengthBytes }) =>
+      Array.from({ length: Math.ceil(lengthBytes / pieceLength) }, (_, index) => {
+        const at = index * pieceLength;
+        return { offset: from + at, bytes: source.subarray(at, Math.min(at + pieceLength, lengthBytes)) };
+      }),
+    );
+  const expected = Buffer.alloc(4 * pieceBytes + holeBytes + PAGE_BYTES, 7);
+  expected.fill(0, 4 * pieceBytes, 4 * pieceBytes + holeBytes);
+  const fresh = planApply(runs, { zerosFrom: 0, costs: { requestsPerS: 1, bytesPerS: 512 * MIB } });
+  for (const [pieceLength, views] of [
+    [pieceBytes, true],
+    [8 * KIB, false],
+  ] as const) {
+    const [write, ...others] = await all(executePlan(fresh, pieces(pieceLength), async () => assert.fail()));
+    assert(write?.kind === 'write' && others.length === 0);
+    assert(expected.equals(joined(write.bytes)));
+    assert.equal(
+      partsOf(write.bytes).some(({ buffer }) => buffer === source.buffer),
+      views,
+    );
+  }
 });
 
 test('a read that fails, or brings too little, ends the work with nothing under way', async () => {

@@ -2,6 +2,8 @@
  * Page blobs in memory, with sequence numbers, ETags and snapshots as Azure has them. Only pages that were written are
  * held, so that a snapshot of a large blob costs what is in it.
  */
+import { joined } from '../../../src/kernel/byte-parts.ts';
+import type { ByteParts } from '../../../src/kernel/byte-parts.ts';
 import { LeewardError } from '../../../src/kernel/errors.ts';
 import type { BlobPlace, ContainerPlace } from '../../../src/kernel/places.ts';
 import { PAGE_BYTES } from '../../../src/kernel/units.ts';
@@ -42,12 +44,13 @@ export class MemoryReplicaStore implements ReplicaStore {
 
   async writePages(
     place: BlobPlace,
-    at: { offset: number; bytes: Uint8Array; fence: number },
+    at: { offset: number; bytes: Uint8Array | ByteParts; fence: number },
   ): Promise<{ etag: string }> {
-    if (at.bytes.length > WRITE_BYTES_MAX) throw new Error('more than 4 MiB in one write');
-    const blob = this.#change(place, { ...at, lengthBytes: at.bytes.length });
-    for (let done = 0; done < at.bytes.length; done += PAGE_BYTES) {
-      const page = new Uint8Array(at.bytes.subarray(done, done + PAGE_BYTES));
+    const bytes = joined(at.bytes);
+    if (bytes.length > WRITE_BYTES_MAX) throw new Error('more than 4 MiB in one write');
+    const blob = this.#change(place, { ...at, lengthBytes: bytes.length });
+    for (let done = 0; done < bytes.length; done += PAGE_BYTES) {
+      const page = new Uint8Array(bytes.subarray(done, done + PAGE_BYTES));
       blob.pages.set((at.offset + done) / PAGE_BYTES, page);
     }
     return { etag: etag(blob) };
