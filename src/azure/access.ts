@@ -18,6 +18,7 @@ import {
   generateQueueSASQueryParameters,
 } from '@azure/storage-queue';
 import type { Clock } from '../kernel/clock.ts';
+import { isLeewardError } from '../kernel/errors.ts';
 import type { BlobPlace, ContainerPlace } from '../kernel/places.ts';
 import type { AccessIssuer, ReadAccess } from '../ports/access.ts';
 import type { StorageAccount, StorageAccounts } from './clients.ts';
@@ -90,9 +91,13 @@ export class SasAccess implements AccessIssuer, ReadAccess {
 
   async removeContainer(place: ContainerPlace): Promise<void> {
     this.#ensured.delete(`${place.account}/${place.container}`);
-    await calling(`removing the container "${place.container}"`, async () =>
-      this.#accounts.named(place.account).blobs.getContainerClient(place.container).deleteIfExists(),
-    );
+    try {
+      await calling(`removing the container "${place.container}"`, async () =>
+        this.#accounts.named(place.account).blobs.getContainerClient(place.container).delete(),
+      );
+    } catch (error) {
+      if (!isLeewardError(error, 'NOT_FOUND')) throw error;
+    }
   }
 
   async #urlOfBlob(place: BlobPlace, permissions: string, expiresAtMs: number): Promise<string> {

@@ -17,6 +17,8 @@ const BY_CODE: Readonly<Record<string, ErrorCode>> = {
   SequenceNumberConditionNotMet: 'FENCED',
   BlobNotFound: 'NOT_FOUND',
   ContainerNotFound: 'NOT_FOUND',
+  // For about half a minute after it was deleted.
+  ContainerBeingDeleted: 'NOT_FOUND',
   QueueNotFound: 'NOT_FOUND',
   MessageNotFound: 'NOT_FOUND',
   PopReceiptMismatch: 'NOT_FOUND',

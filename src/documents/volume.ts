@@ -117,6 +117,8 @@ const generationSchema = z.looseObject({
   /** Highest number that came early and waits in the journal; 0 for none. Above the tip, a sweep looks for more. */
   beyond: number,
   base: baseSchema.optional(),
+  /** Why it began; missing for a volume's first. */
+  reason: z.string().optional(),
   /** What was acknowledged and is lost, so that a next generation had to begin: deltas `from` to `to`. */
   givenUp: z.looseObject({ from: number, to: number, atMs: z.int() }).optional(),
   /** Since when nobody needs it any more; upkeep removes it later. */
@@ -172,7 +174,15 @@ export const volumeSchema = z
     published: z.int().min(1).nullable(),
     generations: z.record(z.string(), generationSchema),
     /** Deltas that the site is asked to send again, in these forms. */
-    resend: z.array(z.looseObject({ generation: z.int().min(1), number, form: z.string() })),
+    resend: z.array(
+      z.looseObject({
+        generation: z.int().min(1),
+        number,
+        form: z.string(),
+        /** Entries of it that refer to what is not there: not worth another try. */
+        unresolvable: z.array(z.string()).optional(),
+      }),
+    ),
     /** Why the volume cannot go on, for people; null while it can. */
     trouble: z.looseObject({ code: z.string(), message: z.string(), sinceMs: z.int() }).nullable(),
     verification: verificationSchema.optional(),

@@ -74,6 +74,7 @@ export function begin(document: VolumeDocument, nowMs: number): VolumeDocument {
     snapshots: [],
     cut: null,
     beyond: 0,
+    reason: reseed.reason,
     base: from && newBase(from, source, { volume: document.volume, generation: number, volumeBytes }),
   };
   const ended = withGeneration(document, leave(before, nowMs));

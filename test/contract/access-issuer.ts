@@ -86,6 +86,25 @@ export function accessContract(subject: {
       assert.equal((await client.downloadToBuffer()).toString(), 'first');
     });
 
+    test('with an upload URL one page blob can be written, and nothing else be done, until its container is gone', async () => {
+      const container = subject.fresh('upload');
+      await issuer().ensureContainer(place(container));
+      const pages = subject.account().blobs.getContainerClient(container).getPageBlobClient('volume.vhd');
+      await pages.create(1024);
+      const upload = { ...place(container), blob: 'volume.vhd' };
+      const url = await issuer().uploadUrl(upload, clock.wallMs() + HOUR_MS);
+      const headers = { ...VERSION, 'x-ms-page-write': 'update', 'x-ms-range': 'bytes=0-511' };
+      const write = { method: 'PUT', headers, body: 'x'.repeat(512) };
+      const page = { comp: 'page' };
+      assert.equal(await statusOf(at(url, '', page), write), 201);
+      await refused('read', at(url, ''), { method: 'GET' });
+      await refused('delete', at(url, ''), { method: 'DELETE' });
+      await refused('another blob', at(url, 'x'), { method: 'PUT', headers: PUT_BLOB, body: 'x' });
+      await issuer().removeContainer(upload);
+      await issuer().removeContainer(upload);
+      assert([403, 404].includes(await statusOf(at(url, '', page), write)));
+    });
+
     test('a URL that has run out opens nothing', async () => {
       const queue = await subject.makeQueue();
       const expired = clock.wallMs() - 60_000;

@@ -208,6 +208,7 @@ describe('a generation that begins from a point', () => {
     const volume = await say(storage, site, { wants: 'generation', stored: 3 });
     assert.equal(volume.current, 2);
     assert.equal(volume.published, 1);
+    assert.equal(currentGeneration(volume).reason, 'the site has lost what it needs to go on');
     await worker.sweep();
     assert.equal((await storage.generation(site)).base?.phase, 'comparing');
     const next = fromBase(site, 2, site.bytesAt(2));
