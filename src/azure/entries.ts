@@ -43,7 +43,7 @@ export class BlobEntries implements EntryStore {
         const bytes = new Uint8Array(contentLength);
         let filled = 0;
         for await (const chunk of readableStreamBody ?? []) {
-          const part = Buffer.from(chunk);
+          const part = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
           bytes.set(part, filled);
           filled += part.length;
         }
@@ -63,7 +63,8 @@ export class BlobEntries implements EntryStore {
         try {
           const { readableStreamBody } = await this.#client(place).download(at.offset, at.lengthBytes);
           const parts: Buffer[] = [];
-          for await (const chunk of readableStreamBody ?? []) parts.push(Buffer.from(chunk));
+          for await (const chunk of readableStreamBody ?? [])
+            parts.push(typeof chunk === 'string' ? Buffer.from(chunk) : chunk);
           return Buffer.concat(parts);
         } catch (error) {
           if (isPastEnd(error)) return new Uint8Array(0);
