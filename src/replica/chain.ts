@@ -82,16 +82,29 @@ export function isWanted(
   );
 }
 
-/** The site is asked to send `number` again in `form`, and the volume says why it cannot go on. */
-export function askFor(
-  document: VolumeDocument,
-  ask: { readonly number: number; readonly form: DeltaForm; readonly sinceMs: number },
-): VolumeDocument {
-  const { number, form, sinceMs } = ask;
+/** A delta to be asked for. `unresolvable` is an entry of it that refers to what is not there. */
+export interface Ask {
+  readonly number: number;
+  readonly form: DeltaForm;
+  readonly unresolvable?: string | undefined;
+}
+
+/**
+ * The site is asked to send `number` again in `form`, and the volume says why it cannot go on. Undefined where it is asked
+ * for just so already.
+ */
+export function askFor(document: VolumeDocument, ask: Ask & { readonly sinceMs: number }): VolumeDocument | undefined {
+  const { number, form, unresolvable, sinceMs } = ask;
+  const before = document.resend.find((other) => other.generation === document.current && other.number === number);
+  const known = before?.unresolvable ?? [];
+  const isNews = unresolvable !== undefined && !known.includes(unresolvable);
+  if (before?.form === form && !isNews) return undefined;
+  const tried = isNews ? [...known, unresolvable] : known;
+  const wanted = { generation: document.current, number, form };
   const message = `delta ${number} is damaged or missing; the site is asked for it as ${form}`;
   const resend = [
     ...document.resend.filter((other) => other.number !== number),
-    { generation: document.current, number, form },
+    tried.length > 0 ? { ...wanted, unresolvable: tried } : wanted,
   ];
   return {
     ...document,
@@ -103,6 +116,11 @@ export function askFor(
 /** Whether the site is asked for `number`. */
 export function isAskedFor(document: VolumeDocument, number: number): boolean {
   return document.resend.some((ask) => ask.generation === document.current && ask.number === number);
+}
+
+/** Whether this entry was found to refer to what is not there. */
+export function isUnresolvable(document: VolumeDocument, entry: string): boolean {
+  return document.resend.some((ask) => ask.generation === document.current && ask.unresolvable?.includes(entry));
 }
 
 /** The document without the asks that were met; the last of them ends the trouble. */

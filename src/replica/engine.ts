@@ -26,7 +26,7 @@ import {
   askFor,
   endTerm,
   finishClaim,
-  isAskedFor,
+  isUnresolvable,
   isWanted,
   noteFork,
   positionOf,
@@ -156,20 +156,21 @@ export class ReplicaEngine {
 
   /**
    * Asks the site to send a delta again, in a form whose name is free, and marks the volume, if the state still wants it;
-   * the delta that is applied ends both. Returns the form. Can be repeated.
+   * the delta that is applied ends both. `unresolvable` is an entry of it that is not to be tried again. Returns the form.
+   * Can be repeated.
    */
   async askAgain(
     volume: VolumeRef,
     number: number,
     isWanted: (document: VolumeDocument) => boolean,
+    unresolvable?: string,
   ): Promise<DeltaForm> {
     const name = names.volume(volume);
     const seen = await this.#ports.documents.need(volumeKind, name);
     const form = await this.journal(volume, seen.value).nextForm(number);
-    await this.#ports.documents.update(volumeKind, name, (document, { lastModifiedMs }) => {
-      const asked = document.resend.some((ask) => ask.number === number && ask.form === form);
-      return asked || !isWanted(document) ? undefined : askFor(document, { number, form, sinceMs: lastModifiedMs });
-    });
+    await this.#ports.documents.update(volumeKind, name, (document, { lastModifiedMs: sinceMs }) =>
+      isWanted(document) ? askFor(document, { number, form, unresolvable, sinceMs }) : undefined,
+    );
     return form;
   }
 
@@ -280,22 +281,20 @@ export class ReplicaEngine {
    * The next delta, made of one that refers to content elsewhere: all that it sets is in one entry before the tip may
    * cover it, so that nothing behind the tip ever hangs on what else there is. What it refers to in its own volume is the
    * state that the replica stands at: everything before it is applied, and nothing claimed. Where it cannot be resolved
-   * the site is asked for it with all its bytes, and it is not tried again.
+   * the site is asked for it with all its bytes, and that entry is not tried again.
    */
   async #makeWhole(volume: VolumeRef, document: VolumeDocument): Promise<KeptDelta | undefined> {
     const generation = currentGeneration(document);
     const number = generation.tip.number + 1;
-    if (isAskedFor(document, number)) return undefined;
     const journal = this.journal(volume, document);
     for await (const sent of journal.referring(number)) {
-      if (!isNext(document, sent)) continue;
+      if (!isNext(document, sent) || isUnresolvable(document, sent.entry)) continue;
       try {
         const { bytes } = await resolve(this.#ports, generation, sent.delta);
         return await journal.keep(openDelta(bytes));
       } catch (error) {
         if (!isLeewardError(error, 'DELTA_INVALID')) throw error;
-        await this.askAgain(volume, number, (now) => isWanted(now, sent.delta.head));
-        return undefined;
+        await this.askAgain(volume, number, (now) => isWanted(now, sent.delta.head), sent.entry);
       }
     }
     return undefined;

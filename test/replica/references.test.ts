@@ -174,6 +174,30 @@ describe('content that cannot be had', () => {
     });
   }
 
+  test('an entry that can be resolved is taken although another was damaged and is asked for, with the site gone', async () => {
+    const { storage, site, worker } = await begun();
+    const moved = move(site);
+    const spoiled = { ...moved, bytes: moved.bytes.subarray(0, -1) };
+    await worker.receive(site.inline(spoiled));
+    await worker.receive(
+      await site.put(
+        storage.entries,
+        site.referring(moved, () => ({ at: 0 })),
+        'refs-1',
+      ),
+    );
+    assert.equal((await storage.volume(site)).resend.length, 1);
+    assert.equal((await storage.generation(site)).tip.number, 1);
+    await worker.receive(
+      await site.put(
+        storage.entries,
+        site.referring(moved, () => ({ at: BLOCK })),
+        'refs-2',
+      ),
+    );
+    await sound(storage, site, { applied: 2, points: 2 });
+  });
+
   test('what follows such a delta waits, and comes by itself', async () => {
     const { storage, site, worker } = await begun();
     const moved = move(site);
