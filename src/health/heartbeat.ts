@@ -110,6 +110,8 @@ async function record(
   for (let tries = 1; ; tries += 1) {
     const { held, serviceNowMs } = await documents.readWithTime(heartbeatKind, names.heartbeat(site));
     const { counter } = word.heartbeat;
+    // A write that storage repeated may have met its own effect: then the one that is recorded is this very heartbeat.
+    if (tries > 1 && held?.value.heartbeat.counter === counter) return serviceNowMs;
     if (held && counter <= held.value.heartbeat.counter) {
       throw new LeewardError(
         'REFUSED',

@@ -285,3 +285,13 @@ test('a growth that lands after its retry, and after the volume shrank again, do
   await replicate(4 * MIB);
   assert.deepEqual(await stack.setAside(), [], 'nothing is set aside');
 });
+
+test('a heartbeat that was recorded without an answer is not taken for a repeated one', async () => {
+  for (const fault of ['reset after', 'torn', 'late'] as const) {
+    storage.blobs.spoilNext(({ method, path }) => method === 'PUT' && path.endsWith(`/heartbeats/${SITE}.json`), fault);
+    const spoiled = storage.blobs.count(fault);
+    await site.agent.heartbeat();
+    assert.equal(storage.blobs.count(fault), spoiled + 1);
+    await storage.settled();
+  }
+});
