@@ -34,27 +34,36 @@ const CHUNK_HASHES_BYTES = (CHUNK_BYTES / BLOCK_BYTES) * BLOCK_HASH_BYTES;
  */
 const UNKNOWN_BYTE = 0xff;
 const UNKNOWN = new Uint8Array(BLOCK_HASH_BYTES).fill(UNKNOWN_BYTE);
+const ZEROS = new Uint8Array(BLOCK_HASH_BYTES);
+
+/** What a delta makes of neighbouring blocks. The last one may be short, as a volume's may be. */
+export interface BlockRun {
+  readonly offset: number;
+  readonly lengthBytes: number;
+  /** Their hashes, one after the other; undefined where they become zeros. */
+  readonly hashes: Uint8Array | undefined;
+}
+
+/** A change that was found, and the hashes of what it sets, which are the caller's. */
+export type BlockChange = DeltaPiece & Pick<BlockRun, 'hashes'>;
 
 /**
  * What differs between the volume and the index, in ascending order, as ranges of whole blocks (the volume's last one may
- * be short) of at most `rangeBytesMax`. Bytes are valid until the next step only. Memory: one chunk of each.
+ * be short) of at most `rangeBytesMax`. Bytes are valid until the next step only. A chunk is read while the one before is
+ * looked at. Memory: two chunks of each.
  */
 export async function* findChanges(
   source: Pick<VolumeSource, 'read'>,
   store: Pick<SiteStore, 'readIndex'>,
   of: { volumeBytes: number; rangeBytesMax: number },
-): AsyncGenerator<DeltaPiece, void> {
-  const chunk = new Uint8Array(Math.min(CHUNK_BYTES, of.volumeBytes));
-  const known = new Uint8Array(CHUNK_HASHES_BYTES);
-  for (let offset = 0; offset < of.volumeBytes; offset += CHUNK_BYTES) {
-    const bytes = chunk.subarray(0, Math.min(CHUNK_BYTES, of.volumeBytes - offset));
-    await source.read(offset, bytes);
+): AsyncGenerator<BlockChange, void> {
+  for await (const { offset, bytes, known } of chunksOf(source, store, of.volumeBytes)) {
     const entries = blockHashes(bytes);
-    await store.readIndex((offset / BLOCK_BYTES) * BLOCK_HASH_BYTES, known.subarray(0, entries.length));
+    if (Buffer.compare(entries, known) === 0) continue;
     const changed = (at: number): 'zeros' | 'literal' | 'same' => {
       const entry = entries.subarray(at, at + BLOCK_HASH_BYTES);
       if (Buffer.compare(entry, known.subarray(at, at + BLOCK_HASH_BYTES)) === 0) return 'same';
-      return entry.every((byte) => byte === 0) ? 'zeros' : 'literal';
+      return Buffer.compare(entry, ZEROS) === 0 ? 'zeros' : 'literal';
     };
     for (let from = 0; from < entries.length;) {
       const kind = changed(from);
@@ -63,10 +72,55 @@ export async function* findChanges(
         to += BLOCK_HASH_BYTES;
       const start = blocksTo(from);
       const end = Math.min(blocksTo(to), bytes.length);
-      if (kind === 'literal') yield { offset: offset + start, bytes: bytes.subarray(start, end) };
-      if (kind === 'zeros') yield { offset: offset + start, zerosBytes: end - start };
+      const hashes = entries.subarray(from, to);
+      if (kind === 'literal') yield { offset: offset + start, bytes: bytes.subarray(start, end), hashes };
+      if (kind === 'zeros') yield { offset: offset + start, zerosBytes: end - start, hashes: undefined };
       from = to;
     }
+  }
+}
+
+/** A part of the volume, and what the index knows of its blocks. */
+interface Chunk {
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+  readonly known: Uint8Array;
+}
+
+/** All of the volume in ascending order. Each chunk is valid until the next step only, during which the next is read. */
+async function* chunksOf(
+  source: Pick<VolumeSource, 'read'>,
+  store: Pick<SiteStore, 'readIndex'>,
+  volumeBytes: number,
+): AsyncGenerator<Chunk, void> {
+  const room = (): Omit<Chunk, 'offset'> => ({
+    bytes: new Uint8Array(Math.min(CHUNK_BYTES, volumeBytes)),
+    known: new Uint8Array(CHUNK_HASHES_BYTES),
+  });
+  const rooms = [room(), room()];
+  const readAt = async (offset: number): Promise<Chunk | undefined> => {
+    const { bytes, known } = rooms[(offset / CHUNK_BYTES) % 2] ?? room();
+    const lengthBytes = Math.min(CHUNK_BYTES, volumeBytes - offset);
+    if (lengthBytes <= 0) return undefined;
+    const chunk = {
+      offset,
+      bytes: bytes.subarray(0, lengthBytes),
+      known: known.subarray(0, Math.ceil(lengthBytes / BLOCK_BYTES) * BLOCK_HASH_BYTES),
+    };
+    await source.read(offset, chunk.bytes);
+    await readHashes(store, offset, chunk.known);
+    return chunk;
+  };
+  let ahead = readAt(0);
+  try {
+    for (let chunk = await ahead; chunk; chunk = await ahead) {
+      ahead = readAt(chunk.offset + CHUNK_BYTES);
+      // Whoever asks for it hears of its failure, or nobody does any more.
+      ahead.catch(() => undefined);
+      yield chunk;
+    }
+  } finally {
+    await ahead.catch(() => undefined);
   }
 }
 
@@ -76,16 +130,11 @@ function blocksTo(entriesBytes: number): number {
 }
 
 /**
- * Takes the encoded delta into the index, and makes that durable: first its size, then what it sets. `sizeBefore` is the
- * size after the delta before. Doing it again, also after a part of it was lost, gives the same.
+ * What an encoded delta sets, as the index takes it: what {@link findChanges} said of it, computed again. Errors:
+ * DELTA_INVALID for one that sets parts of blocks, or is damaged.
  */
-export async function bringInStep(
-  store: Pick<SiteStore, 'readIndex' | 'writeIndex' | 'cutIndex' | 'syncIndex'>,
-  encoded: Uint8Array,
-  sizeBefore: number,
-): Promise<void> {
+export function* runsOf(encoded: Uint8Array): Generator<BlockRun, void> {
   const delta = openDelta(encoded);
-  if (delta.head.volumeBytes < sizeBefore) await cutAt(store, delta.head.volumeBytes);
   for (const piece of delta.pieces()) {
     const lengthBytes = 'zerosBytes' in piece ? piece.zerosBytes : piece.bytes.length;
     const end = piece.offset + lengthBytes;
@@ -95,16 +144,46 @@ export async function bringInStep(
         `delta ${delta.head.number}: ${piece.offset} to ${end} are no whole blocks`,
       );
     }
-    if (!('zerosBytes' in piece)) {
-      await store.writeIndex((piece.offset / BLOCK_BYTES) * BLOCK_HASH_BYTES, blockHashes(piece.bytes));
-      continue;
-    }
-    for (let at = piece.offset; at < end; at += CHUNK_BYTES) {
-      const blocks = Math.ceil(Math.min(CHUNK_BYTES, end - at) / BLOCK_BYTES);
-      await store.writeIndex((at / BLOCK_BYTES) * BLOCK_HASH_BYTES, new Uint8Array(blocks * BLOCK_HASH_BYTES));
-    }
+    yield { offset: piece.offset, lengthBytes, hashes: 'zerosBytes' in piece ? undefined : blockHashes(piece.bytes) };
   }
+}
+
+/**
+ * Takes what a delta sets into the index, and makes that durable: first its size, then its runs of blocks, in ascending
+ * order. `beforeBytes` is the volume's size after the delta before. Doing it again, also after a part of it was lost,
+ * gives the same.
+ */
+export async function bringInStep(
+  store: Pick<SiteStore, 'readIndex' | 'writeIndex' | 'cutIndex' | 'syncIndex'>,
+  runs: Iterable<BlockRun>,
+  size: { readonly beforeBytes: number; readonly volumeBytes: number },
+): Promise<void> {
+  if (size.volumeBytes < size.beforeBytes) await cutAt(store, size.volumeBytes);
+  let neighbours: Uint8Array[] = [];
+  let [start, end] = [0, 0];
+  const writeNeighbours = async (): Promise<void> => {
+    if (neighbours.length > 0) await noteHashes(store, { offset: start, hashes: Buffer.concat(neighbours) });
+    neighbours = [];
+  };
+  for (const { offset, lengthBytes, hashes } of runs) {
+    if (hashes && offset === end && neighbours.length > 0) neighbours.push(hashes);
+    else {
+      await writeNeighbours();
+      start = offset;
+      if (hashes) neighbours.push(hashes);
+      else await writeZeros(store, { offset, lengthBytes });
+    }
+    end = offset + lengthBytes;
+  }
+  await writeNeighbours();
   await store.syncIndex();
+}
+
+async function writeZeros(store: Pick<SiteStore, 'writeIndex'>, { offset, lengthBytes }: ByteRange): Promise<void> {
+  for (let done = 0; done < lengthBytes; done += CHUNK_BYTES) {
+    const blocks = Math.ceil(Math.min(CHUNK_BYTES, lengthBytes - done) / BLOCK_BYTES);
+    await noteHashes(store, { offset: offset + done, hashes: new Uint8Array(blocks * BLOCK_HASH_BYTES) });
+  }
 }
 
 /**

@@ -2,12 +2,12 @@
  * One interval of a volume: from reading it to the last delta stored.
  *
  * Invariants: every delta of it names the size that the volume had when it began, which may be another than the interval
- * before had; that size is checked before each delta is stored, and what was read under another one is dropped; only
+ * before had; that size is checked before each delta is stored, and what was read under another one is dropped; deltas are
+ * stored one after the other, each while the next one is made, and nothing of an interval goes on after its end; only
  * the interval's last delta carries a marker, since only then the replica stands as the volume stood; a delta ends early
  * only when a further change does not fit, so that none is without content, except where the marker itself is what is due:
  * an earlier interval was broken off, the first copy is all zeros, or nothing changed but the size or the properties.
  */
-import type { DeltaPiece } from '../delta/delta.ts';
 import type { DeltaMarker } from '../delta/identity.ts';
 import { DELTA_LIMITS } from '../delta/limits.ts';
 import { DeltaWriter } from '../delta/write.ts';
@@ -17,6 +17,7 @@ import { PAGE_BYTES } from '../kernel/units.ts';
 import type { SiteStore } from '../ports/site-store.ts';
 import type { VolumeSource } from '../ports/volume-source.ts';
 import { findChanges } from './block-index.ts';
+import type { BlockChange, BlockRun } from './block-index.ts';
 import { NO_PROPERTIES, propertiesText } from './properties.ts';
 import type { SaidProperties } from './properties.ts';
 import type { ReplicationState } from './replication-state.ts';
@@ -45,15 +46,22 @@ export interface IntervalOptions {
   /** Literal bytes at which a delta counts as full; at most what the format allows. */
   readonly deltaLiteralBytesMax: number;
   /** Returns once `sizeBytes` more may be stored, or throws. */
-  makeRoom(sizeBytes: number): Promise<void>;
+  readonly makeRoom: (sizeBytes: number) => Promise<void>;
   /** Called after each delta that was stored. */
-  stored(): void;
+  readonly stored: () => void;
 }
 
 /** Runs one. Errors: SOURCE_CHANGED, CONFLICT (see {@link VolumeLog.append}), and what the options' functions throw. */
 export async function runInterval(options: IntervalOptions, state: ReplicationState): Promise<IntervalReport> {
   const interval = new Interval(options, state);
   return await interval.run();
+}
+
+/** A delta that is being made. */
+interface Draft {
+  readonly writer: DeltaWriter;
+  /** What it sets so far, as the index takes it. */
+  readonly runs: BlockRun[];
 }
 
 class Interval {
@@ -63,6 +71,8 @@ class Interval {
   readonly #numbers: number[] = [];
   #changedBytes = 0;
   #storedBytes = 0;
+  /** Until the delta that was made last is stored. */
+  #storing: Promise<void> = Promise.resolve();
 
   constructor(options: IntervalOptions, state: ReplicationState) {
     this.#options = options;
@@ -82,33 +92,40 @@ class Interval {
     // Before the first read: a recovery point claims no more than was surely written by then.
     const sourceTimeMs = Math.floor(clock.wallMs());
     const properties = await this.#changedProperties();
-    const begin = (): DeltaWriter => {
+    const begin = (): Draft => {
       const { generation, term } = this.#before;
       const { number, digest: predecessor } = this.#last;
       const { volume } = this.#options;
-      return new DeltaWriter({
+      const writer = new DeltaWriter({
         ...{ volume, generation, term, number: number + 1, volumeBytes, predecessor, sourceTimeMs },
         // What holds from here on is told once, by the first delta.
         properties: this.#numbers.length === 0 ? properties : undefined,
       });
+      return { writer, runs: [] };
     };
-    let writer = begin();
-    const changes = findChanges(source, store, { volumeBytes, rangeBytesMax: deltaLiteralBytesMax });
-    for await (const piece of changes) {
-      if (!fits(writer, piece, deltaLiteralBytesMax)) {
-        await this.#store(writer, volumeBytes);
-        writer = begin();
+    try {
+      let draft = begin();
+      const changes = findChanges(source, store, { volumeBytes, rangeBytesMax: deltaLiteralBytesMax });
+      for await (const piece of changes) {
+        if (!fits(draft.writer, piece, deltaLiteralBytesMax)) {
+          await this.#store(draft, volumeBytes);
+          draft = begin();
+        }
+        this.#add(draft, piece);
       }
-      this.#add(writer, piece);
-    }
-    const { last, markedNumber } = this.#before;
-    const isWhole = last.number > 0 && markedNumber === last.number;
-    const markerDue = !isWhole || volumeBytes !== this.#before.volumeBytes || properties !== undefined;
-    if (writer.extentCount > 0 || (markerDue && this.#numbers.length === 0)) {
-      const name = `p-${this.#last.number + 1}`;
-      await this.#store(writer, volumeBytes, { name, consistency, timeMs: sourceTimeMs });
-    } else {
-      await this.#checkSize(volumeBytes);
+      const { last, markedNumber } = this.#before;
+      const isWhole = last.number > 0 && markedNumber === last.number;
+      const markerDue = !isWhole || volumeBytes !== this.#before.volumeBytes || properties !== undefined;
+      if (draft.writer.extentCount > 0 || (markerDue && this.#numbers.length === 0)) {
+        const name = `p-${this.#last.number + 1}`;
+        await this.#store(draft, volumeBytes, { name, consistency, timeMs: sourceTimeMs });
+        await this.#storing;
+      } else {
+        await this.#checkSize(volumeBytes);
+      }
+    } finally {
+      // Nothing of an interval goes on behind its back. What failed there is thrown above, or something else was before.
+      await this.#storing.catch(() => undefined);
     }
     return {
       numbers: this.#numbers,
@@ -125,26 +142,33 @@ class Interval {
     return text === (this.#before.properties ?? NO_PROPERTIES) ? undefined : text;
   }
 
-  #add(writer: DeltaWriter, piece: DeltaPiece): void {
-    if ('zerosBytes' in piece) {
-      writer.zeros(piece.offset, piece.zerosBytes);
-      this.#changedBytes += piece.zerosBytes;
-    } else {
-      writer.literal(piece.offset, piece.bytes);
-      this.#changedBytes += piece.bytes.length;
-    }
+  #add({ writer, runs }: Draft, piece: BlockChange): void {
+    const { offset, hashes } = piece;
+    const lengthBytes = 'zerosBytes' in piece ? piece.zerosBytes : piece.bytes.length;
+    if ('zerosBytes' in piece) writer.zeros(offset, lengthBytes);
+    else writer.literal(offset, piece.bytes);
+    runs.push({ offset, lengthBytes, hashes });
+    this.#changedBytes += lengthBytes;
   }
 
-  async #store(writer: DeltaWriter, volumeBytes: number, marker?: DeltaMarker): Promise<void> {
-    const options = this.#options;
+  /** Begins to store the delta, after the one before is stored: what follows is read and compressed meanwhile. */
+  async #store({ writer, runs }: Draft, volumeBytes: number, marker?: DeltaMarker): Promise<void> {
     const { bytes, digest } = writer.finish({ marker });
-    await options.makeRoom(bytes.length);
-    await this.#checkSize(volumeBytes);
-    await options.log.append(bytes);
+    await this.#storing;
     this.#last = { number: this.#last.number + 1, digest };
     this.#numbers.push(this.#last.number);
     this.#storedBytes += bytes.length;
-    options.stored();
+    this.#storing = this.#storeNow(bytes, runs, volumeBytes);
+    // Whoever waits for it hears of its failure.
+    this.#storing.catch(() => undefined);
+  }
+
+  async #storeNow(bytes: Uint8Array, runs: readonly BlockRun[], volumeBytes: number): Promise<void> {
+    const { makeRoom, log, stored } = this.#options;
+    await makeRoom(bytes.length);
+    await this.#checkSize(volumeBytes);
+    await log.append(bytes, runs);
+    stored();
   }
 
   async #checkSize(volumeBytes: number): Promise<void> {
@@ -158,7 +182,7 @@ class Interval {
 }
 
 /** Whether `piece` can be added to the delta that is being written. */
-function fits(writer: DeltaWriter, piece: DeltaPiece, literalBytesMax: number): boolean {
+function fits(writer: DeltaWriter, piece: BlockChange, literalBytesMax: number): boolean {
   const literalBytes = 'zerosBytes' in piece ? 0 : piece.bytes.length;
   if (writer.extentCount === 0) return true;
   return writer.literalBytes + literalBytes <= literalBytesMax && writer.extentCount < DELTA_LIMITS.extentsMax;

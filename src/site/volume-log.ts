@@ -13,9 +13,13 @@ import { LeewardError } from '../kernel/errors.ts';
 import type { SiteStore } from '../ports/site-store.ts';
 import type { ByteRange } from '../ranges/differences.ts';
 import type { RangeList } from '../ranges/list.ts';
-import { bringInStep, cutBehind, forgetBlocks, noteHashes, rangeHashesOf } from './block-index.ts';
+import { bringInStep, cutBehind, forgetBlocks, noteHashes, rangeHashesOf, runsOf } from './block-index.ts';
+import type { BlockRun } from './block-index.ts';
 import { freshState, parseState, serializeState } from './replication-state.ts';
 import type { BaseOrigin, ChainPoint, ReplicationState } from './replication-state.ts';
+
+/** Deltas whose hashes are remembered till they are sent: what 1 GiB of literal bytes makes, in 4 MiB of memory. */
+const REMEMBERED_MAX = 64;
 
 /** A delta in the outbox. */
 export interface StoredDelta {
@@ -33,6 +37,8 @@ export class VolumeLog {
   #turn: Promise<unknown> = Promise.resolve();
   /** How often something began to change the index. */
   #indexChanges = 0;
+  /** By digest; the oldest first. */
+  readonly #literalHashes = new Map<string, Uint8Array>();
 
   constructor(volume: string, store: SiteStore) {
     this.#volume = volume;
@@ -204,8 +210,11 @@ export class VolumeLog {
     });
   }
 
-  /** Stores the chain's next delta. Errors: CONFLICT when it is not that any more: its generation or term is over. */
-  async append(encoded: Uint8Array): Promise<void> {
+  /**
+   * Stores the chain's next delta. `runs` is what it sets, where that is known: it is computed otherwise. Errors: CONFLICT
+   * when it is not the next any more: its generation or term is over.
+   */
+  async append(encoded: Uint8Array, runs?: readonly BlockRun[]): Promise<void> {
     await this.#exclusive(async () => {
       const { head } = openDelta(encoded);
       const state = this.#need();
@@ -216,7 +225,8 @@ export class VolumeLog {
         );
       }
       await this.#store.putDelta(head.number, encoded);
-      await this.#adopt(head, encoded);
+      await this.#adopt(head, encoded, runs);
+      this.#remember(head.digest, runs);
     });
   }
 
@@ -253,6 +263,14 @@ export class VolumeLog {
   /** The encoded delta; undefined if it is not in the outbox (any more). */
   async read(number: number): Promise<Uint8Array | undefined> {
     return await this.#store.readDelta(number);
+  }
+
+  /**
+   * The hashes of the blocks that the delta with this digest sets to literal bytes, in their order, where they are
+   * remembered: of the last deltas that this process stored.
+   */
+  literalHashes(digest: string): Uint8Array | undefined {
+    return this.#literalHashes.get(digest);
   }
 
   /**
@@ -322,14 +340,15 @@ export class VolumeLog {
   }
 
   /** Takes a delta that is durable in the outbox into index and state. */
-  async #adopt(head: DeltaHead, encoded: Uint8Array): Promise<void> {
+  async #adopt(head: DeltaHead, encoded: Uint8Array, runs: Iterable<BlockRun> = runsOf(encoded)): Promise<void> {
     this.#indexChanges += 1;
     const state = this.#need();
-    await bringInStep(this.#store, encoded, state.volumeBytes ?? 0);
+    const { volumeBytes } = head;
+    await bringInStep(this.#store, runs, { beforeBytes: state.volumeBytes ?? 0, volumeBytes });
     await this.#write({
       ...state,
       last: { number: head.number, digest: head.digest },
-      volumeBytes: head.volumeBytes,
+      volumeBytes,
       ...(head.properties === undefined ? {} : { properties: head.properties }),
       ...(head.marker && { markedNumber: head.number, listedAtMs: state.listedAtMs ?? head.marker.timeMs }),
     });
@@ -338,6 +357,13 @@ export class VolumeLog {
       { number: head.number, sizeBytes: encoded.length },
       ...this.#stored.filter((delta) => delta.number > head.number),
     ];
+  }
+
+  #remember(digest: string, runs: readonly BlockRun[] | undefined): void {
+    if (!runs) return;
+    this.#literalHashes.set(digest, Buffer.concat(runs.flatMap(({ hashes }) => hashes ?? [])));
+    const [oldest] = this.#literalHashes.keys();
+    if (oldest !== undefined && this.#literalHashes.size > REMEMBERED_MAX) this.#literalHashes.delete(oldest);
   }
 
   async #clear(): Promise<void> {

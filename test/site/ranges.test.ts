@@ -97,7 +97,7 @@ test('no list is made of an interval that broke off', async () => {
   await replicator.replicateOnce(CRASH);
   cloud.storage.clock.advance(2 * DAY_MS);
   volume.bytes.fill(1, 0, 100 * KIB);
-  cloud.onTaken = () => (volume.isGone = true);
+  site.store.onPut = () => (volume.isGone = true);
   await assert.rejects(replicator.replicateOnce(CRASH), { code: 'SOURCE_CHANGED' });
   assert.equal(cloud.lists.length, 0);
 });

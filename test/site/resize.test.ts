@@ -61,15 +61,13 @@ for (const then of [1, 0])
     site.volume.bytes.fill(2, 0, 20 * KIB);
     const { cloud } = site;
     const made = cloud.heads.length;
-    cloud.onTaken = () => {
-      if (cloud.heads.length === made + 2) site.volume.isGone = true;
-    };
+    site.store.onPut = (number) => (site.volume.isGone = number === made + 2);
     await assert.rejects(replicator.replicateOnce(CRASH), { code: 'SOURCE_CHANGED' });
     assert.equal(cloud.replica.length, 30 * KIB);
 
     // Given back its size and its bytes, it is not what it was: the cut has taken them from the replica.
     site.volume.isGone = false;
-    cloud.onTaken = () => undefined;
+    site.store.onPut = () => undefined;
     resize(site, 64 * KIB, then);
     site.volume.bytes.fill(then, 20 * KIB);
     await replicator.replicateOnce(CRASH);

@@ -21,18 +21,22 @@ export interface DeltaBlocks extends ContentBlocks {
 /** The block index as far as it is read here. */
 export type BlockIndex = Pick<SiteStore, 'readIndex'>;
 
-/** The volume's log as far as it is needed here: what `use` gives, or undefined when another delta is the newest. */
+/** The volume's log as far as it is needed here. */
 export interface NewestState {
+  /** Hashes of the literal blocks of the delta with this digest, a short last one too, where they are remembered. */
+  literalHashes(digest: string): Uint8Array | undefined;
+  /** What `use` gives, or undefined when another delta is the newest. */
   atNewest<T>(digest: string, use: (index: BlockIndex) => Promise<T>): Promise<T | undefined>;
 }
 
 /**
- * The blocks of a delta from the outbox. Of the newest one the block index has the hashes; of others they are computed,
- * which holds their literal bytes for a while. Errors: DELTA_INVALID when the outbox's file is damaged.
+ * The blocks of a delta from the outbox. The log remembers the hashes of the last ones; of the newest one the block index
+ * has them; of others they are computed, which holds their literal bytes for a while. Errors: DELTA_INVALID when the outbox's file is damaged.
  */
 export async function blocksOf(delta: Delta, log: NewestState): Promise<DeltaBlocks> {
   const { blockNumbers, pages } = placesOf(delta);
   const hashes =
+    log.literalHashes(delta.head.digest)?.subarray(0, blockNumbers.length * BLOCK_HASH_BYTES) ??
     (await log.atNewest(delta.head.digest, async (index) => readHashes(index, blockNumbers))) ??
     computeHashes(delta, pages);
   return withoutZeros({ blockNumbers, pages, hashes });

@@ -5,6 +5,8 @@
 import type { SiteStore } from '../../../src/ports/site-store.ts';
 
 export class MemorySiteStore implements SiteStore {
+  /** Called after each delta that was put. */
+  onPut: (number: number) => void = () => undefined;
   readonly #deltas = new Map<number, Uint8Array>();
   #state: string | undefined;
   #index = new Uint8Array(0);
@@ -21,6 +23,7 @@ export class MemorySiteStore implements SiteStore {
 
   async putDelta(number: number, bytes: Uint8Array): Promise<void> {
     this.#deltas.set(number, bytes.slice());
+    this.onPut(number);
   }
 
   async readDelta(number: number): Promise<Uint8Array | undefined> {
