@@ -30,6 +30,7 @@ import type { Pace } from './pace.ts';
 import { SimulatedQueues } from './queues.ts';
 import type { InWork } from './queues.ts';
 import { SeededRandom } from './random.ts';
+import { Sources } from './referring.ts';
 import { Scheduler } from './scheduler.ts';
 import { SiteActor } from './site.ts';
 import type { SimulatedStorage } from './storage.ts';
@@ -77,6 +78,7 @@ class Simulation {
   readonly #broken: Broken | undefined;
   readonly #storage: SimulatedStorage;
   readonly #sites: SiteActor[] = [];
+  readonly #sources: Sources;
   readonly #watches = new Map<string, VolumeWatch>();
   readonly #kills = new Map<string, number>();
   readonly #rates: FaultRates;
@@ -91,6 +93,7 @@ class Simulation {
   constructor(seed: number, { broken, trace }: SimulationOptions) {
     this.#trace = (line) => trace?.(`${this.#scheduler.bootMs()} ${line()}`);
     this.#random = new SeededRandom(seed);
+    this.#sources = new Sources(this.#random);
     this.#pace = this.#random.chance(0.2) ? SLOW : BRISK;
     this.#broken = broken && BROKEN[broken];
     const sound: SimulatedStorage = {
@@ -174,6 +177,7 @@ class Simulation {
     const siteWorld = {
       ...{ scheduler, random, pace: this.#pace, report },
       ...{ queues: storage.queues, entries: storage.entries, damages: () => this.#areFaults },
+      sources: this.#sources,
     };
     const site = new SiteActor(fixture, siteWorld, watch, random.between(3, 12));
     this.#sites.push(site);

@@ -3,21 +3,29 @@
  * damages some on the way, answers what it is asked for, and may be gone for ever at any moment.
  */
 import { currentGeneration } from '../../src/documents/volume.ts';
+import { openDelta } from '../../src/delta/delta.ts';
 import type { DeltaPiece } from '../../src/delta/delta.ts';
 import { QUEUES } from '../../src/kernel/names.ts';
 import type { DeltaForm } from '../../src/kernel/names.ts';
-import { PAGE_BYTES } from '../../src/kernel/units.ts';
+import { KIB, MIB, PAGE_BYTES } from '../../src/kernel/units.ts';
 import type { EntryStore } from '../../src/ports/entries.ts';
 import type { SignedMessage } from '../../src/protocol/signed.ts';
 import type { DeltaWish, SiteDelta, SiteFixture } from '../support/site-fixture.ts';
 import type { Pace } from './pace.ts';
 import type { SimulatedQueues } from './queues.ts';
+import type { Sources } from './referring.ts';
 import type { SeededRandom } from './random.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { VolumeWatch } from './watch.ts';
 
-/** Few pages, so that deltas meet on them. */
+/** Few pages, so that deltas meet on them, and few contents, so that there is something to refer to. */
 const HOT_PAGES = 12;
+const FILLS = 9;
+
+/** Sizes that a volume may have: one and two MiB of a disk's data, with the first disk's footer in between. */
+const SIZES = [8 * KIB, 16 * KIB, MIB, MIB + 8 * KIB];
+/** Pages where the footer of the smaller disk stands, and around it. */
+const FOOTER_PAGES = [MIB - PAGE_BYTES, MIB, MIB + PAGE_BYTES];
 
 interface SiteWorld {
   readonly pace: Pace;
@@ -25,6 +33,7 @@ interface SiteWorld {
   readonly random: SeededRandom;
   readonly queues: SimulatedQueues;
   readonly entries: EntryStore;
+  readonly sources: Sources;
   readonly report: (problem: string) => void;
   /** Whether damage still happens. */
   readonly damages: () => boolean;
@@ -134,23 +143,28 @@ export class SiteActor {
   }
 
   async #send(delta: SiteDelta): Promise<void> {
-    const { random } = this.#world;
+    const { random, sources } = this.#world;
+    if (random.chance(0.25)) {
+      const { delta: referring, isTrue } = sources.refer(this.fixture, delta);
+      if (openDelta(referring.bytes).outside.length > 0) return this.#sendEntry(referring, 'refs-1', isTrue);
+    }
     if (random.chance(0.4)) return this.#sendEntry(delta, 'literal-0');
     const isSound = !this.#damage();
     const bytes = isSound ? delta.bytes : delta.bytes.subarray(0, -1);
     this.#enqueue(delta, this.fixture.inline({ ...delta, bytes }), isSound);
   }
 
-  async #sendEntry(delta: SiteDelta, form: DeltaForm): Promise<void> {
-    const { scheduler, random, pace, entries } = this.#world;
+  async #sendEntry(delta: SiteDelta, form: DeltaForm, isTrue = true): Promise<void> {
+    const { scheduler, random, pace, entries, sources } = this.#world;
     const place = this.fixture.entryPlace(delta, form);
     const upload = async (): Promise<unknown> => entries.create(place, this.#damaged(delta.bytes));
     await upload();
     // A request that timed out lands once more, and nobody knows what arrives.
     if (random.chance(0.15)) scheduler.after(random.between(0, pace.delayMsMax), () => void upload());
     const kept = await entries.read(place, 1e9);
-    const isSound = kept !== undefined && Buffer.compare(kept, delta.bytes) === 0;
-    this.#enqueue(delta, this.fixture.naming(delta, form), isSound);
+    const isWhole = kept !== undefined && Buffer.compare(kept, delta.bytes) === 0;
+    if (isWhole && form !== 'refs-1') sources.note(this.fixture.entryName(delta, form), delta);
+    this.#enqueue(delta, this.fixture.naming(delta, form), isWhole && isTrue);
   }
 
   #enqueue({ number }: SiteDelta, message: SignedMessage, isSound: boolean): void {
@@ -178,18 +192,20 @@ export class SiteActor {
 
   /** What the next delta is to be. */
   #wish(): DeltaWish {
-    const extents = this.#extents();
-    return this.#world.random.chance(0.35) ? { extents, marker: `m${this.#left}` } : { extents };
+    const { random } = this.#world;
+    const volumeBytes = random.chance(0.12) ? random.pick(SIZES) : this.fixture.volumeBytes;
+    const extents = this.#extents(volumeBytes);
+    return { extents, volumeBytes, ...(random.chance(0.35) && { marker: `m${this.#left}` }) };
   }
 
-  #extents(): DeltaPiece[] {
+  #extents(volumeBytes: number): DeltaPiece[] {
     const { random } = this.#world;
     const extents: DeltaPiece[] = [];
-    for (let page = 0; page < HOT_PAGES; page += 1) {
+    const hot = Array.from({ length: HOT_PAGES }, (_, page) => page * PAGE_BYTES);
+    for (const offset of [...hot, ...FOOTER_PAGES].filter((at) => at < volumeBytes)) {
       if (random.chance(0.6)) continue;
-      const offset = page * PAGE_BYTES;
       if (random.chance(0.2)) extents.push({ offset, zerosBytes: PAGE_BYTES });
-      else extents.push({ offset, bytes: Buffer.alloc(PAGE_BYTES, random.between(1, 255)) });
+      else extents.push({ offset, bytes: Buffer.alloc(PAGE_BYTES, random.between(1, FILLS)) });
     }
     return extents;
   }

@@ -63,7 +63,7 @@ export interface SiteDelta {
   readonly marker: string | undefined;
 }
 
-/** Bytes of a piece that are told by one reference at most. */
+/** Bytes of a piece that are told by one reference at most, unless the test says otherwise. */
 const REFERRED_BYTES = 4 * KIB;
 
 /** Where content is said to be: in another entry of the journal, or in the volume as it was before. */
@@ -197,6 +197,7 @@ export class SiteFixture {
   referring(
     delta: SiteDelta,
     refer: (piece: { offset: number; bytes: Uint8Array }) => Reference | undefined,
+    blockBytes = REFERRED_BYTES,
   ): SiteDelta {
     const whole = openDelta(delta.bytes);
     const writer = new DeltaWriter(whole.head, { zstdLevel: 0 });
@@ -205,9 +206,9 @@ export class SiteFixture {
         writer.zeros(piece.offset, piece.zerosBytes);
         continue;
       }
-      for (let done = 0; done < piece.bytes.length; done += REFERRED_BYTES) {
+      for (let done = 0; done < piece.bytes.length; done += blockBytes) {
         const offset = piece.offset + done;
-        const bytes = piece.bytes.subarray(done, done + REFERRED_BYTES);
+        const bytes = piece.bytes.subarray(done, done + blockBytes);
         const reference = refer({ offset, bytes });
         if (!reference) writer.literal(offset, bytes);
         else if ('entry' in reference) writer.journal(offset, reference, bytes);
