@@ -57,18 +57,16 @@ export async function readHashes(index: BlockIndex, blockNumbers: ArrayLike<numb
 
 /** The chosen ones of `blocks`. */
 export function selectBlocks(blocks: DeltaBlocks, isChosen: (index: number) => boolean): DeltaBlocks {
-  const chosen = [...blocks.keys.keys()].filter(isChosen);
+  const chosen = Uint32Array.from(blocks.keys.keys()).filter(isChosen);
   if (chosen.length === blocks.keys.length) return blocks;
+  const keys = new BigInt64Array(chosen.length);
   const hashes = new Uint8Array(chosen.length * BLOCK_HASH_BYTES);
   chosen.forEach((index, at) => {
+    keys[at] = blocks.keys[index] ?? 0n;
     hashes.set(hashAt(blocks.hashes, index), at * BLOCK_HASH_BYTES);
   });
-  return {
-    keys: BigInt64Array.from(chosen, (index) => blocks.keys[index] ?? 0n),
-    blockNumbers: Uint32Array.from(chosen, (index) => blocks.blockNumbers[index] ?? 0),
-    pages: Uint32Array.from(chosen, (index) => blocks.pages[index] ?? 0),
-    hashes,
-  };
+  const blockNumbers = chosen.map((index) => blocks.blockNumbers[index] ?? 0);
+  return { keys, blockNumbers, pages: chosen.map((index) => blocks.pages[index] ?? 0), hashes };
 }
 
 /** One of several hashes that lie one after the other. */

@@ -1,8 +1,8 @@
 /**
  * Which of a delta's blocks travel as references.
  *
- * The rule: a reference has to save more bytes on the wire than {@link REQUEST_BYTES} for each request that it costs the
- * cloud. A journal entry is one request however much of it serves; so is each stretch of the volume that is read; references
+ * The rule: references have to save more bytes on the wire than {@link REQUEST_BYTES} for each request that they cost the
+ * cloud, and than {@link REWRITE_SHARE} of the literal bytes that have to be compressed once more because of them. A journal entry is one request however much of it serves; so is each stretch of the volume that is read; references
  * to the delta's own bytes cost none; and a delta with references costs two more than one without, since it is put into
  * the journal twice.
  */
@@ -18,6 +18,12 @@ import type { Matches } from './matches.ts';
  * carries this much.
  */
 export const REQUEST_BYTES = 32 * 1024;
+
+/**
+ * What compressing a byte once more is worth: of 1 MiB it takes the site some 6 ms of a core to unpack, hash and compress,
+ * in which the same line carries 8 KiB.
+ */
+const REWRITE_SHARE = 1 / 128;
 
 /** Requests that a delta costs more whose references lead outside. */
 const REQUESTS_MORE = 2;
@@ -98,7 +104,9 @@ export function choose(blocks: DeltaBlocks, matches: Matches, blockBytes: number
     place[index] = matches.sourcePage[index] ?? -1;
   });
   repeats(blocks, kind, place);
-  const costBytes = (requests === 0 ? 1 : requests + REQUESTS_MORE) * REQUEST_BYTES;
+  const rewrittenBytes = kind.reduce((sum, one) => (one === 'literal' ? sum + BLOCK_BYTES : sum), 0);
+  const requestsBytes = (requests === 0 ? 1 : requests + REQUESTS_MORE) * REQUEST_BYTES;
+  const costBytes = requestsBytes + rewrittenBytes * REWRITE_SHARE;
   const choice = { kind, place, source, costBytes };
   return savedBytes(blocks, choice, blockBytes) > costBytes ? choice : undefined;
 }
