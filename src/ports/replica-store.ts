@@ -71,7 +71,10 @@ export interface ReplicaStore {
   /** Deletes one snapshot; gone already is well. */
   deleteSnapshot(place: BlobPlace, snapshot: string): Promise<void>;
 
-  /** Reads `lengthBytes` at `offset`, of the blob or of a snapshot. Errors: NOT_FOUND. */
+  /**
+   * Reads `lengthBytes` at `offset`, of the blob or of a snapshot: all of them, or an error. Errors: NOT_FOUND, UNAVAILABLE,
+   * also where the range reaches past the end.
+   */
   read(place: BlobPlace, at: { offset: number; lengthBytes: number; snapshot?: string }): Promise<Uint8Array>;
 
   /**

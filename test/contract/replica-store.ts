@@ -208,6 +208,18 @@ export function replicaStoreContract(subject: Subject<ReplicaStore> & { readonly
       assert.deepEqual(await store.listSnapshots(at), []);
     });
 
+    test('a read that reaches past the end is an error, never fewer bytes', async () => {
+      const { store, at } = await made('pastend');
+      const { etag } = await properties(store, at);
+      const snapshot = await store.snapshot(at, { etag, number: 1 });
+      for (const which of [{}, { snapshot }]) {
+        for (const offset of [SIZE_BYTES - PAGE_BYTES, SIZE_BYTES]) {
+          const range = { offset, lengthBytes: 2 * PAGE_BYTES };
+          await assert.rejects(store.read(at, { ...range, ...which }), failsWith('UNAVAILABLE'));
+        }
+      }
+    });
+
     test('a snapshot changes neither ETag nor sequence number', async () => {
       const { store, at } = await made('unchanged');
       const before = await properties(store, at);

@@ -68,6 +68,8 @@ test('a shrinking disk has its new footer before it is cut, a growing one gets i
   const { storage, site } = await start({ volumeBytes: 3 * MIB });
   const seen: string[] = [];
   const footerAt = async (dataBytes: number): Promise<boolean> => {
+    const { sizeBytes = 0 } = (await storage.replicas.properties(site.replica)) ?? {};
+    if (sizeBytes <= dataBytes) return false;
     const bytes = await storage.replicas.read(site.replica, { offset: dataBytes, lengthBytes: PAGE_BYTES });
     return describeFooter(bytes, dataBytes + PAGE_BYTES).problems.length === 0;
   };

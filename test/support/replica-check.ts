@@ -20,12 +20,15 @@ export async function replicaProblem(
   const what = `${at.snapshot === undefined ? 'replica' : `snapshot ${at.snapshot}`} of ${site.id} at ${at.number}`;
   const wanted = site.bytesAt(at.number);
   const dataBytes = replicaDataBytes(wanted.length);
-  // One page more than is due: a blob that is too long must not pass.
-  const range = { offset: 0, lengthBytes: dataBytes + 2 * VHD_FOOTER_BYTES };
-  const bytes = await replicas.read(
-    site.replica,
-    at.snapshot === undefined ? range : { ...range, snapshot: at.snapshot },
+  const read = async (range: { offset: number; lengthBytes: number }): Promise<Uint8Array> =>
+    replicas.read(site.replica, at.snapshot === undefined ? range : { ...range, snapshot: at.snapshot });
+  const lengthBytes = dataBytes + VHD_FOOTER_BYTES;
+  const isLonger = await read({ offset: lengthBytes, lengthBytes: VHD_FOOTER_BYTES }).then(
+    () => true,
+    () => false,
   );
+  if (isLonger) return `${what}: longer than ${lengthBytes} bytes`;
+  const bytes = await read({ offset: 0, lengthBytes });
   const difference = firstDifference(bytes.subarray(0, wanted.length), wanted);
   if (difference !== undefined) return `${what}: byte ${difference} differs from the model`;
   const behind = bytes.subarray(wanted.length, dataBytes);

@@ -96,8 +96,10 @@ export class MemoryReplicaStore implements ReplicaStore {
     const blob = this.#need(place);
     const read = at.snapshot === undefined ? blob : blob.snapshots.get(at.snapshot);
     if (!read) throw new LeewardError('NOT_FOUND', `"${place.blob}" has no snapshot "${at.snapshot ?? ''}"`);
-    const endBytes = Math.min(at.offset + at.lengthBytes, read.sizeBytes);
-    const bytes = new Uint8Array(Math.max(0, endBytes - at.offset));
+    if (at.offset + at.lengthBytes > read.sizeBytes) {
+      throw new LeewardError('UNAVAILABLE', `"${place.blob}" ends at ${read.sizeBytes}`);
+    }
+    const bytes = new Uint8Array(at.lengthBytes);
     for (const [index, page] of read.pages) {
       const start = index * PAGE_BYTES - at.offset;
       if (start >= bytes.length || start + PAGE_BYTES <= 0) continue;
