@@ -24,7 +24,7 @@ const IDLE_MS = 3000;
 const VOLUME_BYTES = 64 * MIB;
 const SEED = 7;
 /** Pairs of a literal and a zeros extent in each delta. */
-const PAIRS = 256;
+const PAIRS = DELTA_LIMITS.extentsMax / 2;
 
 /** The queues that ingest functions listen on, each with its own share of host.json's concurrency. */
 const INGEST_QUEUES = ['deltas', 'bulk'] as const;

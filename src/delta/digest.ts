@@ -16,6 +16,8 @@ const FIRST_LINE = { plain: 'leeward delta 1\n', withProperties: 'leeward delta 
 /** Zeros are looked for in steps of this before page by page. */
 const STEP_PAGES = 128;
 const RUN_BYTES = 17;
+/** Runs that are hashed at once. */
+const RUNS_AT_ONCE = 256;
 
 /**
  * Computes a digest from extents that are fed once each, in ascending order, as the format demands of them: offsets and
@@ -24,6 +26,8 @@ const RUN_BYTES = 17;
 export class DigestBuilder {
   readonly #content = sha256();
   readonly #runs = sha256();
+  readonly #entries = Buffer.alloc(RUNS_AT_ONCE * RUN_BYTES);
+  #entriesBytes = 0;
   #runCount = 0;
   #kind: number = KIND.zeros;
   #start = 0;
@@ -66,6 +70,7 @@ export class DigestBuilder {
   /** The digest, 64 lower-case hexadecimal digits. To be called once, after the last extent. */
   finish(of: DeltaIdentity): string {
     this.#closeRun();
+    this.#hashEntries();
     const { marker, properties } = of;
     return sha256()
       .update(properties === undefined ? FIRST_LINE.plain : FIRST_LINE.withProperties)
@@ -99,12 +104,18 @@ export class DigestBuilder {
 
   #closeRun(): void {
     if (this.#end === this.#start) return;
-    const entry = Buffer.alloc(RUN_BYTES);
-    entry.writeUInt8(this.#kind, 0);
-    entry.writeBigUInt64LE(BigInt(this.#start), 1);
-    entry.writeBigUInt64LE(BigInt(this.#end - this.#start), 9);
-    this.#runs.update(entry);
+    const at = this.#entriesBytes;
+    this.#entries.writeUInt8(this.#kind, at);
+    writeU64(this.#entries, this.#start, at + 1);
+    writeU64(this.#entries, this.#end - this.#start, at + 9);
+    this.#entriesBytes += RUN_BYTES;
     this.#runCount += 1;
+    if (this.#entriesBytes === this.#entries.length) this.#hashEntries();
+  }
+
+  #hashEntries(): void {
+    this.#runs.update(this.#entries.subarray(0, this.#entriesBytes));
+    this.#entriesBytes = 0;
   }
 }
 
@@ -122,6 +133,12 @@ function u32(value: number): Uint8Array {
 
 function u64(value: number): Uint8Array {
   const bytes = Buffer.alloc(8);
-  bytes.writeBigUInt64LE(BigInt(value));
+  writeU64(bytes, value, 0);
   return bytes;
+}
+
+/** In two halves: there are as many runs as extents, and a bigint for each would be garbage. */
+function writeU64(into: Buffer, value: number, at: number): void {
+  into.writeUInt32LE(value % 2 ** 32, at);
+  into.writeUInt32LE(Math.floor(value / 2 ** 32), at + 4);
 }

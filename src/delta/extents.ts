@@ -66,39 +66,49 @@ export function isSource(entry: string): boolean {
   return form !== undefined && parseForm(form)?.kind === 'literal';
 }
 
+/** What an extent is held against. */
+interface ExtentPlace {
+  readonly index: number;
+  readonly endBefore: number;
+  readonly volumeBytes: number;
+  readonly at?: number;
+}
+
 /**
  * Reports each fault of the extent number `index` (from 0); `endBefore` is where the one before ended, `at` where its
  * entry lies, if it lies anywhere yet.
  */
 export function checkExtent(
   extent: { readonly offset: number; readonly lengthBytes: number },
-  where: { index: number; endBefore: number; volumeBytes: number; at?: number },
+  where: ExtentPlace,
   report: Report,
 ): void {
   const { offset, lengthBytes } = extent;
-  const field = (name: string, at: number): { field: string; at?: number } => ({
-    field: `extent ${where.index}, ${name}`,
-    ...(where.at === undefined ? {} : { at: where.at + at }),
-  });
-  const offsetField = field('offset', EXTENT_AT.offset);
-  const lengthField = field('length', EXTENT_AT.length);
   if (!isPosition(offset)) {
-    report({ ...offsetField, problem: `${offset} is no multiple of ${PAGE_BYTES} up to 2^53 - 1` });
+    faultOf(where, report, 'offset', `${offset} is no multiple of ${PAGE_BYTES} up to 2^53 - 1`);
   } else if (offset < where.endBefore) {
-    report({
-      ...offsetField,
-      problem: `${offset} overlaps or precedes the extent before, which ends at ${where.endBefore}`,
-    });
+    faultOf(
+      where,
+      report,
+      'offset',
+      `${offset} overlaps or precedes the extent before, which ends at ${where.endBefore}`,
+    );
   }
   if (!isPosition(lengthBytes) || lengthBytes < PAGE_BYTES) {
-    report({
-      ...lengthField,
-      problem: `${lengthBytes} is no multiple of ${PAGE_BYTES} from ${PAGE_BYTES} to 2^53 - 1`,
-    });
+    faultOf(where, report, 'length', `${lengthBytes} is no multiple of ${PAGE_BYTES} from ${PAGE_BYTES} to 2^53 - 1`);
   } else if (offset + lengthBytes > where.volumeBytes) {
-    const problem = `${lengthBytes} bytes from ${offset} reach past the volume's end at ${where.volumeBytes}`;
-    report({ ...lengthField, problem });
+    faultOf(
+      where,
+      report,
+      'length',
+      `${lengthBytes} bytes from ${offset} reach past the volume's end at ${where.volumeBytes}`,
+    );
   }
+}
+
+function faultOf(where: ExtentPlace, report: Report, name: 'offset' | 'length', problem: string): void {
+  const at = where.at === undefined ? {} : { at: where.at + EXTENT_AT[name] };
+  report({ field: `extent ${where.index}, ${name}`, ...at, problem });
 }
 
 /**

@@ -29,6 +29,15 @@ export class Fields {
     }
   }
 
+  /** As {@link zeros} of what entry `index` of a table, which may be long, has reserved: its name costs only at a fault. */
+  reserved(entry: 'frame' | 'extent', index: number, start: number, end: number): void {
+    for (let at = start; at < end; at += 1) {
+      if (this.u8(at) === 0) continue;
+      this.zeros(`${entry} ${index}, reserved`, at, end);
+      return;
+    }
+  }
+
   u8(at: number): number {
     return this.#view.getUint8(at);
   }
@@ -41,9 +50,13 @@ export class Fields {
     return this.#view.getUint32(at, true);
   }
 
-  u64(at: number, field: string): number {
+  /** `extent` is the index of the extent that the field belongs to, if it is one's: there may be many. */
+  u64(at: number, field: string, extent?: number): number {
     const value = this.u32(at) + this.u32(at + 4) * 2 ** 32;
-    if (!Number.isSafeInteger(value)) this.report({ field, at, problem: 'above 2^53 - 1' });
+    if (!Number.isSafeInteger(value)) {
+      const name = extent === undefined ? field : `extent ${extent}, ${field}`;
+      this.report({ field: name, at, problem: 'above 2^53 - 1' });
+    }
     return value;
   }
 

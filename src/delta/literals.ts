@@ -85,15 +85,19 @@ export class Literals {
   }
 
   /**
-   * The literal bytes from `position` to the end of its frame: at least a page. They never change. Throws DELTA_INVALID
-   * where the frame is damaged, or the position lies behind all frames.
+   * The literal bytes from `position` to the end of its frame, or as many as are wanted: at least a page. They never change.
+   * Throws DELTA_INVALID where the frame is damaged, or the position lies behind all frames.
    */
-  from(position: number): Uint8Array {
+  from(position: number, wantedBytes = Infinity): Uint8Array {
     const frame = this.#delta.frames[this.frameAt(position)];
     if (frame === undefined) return refuse({ field: 'frame table', problem: 'ends before the extents do' });
-    const held = this.#held.get(frame.index) ?? unpackFrame(this.#delta.bytes, frame);
-    this.#held.set(frame.index, held);
-    return held.subarray(position - frame.literalAt);
+    let held = this.#held.get(frame.index);
+    if (held === undefined) {
+      held = unpackFrame(this.#delta.bytes, frame);
+      this.#held.set(frame.index, held);
+    }
+    const start = position - frame.literalAt;
+    return held.subarray(start, start + wantedBytes);
   }
 
   /** Forgets a frame's bytes; should they be asked for once more, they are decompressed anew. */

@@ -1,7 +1,7 @@
 /** What a delta sets, piece by piece, wherever the content comes from. */
 import type { Delta } from './delta.ts';
 import type { DeltaExtent, OutsideReference } from './extents.ts';
-import type { LiteralRange, Literals } from './literals.ts';
+import type { Literals } from './literals.ts';
 import { refuse } from './problem.ts';
 
 /** A range with what it becomes: `bytes`, or `zerosBytes` zeros. Offset and length are multiples of 512. */
@@ -23,39 +23,27 @@ export function* piecesOf(
 ): Generator<DeltaPiece, void> {
   const lastUses = lettingGo ? lastUsesOf(extents, literals, frames.length) : undefined;
   let position = 0;
-  for (const [index, extent] of extents.entries()) {
+  let index = -1;
+  for (const extent of extents) {
+    index += 1;
     const { kind, offset, lengthBytes } = extent;
-    switch (kind) {
-      case 'zeros':
-        yield { offset, zerosBytes: lengthBytes };
-        break;
-      case 'prior':
-      case 'journal':
-        yield { offset, bytes: content({ ...extent, index }) };
-        break;
-      case 'literal':
-      case 'own': {
-        const range = { at: kind === 'own' ? extent.at : position, lengthBytes };
-        for (const { at, bytes } of stepsOf(literals, range)) {
-          yield { offset: offset + at - range.at, bytes };
-          const frame = literals.frameAt(at);
-          if (lastUses?.[frame] === index) literals.letGo(frame);
-        }
-        if (kind === 'literal') position += lengthBytes;
-      }
+    if (kind === 'zeros') {
+      yield { offset, zerosBytes: lengthBytes };
+      continue;
     }
-  }
-}
-
-/** A range of the literal bytes, cut where frames end. */
-export function* stepsOf(
-  literals: Literals,
-  { at, lengthBytes }: LiteralRange,
-): Generator<{ readonly at: number; readonly bytes: Uint8Array }, void> {
-  for (let done = 0; done < lengthBytes;) {
-    const bytes = literals.from(at + done).subarray(0, lengthBytes - done);
-    yield { at: at + done, bytes };
-    done += bytes.length;
+    if (kind === 'prior' || kind === 'journal') {
+      yield { offset, bytes: content({ ...extent, index }) };
+      continue;
+    }
+    const start = kind === 'own' ? extent.at : position;
+    for (let done = 0; done < lengthBytes;) {
+      const bytes = literals.from(start + done, lengthBytes - done);
+      yield { offset: offset + done, bytes };
+      const frame = lastUses === undefined ? -1 : literals.frameAt(start + done);
+      if (lastUses?.[frame] === index) literals.letGo(frame);
+      done += bytes.length;
+    }
+    if (kind === 'literal') position += lengthBytes;
   }
 }
 
@@ -69,7 +57,9 @@ export function noContent({ index, kind }: OutsideReference): never {
 function lastUsesOf(extents: readonly DeltaExtent[], literals: Literals, frameCount: number): Int32Array {
   const lastUses = new Int32Array(frameCount).fill(-1);
   let position = 0;
-  for (const [index, extent] of extents.entries()) {
+  let index = -1;
+  for (const extent of extents) {
+    index += 1;
     if (extent.kind !== 'literal' && extent.kind !== 'own') continue;
     const start = extent.kind === 'own' ? extent.at : position;
     const end = start + extent.lengthBytes;

@@ -46,7 +46,7 @@ export function readFrames(
     const compression = names.find((name) => COMPRESSION[name] === number);
     const storedBytes = fields.u32(entryAt + FRAME_AT.storedBytes);
     const rawBytes = fields.u32(entryAt + FRAME_AT.rawBytes);
-    fields.zeros(`frame ${index}, reserved`, entryAt + FRAME_AT.reserved, entryAt + FRAME_AT.crc);
+    fields.reserved('frame', index, entryAt + FRAME_AT.reserved, entryAt + FRAME_AT.crc);
     if (storedBytes === 0) fault('storedBytes', 'stored bytes', '0: a frame holds something');
     if (rawBytes === 0 || rawBytes % PAGE_BYTES !== 0 || rawBytes > limits.frameRawBytesMax) {
       const limit = `${limits.frameRawBytesMax} (frameRawBytesMax)`;
@@ -79,17 +79,18 @@ export function readExtents(
 ): { extents: DeltaExtent[]; literalBytes: number; referencedBytes: number } {
   const extents: DeltaExtent[] = [];
   const sums = { literalBytes: 0, referencedBytes: 0 };
+  const kindOf = new Map<number, keyof typeof KIND>(of.kinds.map((name) => [KIND[name], name]));
   let referenceCount = 0;
   let endBefore = 0;
   for (let index = 0; index < table.count; index += 1) {
     const at = table.at + index * EXTENT_ENTRY_BYTES;
-    const offset = fields.u64(at + EXTENT_AT.offset, `extent ${index}, offset`);
-    const lengthBytes = fields.u64(at + EXTENT_AT.length, `extent ${index}, length`);
+    const offset = fields.u64(at + EXTENT_AT.offset, 'offset', index);
+    const lengthBytes = fields.u64(at + EXTENT_AT.length, 'length', index);
     checkExtent({ offset, lengthBytes }, { index, endBefore, volumeBytes: of.volumeBytes, at }, fields.report);
     endBefore = offset + lengthBytes;
-    fields.zeros(`extent ${index}, reserved`, at + EXTENT_AT.reserved, at + EXTENT_ENTRY_BYTES);
+    fields.reserved('extent', index, at + EXTENT_AT.reserved, at + EXTENT_ENTRY_BYTES);
     const number = fields.u8(at + EXTENT_AT.kind);
-    const kind = of.kinds.find((name) => KIND[name] === number);
+    const kind = kindOf.get(number);
     if (kind === undefined) {
       const problem = `${number} is none of ${listed(of.kinds, KIND)}`;
       fields.report({ field: `extent ${index}, kind`, at: at + EXTENT_AT.kind, problem });
@@ -142,8 +143,8 @@ function readReference(
   extent: { kind: 'own' | 'prior' | 'journal'; offset: number; lengthBytes: number },
 ): OwnExtent | PriorExtent | JournalExtent {
   const { kind, ...range } = extent;
-  fields.zeros(`extent ${index}, reserved`, entryAt + REFERENCE_AT.reserved, entryAt + REFERENCE_AT.sha256);
-  const at = fields.u64(entryAt + REFERENCE_AT.at, `extent ${index}, position`);
+  fields.reserved('extent', index, entryAt + REFERENCE_AT.reserved, entryAt + REFERENCE_AT.sha256);
+  const at = fields.u64(entryAt + REFERENCE_AT.at, 'position', index);
   const content = { ...range, at, sha256: fields.sha256(entryAt + REFERENCE_AT.sha256) };
   const number = fields.u32(entryAt + REFERENCE_AT.source);
   const fault = (problem: string): void => {

@@ -173,10 +173,14 @@ function footerRequest(head: DeltaHead, { volume, generation }: WriteTarget): Pa
 
 /** All that the delta sets: its extents, and what a change of size makes zeros. */
 function runsOf({ head, extents }: Delta, generation: Generation): Iterable<Run> {
-  const runs = extents.map(({ kind, offset, lengthBytes }): Run => {
-    return { kind: kind === 'zeros' ? 'zeros' : 'literal', offset, lengthBytes };
-  });
+  const runs = runsOfExtents(extents);
   return isFresh(generation) ? runs : withZeros(runs, zerosOfResize(generation.volumeBytes, head.volumeBytes));
+}
+
+function* runsOfExtents(extents: Delta['extents']): Generator<Run> {
+  for (const { kind, offset, lengthBytes } of extents) {
+    yield { kind: kind === 'zeros' ? 'zeros' : 'literal', offset, lengthBytes };
+  }
 }
 
 /** Sends all requests, {@link WRITES_AT_ONCE} at a time. After a failure nothing new begins and what runs is awaited. */

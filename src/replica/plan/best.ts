@@ -100,7 +100,8 @@ function edgeOf(
     if (found.isExact) {
       const perS = prices.request * costs.requestsPerS + (prices.page * costs.bytesPerS) / PAGE_BYTES;
       lowerBoundS = Math.max(lowerBoundS, found.cost / perS);
-      proof = { bound: found, prices };
+      // With generous rooms nothing is searched, and a pass is large: it is not to be held beside the next.
+      if (rooms === 'true') proof = { bound: found, prices };
     }
     const isLast = fewerBytes && fewerRequests && found.cost >= costOf(fewerBytes, prices);
     if (isLast) break;
@@ -140,19 +141,26 @@ function crossings({ segments, limits, costs }: Task, { fewerBytes, fewerRequest
   ].flatMap(([first, second]) => {
     if (!first || !second) return [];
     const lefts = standsOf(segments, first.choices, limits);
-    const rights = standsOf(reversed(segments), second.choices.toReversed(), limits).reverse();
+    const rights = standsOf(reversed(segments), second.choices.toReversed(), limits);
+    const left = { writeRoom: 0, readRoom: 0 };
+    const right = { writeRoom: 0, readRoom: 0 };
+    const sums = { requests: 0, pages: 0 };
     let best = 0;
     let bestS = Infinity;
-    lefts.forEach((left, boundary) => {
-      const right = rights[boundary] ?? left;
-      const saved = savedByMeeting(left, right, limits);
-      const timeS = timeOf(
-        { requests: left.requests + right.requests - saved, pages: left.pages + right.pages },
-        costs,
-      );
+    for (let boundary = 0; boundary <= segments.count; boundary += 1) {
+      const mirrored = segments.count - boundary;
+      left.writeRoom = lefts.writeRooms[boundary] ?? 0;
+      left.readRoom = lefts.readRooms[boundary] ?? 0;
+      right.writeRoom = rights.writeRooms[mirrored] ?? 0;
+      right.readRoom = rights.readRooms[mirrored] ?? 0;
+      const requests = (lefts.requests[boundary] ?? 0) + (rights.requests[mirrored] ?? 0);
+      sums.requests = requests - savedByMeeting(left, right, limits);
+      sums.pages = (lefts.pages[boundary] ?? 0) + (rights.pages[mirrored] ?? 0);
+      const timeS = timeOf(sums, costs);
       if (timeS < bestS) [best, bestS] = [boundary, timeS];
-    });
-    const choices = Uint8Array.from([...first.choices.subarray(0, best), ...second.choices.subarray(best)]);
+    }
+    const choices = Uint8Array.from(first.choices);
+    choices.set(second.choices.subarray(best), best);
     return [summed(segments, choices, limits)];
   });
 }

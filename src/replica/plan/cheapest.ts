@@ -34,7 +34,7 @@ const WAYS_MIN = 4;
 /** Ways that one boundary may keep where there is much to choose from; they are compared in pairs. */
 const WAYS_MAX = 512;
 
-/** Ways that all boundaries together may keep: bounds memory, at 29 bytes each, and time. */
+/** Ways that all boundaries together may keep: bounds memory, at 21 bytes each, and time. */
 const ALL_WAYS_MAX = 600_000;
 
 /** How much more than its share of all ways a boundary may keep; most need few. */
@@ -125,8 +125,8 @@ interface Way {
 class Ways {
   count = 0;
   costs = new Float64Array(1024);
-  writeRooms = new Float64Array(1024);
-  readRooms = new Float64Array(1024);
+  writeRooms = new Int32Array(1024);
+  readRooms = new Int32Array(1024);
   #parents = new Int32Array(1024);
   #choices = new Uint8Array(1024);
 
@@ -210,8 +210,8 @@ class Ways {
     };
     const size = this.costs.length * 2;
     this.costs = grown(new Float64Array(size), this.costs);
-    this.writeRooms = grown(new Float64Array(size), this.writeRooms);
-    this.readRooms = grown(new Float64Array(size), this.readRooms);
+    this.writeRooms = grown(new Int32Array(size), this.writeRooms);
+    this.readRooms = grown(new Int32Array(size), this.readRooms);
     this.#parents = grown(new Int32Array(size), this.#parents);
     this.#choices = grown(new Uint8Array(size), this.#choices);
   }

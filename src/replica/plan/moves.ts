@@ -99,21 +99,36 @@ export function savedByMeeting(
   );
 }
 
-/** Where a path stands before each segment and after the last one: count + 1 stands. */
-export function standsOf(segments: Segments, choices: Uint8Array, limits: PageLimits): Stand[] {
+/** Where a path stands before each segment and after the last one, as columns of count + 1: plans are long. */
+export interface Stands {
+  readonly requests: Float64Array;
+  readonly pages: Float64Array;
+  readonly writeRooms: Float64Array;
+  readonly readRooms: Float64Array;
+}
+
+/** The stands of a plan. */
+export function standsOf(segments: Segments, choices: Uint8Array, limits: PageLimits): Stands {
+  const column = (): Float64Array => new Float64Array(segments.count + 1);
+  const stands = { requests: column(), pages: column(), writeRooms: column(), readRooms: column() };
   const at: Stand = { requests: 0, pages: 0, writeRoom: 0, readRoom: 0 };
-  const stands = [{ ...at }];
   for (let index = 0; index < segments.count; index += 1) {
     advance(segments.kinds[index] ?? 0, segments.pages[index] ?? 0, choices[index] ?? 0, at, limits);
-    stands.push({ ...at });
+    stands.requests[index + 1] = at.requests;
+    stands.pages[index + 1] = at.pages;
+    stands.writeRooms[index + 1] = at.writeRoom;
+    stands.readRooms[index + 1] = at.readRoom;
   }
   return stands;
 }
 
 /** A plan with its sums. */
 export function summed(segments: Segments, choices: Uint8Array, limits: PageLimits): Choices {
-  const { requests = 0, pages = 0 } = standsOf(segments, choices, limits).at(-1) ?? {};
-  return { choices, requests, pages };
+  const at: Stand = { requests: 0, pages: 0, writeRoom: 0, readRoom: 0 };
+  for (let index = 0; index < segments.count; index += 1) {
+    advance(segments.kinds[index] ?? 0, segments.pages[index] ?? 0, choices[index] ?? 0, at, limits);
+  }
+  return { choices, requests: at.requests, pages: at.pages };
 }
 
 /** The pages that are written and read, together. */

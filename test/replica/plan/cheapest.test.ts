@@ -29,10 +29,17 @@ test('the cheapest plan costs what its passes from either side say, and no less 
     assert.deepEqual({ requests: found.requests, pages: found.pages }, { requests, pages });
     const backwards = cheapest(reversed(segments), limits, prices);
     assert.equal(backwards.cost, found.cost);
-    const stands = standsOf(reversed(segments), backwards.choices, limits).reverse();
-    stands.forEach((stand, boundary) => {
+    const stands = standsOf(reversed(segments), backwards.choices, limits);
+    for (let boundary = 0; boundary <= segments.count; boundary += 1) {
+      const from = segments.count - boundary;
+      const stand = {
+        requests: stands.requests[from] ?? NaN,
+        pages: stands.pages[from] ?? NaN,
+        writeRoom: stands.writeRooms[from] ?? NaN,
+        readRoom: stands.readRooms[from] ?? NaN,
+      };
       assert.equal(found.restFrom(boundary, stand), found.cost, `boundary ${boundary}`);
-    });
+    }
     assert(cheapest(segments, limits, prices, 'generous').cost <= found.cost);
   }
 });
