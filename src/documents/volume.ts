@@ -228,7 +228,7 @@ export const WORK_LABEL = 'work';
 export const volumeKind: DocumentKind<VolumeDocument> = {
   what: 'volume',
   schema: volumeSchema,
-  labels: (document) => ({ [WORK_LABEL]: hasWork(document) || hasUnhurriedWork(document) ? 'yes' : 'no' }),
+  labels: (document) => ({ [WORK_LABEL]: hasWork(document) || hasChores(document) ? 'yes' : 'no' }),
 };
 
 /** Whether something is left to be done without any message: a claim, a tip not reached, a delta that waits. */
@@ -241,7 +241,7 @@ export function hasWork(document: VolumeDocument): boolean {
  * Whether there is work beside the chain: a base to be made, a comparison to go on with, a next generation to begin. What
  * waits for the site, or for a delta to be applied, is none.
  */
-export function hasUnhurriedWork(document: VolumeDocument): boolean {
+export function hasChores(document: VolumeDocument): boolean {
   const { base, applied, cut } = currentGeneration(document);
   if (cut) return false;
   const baseWaits = base === undefined || base.phase === 'open' || base.phase === 'ready';

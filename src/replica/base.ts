@@ -24,7 +24,7 @@ import { VHD_FOOTER_BYTES, replicaDataBytes } from '../vhd/footer.ts';
 import { WINDOW_RANGES, compareWindow } from './compare.ts';
 import { changeBase, finishBase, orderReseed } from './generations.ts';
 import { footerOf } from './replica-footer.ts';
-import { SiteList } from './site-list.ts';
+import { RangeListReader } from './range-list-reader.ts';
 
 export interface BasePorts {
   readonly documents: Documents;
@@ -145,7 +145,7 @@ async function compare(ports: BasePorts, seen: Seen): Promise<'more' | 'nothing'
   const announced = { generation: generation.generation, number: 0, digest: NO_DIGEST, entry: base.list };
   let compared: Awaited<ReturnType<typeof compareWindow>>;
   try {
-    const list = await SiteList.open(ports.entries, { volume, journal, announced });
+    const list = await RangeListReader.open(ports.entries, { volume, journal, announced });
     compared = await compareWindow(ports.replicas, {
       copy: { place, volumeBytes },
       list,

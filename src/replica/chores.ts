@@ -4,7 +4,7 @@
  * Invariants: each step is read from the state and written into it, so that any worker goes on where another stopped;
  * a call ends with its budget, and the sweep, which finds the volume by its label, calls again.
  */
-import { hasUnhurriedWork, volumeKind } from '../documents/volume.ts';
+import { hasChores, volumeKind } from '../documents/volume.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { LeewardError } from '../kernel/errors.ts';
 import { volumeId } from '../kernel/ids.ts';
@@ -14,7 +14,6 @@ import { stepBase } from './base.ts';
 import type { BasePorts } from './base.ts';
 import { WINDOW_RANGES } from './compare.ts';
 import { begin, mayBegin } from './generations.ts';
-import type { Progress } from './engine.ts';
 import { Slots } from './slots.ts';
 import { stepVerification } from './verify.ts';
 
@@ -58,7 +57,7 @@ export class Chores {
    * number of workers may call it at once. 'more' when time ran out first. Errors: UNAVAILABLE, VERSION_TOO_NEW,
    * NOT_FOUND for an unknown volume. What was done stands.
    */
-  async run(volume: VolumeRef, deadlineBootMs: number = this.deadlineBootMs()): Promise<Progress> {
+  async run(volume: VolumeRef, deadlineBootMs: number = this.deadlineBootMs()): Promise<'caught-up' | 'more'> {
     const { clock } = this.#ports;
     return this.#slots.run(async () => {
       let looksLeft = COPY_LOOKS;
@@ -80,7 +79,7 @@ export class Chores {
     const { held, serviceNowMs: nowMs } = await documents.readWithTime(volumeKind, names.volume(volume));
     if (!held) throw new LeewardError('NOT_FOUND', `volume ${volumeId(volume)} is not registered`);
     const document = held.value;
-    if (!hasUnhurriedWork(document)) return 'nothing';
+    if (!hasChores(document)) return 'nothing';
     if (mayBegin(document)) {
       await documents.update(volumeKind, held.name, (now) => (mayBegin(now) ? begin(now, nowMs) : undefined));
       return 'done';

@@ -9,7 +9,7 @@ import type { ReplicaStore } from '../ports/replica-store.ts';
 import { RANGE_BYTES, RANGE_HASH_BYTES, blockHashes, rangeCount, rangeHash } from '../ranges/blocks.ts';
 import { differences } from '../ranges/differences.ts';
 import type { ByteRange } from '../ranges/differences.ts';
-import type { SiteList } from './site-list.ts';
+import type { RangeListReader } from './range-list-reader.ts';
 
 /**
  * Ranges that are compared between two writes of the state, unless the caller says otherwise: 256 MiB, some seconds at a
@@ -40,11 +40,11 @@ export interface Compared {
 
 /**
  * Compares one window of `ranges`, from range `first` on, a multiple of that. What the copy has behind the list's end does
- * not count: the volume has shrunk. Errors: those of {@link SiteList.hashes}; NOT_FOUND when the copy is gone; UNAVAILABLE.
+ * not count: the volume has shrunk. Errors: those of {@link RangeListReader.hashes}; NOT_FOUND when the copy is gone; UNAVAILABLE.
  */
 export async function compareWindow(
   replicas: ReplicaStore,
-  of: { readonly copy: Copy; readonly list: SiteList; readonly first: number; readonly ranges: number },
+  of: { readonly copy: Copy; readonly list: RangeListReader; readonly first: number; readonly ranges: number },
 ): Promise<Compared> {
   const { copy, list, first } = of;
   const theirs = await list.hashes(first, of.ranges);

@@ -31,8 +31,8 @@ import type { Advance, Progress, ReplicaEngine, Seen } from './engine.ts';
 import { identifyVolume } from './identify.ts';
 import { isReferring } from './journal.ts';
 import type { KeptDelta } from './journal.ts';
-import { takeRanges } from './ranges-intake.ts';
-import type { RangesOutcome } from './ranges-intake.ts';
+import { takeRanges } from './range-list-intake.ts';
+import type { RangesOutcome } from './range-list-intake.ts';
 import type { SiteKeys } from './site-keys.ts';
 
 /** What became of a message. */

@@ -17,8 +17,8 @@ import { bytesOf, joinDifferences } from '../ranges/differences.ts';
 import { WINDOW_RANGES, compareWindow } from './compare.ts';
 import type { Compared } from './compare.ts';
 import { askForRepair } from './generations.ts';
-import { SiteList } from './site-list.ts';
-import type { AnnouncedList } from './site-list.ts';
+import { RangeListReader } from './range-list-reader.ts';
+import type { AnnouncedList } from './range-list-reader.ts';
 
 export interface VerifyPorts {
   readonly documents: Documents;
@@ -77,7 +77,11 @@ async function compare(
   if (!point) return undefined;
   const { snapshot, volumeBytes = generation.volumeBytes } = point;
   try {
-    const list = await SiteList.open(ports.entries, { volume, journal: generation.journal, announced: verification });
+    const list = await RangeListReader.open(ports.entries, {
+      volume,
+      journal: generation.journal,
+      announced: verification,
+    });
     if (list.head.volumeBytes !== volumeBytes) {
       throw new LeewardError('MESSAGE_INVALID', `range list: the volume had ${volumeBytes} bytes then`);
     }

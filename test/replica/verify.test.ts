@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { hasUnhurriedWork, volumeKind } from '../../src/documents/volume.ts';
+import { hasChores, volumeKind } from '../../src/documents/volume.ts';
 import { CURRENT_VERSION } from '../../src/kernel/versions.ts';
 import { MIB } from '../../src/kernel/units.ts';
 import { sign } from '../../src/protocol/signed.ts';
@@ -85,9 +85,9 @@ describe('verification', () => {
     await write(worker, site);
     const delta = site.next({ marker: 'm' });
     await worker.receive(await putList(storage.entries, site, { number: 2 }));
-    assert.equal(hasUnhurriedWork(await storage.volume(site)), false);
+    assert.equal(hasChores(await storage.volume(site)), false);
     await worker.receive(site.inline(delta));
-    assert.equal(hasUnhurriedWork(await storage.volume(site)), true);
+    assert.equal(hasChores(await storage.volume(site)), true);
     assert.deepEqual((await worker.sweep()).failed, []);
     assert.equal((await storage.volume(site)).compared?.differingBytes, 0);
   });

@@ -1,4 +1,4 @@
-/** `leeward volume add|list` (verify and reseed are in volume-care.ts): makes a volume known to the cloud and to the site kept here. */
+/** `leeward volume add|list` (verify and reseed are in volume-orders.ts): makes a volume known to the cloud and to the site kept here. */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { z } from 'zod';
@@ -22,7 +22,7 @@ import type { Cloud } from '../context.ts';
 import { outputOf, placesOf } from '../globals.ts';
 import type { Places } from '../globals.ts';
 import { showBytes, table } from '../output.ts';
-import { addVolumeCare } from './volume-care.ts';
+import { addVolumeOrders } from './volume-orders.ts';
 import { port, resourceId, urlPath, wholeSeconds, word } from '../arguments.ts';
 
 const addSchema = z.object({
@@ -60,7 +60,7 @@ export function addVolume(program: Command): void {
     .description('register a volume with the cloud and with the site kept here; its group and plan are made if missing')
     .action(add);
   volume.command('list').description("list the registered volumes, the cloud's side").action(list);
-  addVolumeCare(volume);
+  addVolumeOrders(volume);
 }
 
 async function add(name: string, _options: unknown, command: Command): Promise<void> {

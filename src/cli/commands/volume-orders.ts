@@ -2,7 +2,7 @@
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { orderGeneration, orderVerification } from '../../app/care.ts';
+import { orderGeneration, orderVerification } from '../../app/volume-orders.ts';
 import { groupId, parseVolume, siteId } from '../../kernel/ids.ts';
 import { reasonText } from '../arguments.ts';
 import { openCloud } from '../context.ts';
@@ -13,7 +13,7 @@ const ORIGINS = ['point', 'upload', 'zeros'] as const;
 
 const reseedSchema = z.object({ from: z.enum(ORIGINS), reason: z.string() });
 
-export function addVolumeCare(volume: Command): void {
+export function addVolumeOrders(volume: Command): void {
   volume
     .command('verify')
     .argument('<volume>', 'TENANT/SITE/GROUP/VOLUME')

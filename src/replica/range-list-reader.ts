@@ -22,7 +22,7 @@ export interface AnnouncedList {
   readonly entry: string;
 }
 
-export class SiteList {
+export class RangeListReader {
   readonly head: RangeListHead;
   readonly #entries: EntryStore;
   readonly #place: BlobPlace;
@@ -40,7 +40,7 @@ export class SiteList {
   static async open(
     entries: EntryStore,
     of: { readonly volume: VolumeRef; readonly journal: ContainerPlace; readonly announced: AnnouncedList },
-  ): Promise<SiteList> {
+  ): Promise<RangeListReader> {
     const { volume, journal, announced } = of;
     checkName(volume, announced);
     const place = { ...journal, blob: announced.entry };
@@ -53,7 +53,7 @@ export class SiteList {
     if (wrong) {
       throw new LeewardError('MESSAGE_INVALID', `${wrong}: the message says ${said[wrong]}, the list ${head[wrong]}`);
     }
-    return new SiteList(entries, place, head);
+    return new RangeListReader(entries, place, head);
   }
 
   /** How many ranges the list tells of. */

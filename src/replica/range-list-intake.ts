@@ -12,10 +12,10 @@ import { documents as names } from '../kernel/names.ts';
 import type { EntryStore } from '../ports/entries.ts';
 import type { RangesMessage } from '../protocol/ranges.ts';
 import type { Chores } from './chores.ts';
-import { SiteList } from './site-list.ts';
+import { RangeListReader } from './range-list-reader.ts';
 import { takeList } from './verify.ts';
 
-export interface RangesIntakePorts {
+export interface RangeListIntakePorts {
   readonly documents: Documents;
   readonly entries: EntryStore;
   readonly chores: Chores;
@@ -34,7 +34,7 @@ export type RangesOutcome = {
  * VERSION_TOO_NEW.
  */
 export async function takeRanges(
-  ports: RangesIntakePorts,
+  ports: RangeListIntakePorts,
   message: RangesMessage,
   signer: string,
 ): Promise<RangesOutcome> {
@@ -49,7 +49,7 @@ export async function takeRanges(
   if (!held) throw new LeewardError('NOT_FOUND', `volume ${message.volume} is not registered`);
   const outcome = { volume: message.volume, number };
   if (!takeList(held.value, announced, serviceNowMs)) return { outcome: 'passed-by', ...outcome };
-  await SiteList.open(ports.entries, { volume, journal: currentGeneration(held.value).journal, announced });
+  await RangeListReader.open(ports.entries, { volume, journal: currentGeneration(held.value).journal, announced });
   await ports.documents.update(volumeKind, name, (document) => takeList(document, announced, serviceNowMs));
   await ports.chores.run(volume);
   return { outcome: 'listed', ...outcome };

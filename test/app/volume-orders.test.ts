@@ -1,7 +1,7 @@
 /** A person's orders for a volume: what they change, and what is refused. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { orderGeneration, orderVerification } from '../../src/app/care.ts';
+import { orderGeneration, orderVerification } from '../../src/app/volume-orders.ts';
 import { volumeStatusOf } from '../support/volume-status.ts';
 import { failsWith } from '../support/fails-with.ts';
 import { putList } from '../support/range-lists.ts';
