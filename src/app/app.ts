@@ -54,7 +54,11 @@ export function app(): App {
 function openApp(settings: Settings): App {
   const storage = openStorage(settings);
   const { engine, ingest, sweep } = openDataPath(settings, storage);
-  const answer = { accessMs: settings.LEEWARD_ACCESS_MS, everyMs: settings.LEEWARD_HEARTBEAT_MS };
+  const answer = {
+    accessMs: settings.LEEWARD_ACCESS_MS,
+    everyMs: settings.LEEWARD_HEARTBEAT_MS,
+    journalKeptMs: settings.LEEWARD_JOURNAL_KEPT_MS,
+  };
   return {
     settings,
     storage,

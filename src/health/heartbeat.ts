@@ -34,6 +34,8 @@ export interface HeartbeatPorts {
   readonly accessMs: number;
   /** How often the site is asked to send. */
   readonly everyMs: number;
+  /** How long journal entries are kept once they are applied. */
+  readonly journalKeptMs: number;
   /** Heeds what the site says of a volume beyond what is only recorded. `nowMs` is the service's time. */
   readonly heed: (word: Heartbeat['volumes'][number], nowMs: number) => Promise<void>;
   /** One line for the people who run the cloud's side. */
@@ -80,6 +82,7 @@ export async function receiveHeartbeat(ports: HeartbeatPorts, data: unknown): Pr
       expiresAtMs,
     },
     everyMs: ports.everyMs,
+    journalKeptMs: ports.journalKeptMs,
   };
 }
 

@@ -1,7 +1,7 @@
 /**
  * The heartbeat and its answer (docs/site-protocol.md, "Heartbeat").
  *
- * Invariants: a heartbeat carries the site's own word and changes nothing but that record; its counter only grows, so
+ * Invariants: a heartbeat carries the site's own word, and changes nothing but the record of it and what it asks for; its counter only grows, so
  * that a recorded one cannot keep a dead site alive; the answer holds everything that a sender must be told: what was
  * acknowledged, what to send again, where to send, and with which credentials until when.
  */
@@ -73,10 +73,14 @@ export const volumeAnswerSchema = z
     volume: volumeIdSchema,
     generation: z.int().min(1),
     term: z.int().min(1).meta({ description: 'Term that deltas must name now.' }),
-    writable: z.boolean().meta({ description: 'False once the term has ended: keep, do not send.' }),
+    writable: z
+      .boolean()
+      .meta({ description: 'False once the term has ended: keep everything, and send only what `resend` asks for.' }),
     acknowledged: z
       .looseObject({ number, digest })
-      .meta({ description: "The tip: durable in the cloud up to here; the sender's copies up to it may go." }),
+      .meta({
+        description: 'The tip: durable in the cloud up to here. The sender keeps its copies until they are applied.',
+      }),
     appliedNumber: number,
     queue: z.enum(['deltas', 'bulk']).meta({ description: 'Which of the queues to use for this volume now.' }),
     entryPrefix: z.string().meta({ description: 'Names of journal entries of this generation begin with this.' }),
@@ -135,6 +139,9 @@ export const heartbeatAnswerSchema = z
       })
       .meta({ description: 'URLs with short-lived credentials. Never log them.' }),
     everyMs: z.int().min(1).meta({ description: 'How often the cloud wants to hear from the site.' }),
+    journalKeptMs: z.int().min(1).optional().meta({
+      description: 'How long a journal entry is kept once its delta was applied: until then deltas may refer to it.',
+    }),
   })
   .meta({ id: 'HeartbeatAnswer' });
 

@@ -50,11 +50,6 @@ export interface ReplicatorOptions {
   readonly pollMs?: number;
   /** What the site remembers of the content that the cloud has; without it every delta is sent with all its bytes. */
   readonly content?: ContentIndex;
-  /**
-   * How long after a delta was acknowledged its entry can be referred to. Default: 13 days, one less than the cloud keeps
-   * entries by default.
-   */
-  readonly journalKeptMs?: number;
   /** How often the cloud is given a list of range hashes to compare the replica with. Default: a day. */
   readonly rangesEveryMs?: number;
   /** From which size on a volume's first copy is written as raw pages, with nothing stored in between. Default: 4 GiB. */
@@ -113,14 +108,20 @@ export class Replicator implements AgentPart {
       deltaLiteralBytesMax: DELTA_LIMITS.contentBytesMax,
       pollMs: 1000,
       said: {},
-      journalKeptMs: 13 * 24 * 3_600_000,
       rangesEveryMs: 24 * 3_600_000,
       directFromBytes: 4 * GIB,
       ...options,
     };
     this.#log = new VolumeLog(this.volume, options.store);
     const shared = { ...this.#options, volume: this.#ref };
-    const dedup = options.content && new Deduplication({ ...shared, index: options.content, log: this.#log });
+    const dedup =
+      options.content &&
+      new Deduplication({
+        ...shared,
+        index: options.content,
+        log: this.#log,
+        journalKeptMs: () => options.agent.answer?.journalKeptMs,
+      });
     this.#sender = new DeltaSender({ ...shared, dedup });
     this.#base = new Base({
       ...shared,

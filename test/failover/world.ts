@@ -183,6 +183,7 @@ export async function createWorld(of: { plan?: Partial<Plan> } = {}): Promise<Wo
       keySecret: KEY_SECRET,
       accessMs: 3_600_000,
       everyMs: 15_000,
+      journalKeptMs: 7 * 86_400_000,
       heed: async () => undefined,
       tell: (line) => world.told.push(line),
     },

@@ -40,7 +40,7 @@ suite('a heartbeat', () => {
     });
     assert.equal(answer.volumes[1]?.volume, VOLUMES[1]);
     assert.deepEqual(answer.groups, [{ group: GROUP, term: 1, phase: 'open', holder: 'site' }]);
-    assert.equal(answer.everyMs, 15_000);
+    assert.deepEqual([answer.everyMs, answer.journalKeptMs], [15_000, 604_800_000]);
     const expiresAtMs = world.clock.wallMs() + 3_600_000;
     assert.equal(answer.access.expiresAtMs, expiresAtMs);
     assert.equal(answer.access.queues.bulk, `https://queue.example/leeward-bulk?until=${expiresAtMs}`);

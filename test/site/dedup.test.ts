@@ -7,7 +7,7 @@ import { openDelta } from '../../src/delta/delta.ts';
 import { DELTA_LIMITS } from '../../src/delta/limits.ts';
 import { KIB, MIB } from '../../src/kernel/units.ts';
 import { BLOCK_BYTES } from '../../src/ranges/blocks.ts';
-import { DedupSite, kindsOf } from '../support/dedup-site.ts';
+import { DAY_MS, DedupSite, kindsOf } from '../support/dedup-site.ts';
 
 function at(offset: number, bytes: Uint8Array): DeltaPiece {
   return { offset, bytes };
@@ -45,7 +45,7 @@ test('content that moves within a volume is a reference to its state before', as
   const moved = await volume.replicate([at(4 * MIB, content)]);
   assert.deepEqual(kindsOf(moved.reduced ?? new Uint8Array()), { prior: 1 });
   // However old the entry is that brought it.
-  await site.clock.sleep(site.journalKeptMs * 10);
+  await site.clock.sleep(DAY_MS * 10);
   const later = await volume.replicate([at(6 * MIB, content)]);
   assert.deepEqual(kindsOf(later.reduced ?? new Uint8Array()), { prior: 1 });
 });
@@ -57,7 +57,7 @@ test('what the delta itself overwrites is no prior state; the entry that brought
   await volume.replicate([at(0, a), at(MIB, b)]);
   const swapped = await volume.replicate([at(0, b), at(MIB, a)]);
   assert.deepEqual(kindsOf(swapped.reduced ?? new Uint8Array()), { journal: 2 });
-  await site.clock.sleep(site.journalKeptMs);
+  await site.clock.sleep(DAY_MS);
   assert.equal((await volume.replicate([at(0, a), at(MIB, b)])).outcome, 'literal');
 });
 
@@ -137,16 +137,38 @@ test('content is not referred to before its delta was acknowledged, nor after it
   await three.acknowledge(await three.store([at(2 * MIB, randomBytes(BLOCK_BYTES))]));
   const four = await site.volume('four', 4 * MIB);
   assert.equal((await four.replicate([at(0, content)])).outcome, 'resolved');
-  await site.clock.sleep(site.journalKeptMs - 1);
+  await site.clock.sleep(DAY_MS - 1);
   const five = await site.volume('five', 4 * MIB);
   assert.equal((await five.replicate([at(0, content)])).outcome, 'resolved');
   await site.clock.sleep(1);
   // The fifth refreshed it: its entry is the youngest that has it.
   const six = await site.volume('six', 4 * MIB);
   assert.equal((await six.replicate([at(0, content)])).outcome, 'resolved');
-  await site.clock.sleep(site.journalKeptMs);
+  await site.clock.sleep(DAY_MS);
   const seven = await site.volume('seven', 4 * MIB);
   assert.equal((await seven.replicate([at(0, content)])).outcome, 'literal');
+});
+
+test('an entry is referred to for a day less than the cloud keeps it; six days where it has not said how long', async () => {
+  for (const { keptMs, referableMs } of [
+    { keptMs: 3 * DAY_MS, referableMs: 2 * DAY_MS },
+    { keptMs: 60_000, referableMs: 0 },
+    { keptMs: undefined, referableMs: 6 * DAY_MS },
+  ]) {
+    for (const { ageMs, outcome } of [
+      { ageMs: referableMs - 1, outcome: 'resolved' },
+      { ageMs: referableMs, outcome: 'literal' },
+    ]) {
+      if (ageMs < 0) continue;
+      const site = new DedupSite();
+      site.journalKeptMs = keptMs;
+      const content = randomBytes(MIB);
+      await (await site.volume('one', 4 * MIB)).replicate([at(0, content)]);
+      await site.clock.sleep(ageMs);
+      const sent = await (await site.volume('two', 4 * MIB)).replicate([at(0, content)]);
+      assert.equal(sent.outcome, outcome, `kept ${keptMs}, ${ageMs} old`);
+    }
+  }
 });
 
 test('a stale index costs one ask, never content, and then it is forgotten', async () => {

@@ -27,6 +27,9 @@ import { MemorySiteStore } from './memory/site-store.ts';
 /** What a delta may carry besides its content. */
 type Said = Partial<Pick<Parameters<typeof encodeDelta>[0], 'properties' | 'marker'>>;
 
+/** What the site counts less than the cloud has said. */
+export const DAY_MS = 86_400_000;
+
 /** What was sent of a delta first, and what became of it. */
 export interface Sending {
   /** The delta as it was stored. */
@@ -41,7 +44,8 @@ export interface Sending {
 export class DedupSite {
   readonly clock = new ManualClock();
   readonly index: ContentIndex;
-  readonly journalKeptMs = 1_000_000;
+  /** How long the cloud keeps entries, as it has said; undefined until it has. */
+  journalKeptMs: number | undefined = 2 * DAY_MS;
   /** The cloud's journal: literal entries by their names. */
   readonly journal = new Map<string, Uint8Array>();
 
@@ -77,7 +81,8 @@ export class DedupVolume {
 
   /** As after a restart of the process: what is in memory alone is gone. */
   restart(): Deduplication {
-    const { index, clock, journalKeptMs } = this.#site;
+    const { index, clock } = this.#site;
+    const journalKeptMs = (): number | undefined => this.#site.journalKeptMs;
     return (this.dedup = new Deduplication({ volume: this.#ref, index, log: this.log, clock, journalKeptMs }));
   }
 

@@ -60,6 +60,7 @@ export class MemoryCloud implements CloudLink {
         keySecret: KEY_SECRET,
         accessMs: this.#accessMs,
         everyMs: 1000,
+        journalKeptMs: 7 * 86_400_000,
         heed: async (word, nowMs) => heedWord(this.storage, word, nowMs),
         tell: (line) => {
           assert.fail(line);

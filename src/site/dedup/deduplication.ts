@@ -1,6 +1,6 @@
 /**
  * Deduplication at the site: what the cloud has already is not sent again, but referred to (docs/design.md,
- * "Deduplication").
+ * "By reference").
  *
  * Invariants: the outbox holds literal deltas only, so that whatever was sent by reference can be sent with all its bytes;
  * a delta gets references once in its life, also over restarts, so that one name in the journal never stands for two
@@ -30,9 +30,15 @@ export interface DeduplicationOptions {
   readonly index: ContentIndex;
   readonly log: NewestState;
   readonly clock: Clock;
-  /** How long an entry can be referred to after its delta was acknowledged; less than the cloud keeps it. */
-  readonly journalKeptMs: number;
+  /** How long the cloud keeps an entry after its delta was applied, as it has said; undefined until it has. */
+  readonly journalKeptMs: () => number | undefined;
 }
+
+/** What is taken off the time that the cloud keeps an entry for: a delta that refers to it may be long on its way. */
+const DAY_MS = 86_400_000;
+
+/** How long entries are kept where the cloud has not said it: what it does unless it is told otherwise. */
+const KEPT_MS = 7 * DAY_MS;
 
 /** Entries that a delta is compared with: twice what it can name, since samples only estimate which serve best. 4 MiB. */
 const CANDIDATES_MAX = 2 * DELTA_LIMITS.sourcesMax;
@@ -97,7 +103,7 @@ export class Deduplication {
     const candidates: Candidate[] = [];
     for (const entry of await index.find(hooksOf(blocks))) {
       if (candidates.length === CANDIDATES_MAX) break;
-      const isLive = this.#ageMs(entry) < this.#options.journalKeptMs;
+      const isLive = this.#ageMs(entry) < this.#referableMs();
       const isOwnVolume = entry.volume === volumeId(volume);
       if (!isLive && !isOwnVolume) continue;
       const held = await index.blocks(entry.name);
@@ -112,9 +118,9 @@ export class Deduplication {
     { blocks, candidates, matches }: Found,
     reduced: Reduced | undefined,
   ): Promise<boolean> {
-    const { index, volume, journalKeptMs } = this.#options;
+    const { index, volume } = this.#options;
     const { generation, number } = delta.head;
-    const isFresh = candidates.map(({ entry }) => this.#ageMs(entry) < journalKeptMs / 2);
+    const isFresh = candidates.map(({ entry }) => this.#ageMs(entry) < this.#referableMs() / 2);
     // A delta that refers to others gets its literal bytes back in the cloud, and then has them where the stored one has.
     const pages = reduced?.isSelfContained === true ? reduced.writtenPages : blocks.pages;
     const added = selectBlocks({ ...blocks, pages: Uint32Array.from(pages) }, (at) => {
@@ -165,6 +171,11 @@ export class Deduplication {
       }
     });
     return sure;
+  }
+
+  /** How long after its delta was acknowledged an entry is referred to. */
+  #referableMs(): number {
+    return (this.#options.journalKeptMs() ?? KEPT_MS) - DAY_MS;
   }
 
   #ageMs(entry: { readonly acknowledgedMs: number | undefined }): number {
