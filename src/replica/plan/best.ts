@@ -5,7 +5,7 @@
  * with it; where both are equal it is the best there is. The work is bounded for any delta.
  */
 import { PAGE_BYTES } from '../../kernel/units.ts';
-import { cheapest } from './cheapest.ts';
+import { Ways, cheapest } from './cheapest.ts';
 import type { Cheapest, Prices, Rooms } from './cheapest.ts';
 import { isRequestBound, timeOf } from './cost.ts';
 import type { ApplyCosts, Sums } from './cost.ts';
@@ -94,14 +94,19 @@ function edgeOf(
   let lowerBoundS = 0;
   let proof: Proof | undefined;
   let factor = tilt;
+  // The pass that proves is kept, and each other one takes the place of the one before.
+  let [proving, free] = [new Ways(segments.count), new Ways(segments.count)];
   for (let ways = 0; ways < WAYS_MAX[rooms];) {
-    const found = cheapest(segments, limits, prices, rooms);
+    const found = cheapest(segments, limits, prices, rooms, free);
     ways += found.ways;
     if (found.isExact) {
       const perS = prices.request * costs.requestsPerS + (prices.page * costs.bytesPerS) / PAGE_BYTES;
       lowerBoundS = Math.max(lowerBoundS, found.cost / perS);
       // With generous rooms nothing is searched, and a pass is large: it is not to be held beside the next.
-      if (rooms === 'true') proof = { bound: found, prices };
+      if (rooms === 'true') {
+        proof = { bound: found, prices };
+        [proving, free] = [free, proving];
+      }
     }
     const isLast = fewerBytes && fewerRequests && found.cost >= costOf(fewerBytes, prices);
     if (isLast) break;
@@ -167,7 +172,7 @@ function crossings({ segments, limits, costs }: Task, { fewerBytes, fewerRequest
 
 /** Plans faster than `timeS`, the fastest among them; none if there is none; undefined when that took too much work. */
 function anyFaster({ segments, limits, costs }: Task, timeS: number, proof: Proof): readonly Choices[] | undefined {
-  const unit = segments.pages.reduce(greatestCommonDivisor, 0);
+  const unit = unitOf(segments);
   const most: Sums = {
     requests: mostBelow(timeS, 1, (requests) => timeOf({ requests, pages: 0 }, costs)),
     pages: mostBelow(timeS, unit, (pages) => timeOf({ requests: 0, pages }, costs)),
@@ -190,6 +195,12 @@ function fastest(costs: ApplyCosts, plans: readonly Choices[]): Choices {
 
 function costOf({ requests, pages }: Sums, prices: Prices): number {
   return requests * prices.request + pages * prices.page;
+}
+
+function unitOf({ pages }: Segments): number {
+  let unit = 0;
+  for (const length of pages) unit = greatestCommonDivisor(unit, length);
+  return unit;
 }
 
 function greatestCommonDivisor(one: number, other: number): number {

@@ -44,11 +44,18 @@ const SHARES_MAX = 4;
 export type Rooms = 'true' | 'generous';
 
 /**
- * Finds it. With generous rooms the cost is that of no real plan, but below that of each, and four ways a boundary are
+ * Finds it. `ways` is where the pass keeps its ways: a pass is large, and the next may take the place of one whose
+ * {@link Cheapest.restFrom} is of no more use. With generous rooms the cost is that of no real plan, but below that of each, and four ways a boundary are
  * enough for any delta.
  */
-export function cheapest(segments: Segments, limits: PageLimits, prices: Prices, rooms: Rooms = 'true'): Cheapest {
-  const ways = new Ways();
+export function cheapest(
+  segments: Segments,
+  limits: PageLimits,
+  prices: Prices,
+  rooms: Rooms = 'true',
+  ways: Ways = new Ways(segments.count),
+): Cheapest {
+  ways.count = 0;
   const shares = Math.min(WAYS_MAX, Math.floor((SHARES_MAX * ALL_WAYS_MAX) / (segments.count + 1)));
   const starts = new Int32Array(segments.count + 2);
   // One object for very many steps: this is the planner's innermost loop.
@@ -122,13 +129,23 @@ interface Way {
 }
 
 /** All ways of all boundaries, as columns that grow. */
-class Ways {
+export class Ways {
   count = 0;
-  costs = new Float64Array(1024);
-  writeRooms = new Int32Array(1024);
-  readRooms = new Int32Array(1024);
-  #parents = new Int32Array(1024);
-  #choices = new Uint8Array(1024);
+  costs: Float64Array;
+  writeRooms: Int32Array;
+  readRooms: Int32Array;
+  #parents: Int32Array;
+  #choices: Uint8Array;
+
+  /** For a row of so many segments. */
+  constructor(segmentCount: number) {
+    const size = WAYS_MIN * (segmentCount + 1);
+    this.costs = new Float64Array(size);
+    this.writeRooms = new Int32Array(size);
+    this.readRooms = new Int32Array(size);
+    this.#parents = new Int32Array(size);
+    this.#choices = new Uint8Array(size);
+  }
 
   add({ cost, writeRoom, readRoom, parent, choice }: Way): void {
     if (this.count === this.costs.length) this.#grow();

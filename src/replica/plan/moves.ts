@@ -132,9 +132,11 @@ export function summed(segments: Segments, choices: Uint8Array, limits: PageLimi
 }
 
 /** The pages that are written and read, together. */
-export function pagesOf(segments: Segments, choices: Uint8Array): number {
-  return segments.pages.reduce((sum, pages, index) => {
+export function pagesOf({ count, pages }: Segments, choices: Uint8Array): number {
+  let sum = 0;
+  for (let index = 0; index < count; index += 1) {
     const choice = choices[index] ?? 0;
-    return sum + pages * ((choice & WRITTEN ? 1 : 0) + (choice & READ ? 1 : 0));
-  }, 0);
+    sum += (pages[index] ?? 0) * ((choice & WRITTEN ? 1 : 0) + (choice & READ ? 1 : 0));
+  }
+  return sum;
 }
