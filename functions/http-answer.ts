@@ -38,10 +38,10 @@ export async function answering(context: InvocationContext, work: () => Promise<
 }
 
 /**
- * Most bytes of a request's body. The fullest heartbeat, 5,000 volumes and 500 groups with the longest names, has less; and
- * anybody may send, since the signature is checked only after the body was parsed.
+ * Most bytes of a request's body. The fullest heartbeat, with as many and as long words as its schema allows, has less; not
+ * more, since anybody may send: the signature is checked only after the body was parsed.
  */
-const BODY_BYTES_MAX = 2 * MIB;
+const BODY_BYTES_MAX = 4 * MIB;
 
 /** The request's body as JSON. Errors: MESSAGE_INVALID for anything else, and for a body that is too long, which is not read. */
 export async function jsonBody(request: Pick<HttpRequest, 'headers' | 'body'>): Promise<unknown> {

@@ -37,9 +37,13 @@ export const heartbeatSchema = z
             .multipleOf(PAGE_BYTES)
             .optional()
             .meta({ description: 'Size of the volume now. Needed beside `direct` and `wants`.' }),
-          repaired: z.string().max(200).optional().meta({
-            description: 'The `id` of a repair whose ranges the site will send, whatever happens from now on.',
-          }),
+          repaired: z
+            .string()
+            .regex(/^[\w.:/-]{1,200}$/)
+            .optional()
+            .meta({
+              description: 'The `id` of a repair whose ranges the site will send, whatever happens from now on.',
+            }),
           lost: number.optional().meta({
             description: 'A delta that `resend` asks for and that the site cannot give.',
           }),
@@ -76,11 +80,9 @@ export const volumeAnswerSchema = z
     writable: z
       .boolean()
       .meta({ description: 'False once the term has ended: keep everything, and send only what `resend` asks for.' }),
-    acknowledged: z
-      .looseObject({ number, digest })
-      .meta({
-        description: 'The tip: durable in the cloud up to here. The sender keeps its copies until they are applied.',
-      }),
+    acknowledged: z.looseObject({ number, digest }).meta({
+      description: 'The tip: durable in the cloud up to here. The sender keeps its copies until they are applied.',
+    }),
     appliedNumber: number,
     queue: z.enum(['deltas', 'bulk']).meta({ description: 'Which of the queues to use for this volume now.' }),
     entryPrefix: z.string().meta({ description: 'Names of journal entries of this generation begin with this.' }),

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { jsonBody } from '../../functions/http-answer.ts';
+import { ID_LENGTH_MAX } from '../../src/kernel/ids.ts';
 import { MIB } from '../../src/kernel/units.ts';
+import { heartbeatSchema } from '../../src/protocol/heartbeat.ts';
+import type { Heartbeat } from '../../src/protocol/heartbeat.ts';
+import { parseSigned, readPayload, sign } from '../../src/protocol/signed.ts';
 
-const LIMIT_BYTES = 2 * MIB;
+const LIMIT_BYTES = 4 * MIB;
 
 /** A body of `totalBytes`, made as it is read, and how much of it was taken. */
 function counted(totalBytes: number) {
@@ -56,4 +60,49 @@ test('a body that fits is parsed; an empty one and one that is not JSON are said
   assert.equal(await jsonBody(requestOf(full)), JSON.parse(full));
   await assert.rejects(jsonBody(requestOf(null)), { code: 'MESSAGE_INVALID', message: 'the body is empty' });
   await assert.rejects(jsonBody(requestOf('{"a":')), { code: 'MESSAGE_INVALID', message: 'the body is not JSON' });
+});
+
+test('the fullest heartbeat that the schema allows fits, and one word more is refused by the schema', async () => {
+  const full = (kind: keyof typeof ID_LENGTH_MAX, at = 0) => String(at).padStart(ID_LENGTH_MAX[kind], 'x');
+  const signer = `${full('tenant')}/${full('site')}`;
+  const number = 0xffff_ffff;
+  const volumes = Array.from({ length: 5000 }, (_, at): Heartbeat['volumes'][number] => ({
+    volume: `${signer}/${full('group')}/${full('volume', at)}`,
+    generation: Number.MAX_SAFE_INTEGER,
+    stored: number,
+    waitingBytes: Number.MAX_SAFE_INTEGER,
+    direct: false,
+    volumeBytes: Number.MAX_SAFE_INTEGER - 511,
+    repaired: 'x'.repeat(200),
+    lost: number,
+    wants: 'generation',
+  }));
+  const groups = Array.from({ length: 500 }, (_, at): Heartbeat['groups'][number] => ({
+    group: `${signer}/${full('group', at)}`,
+    term: Number.MAX_SAFE_INTEGER,
+    lease: 'held',
+  }));
+  // What JSON escapes is escaped twice: once in the payload, and once more in the message that holds it.
+  const sources = Array.from({ length: 500 }, () => '"'.repeat(200));
+  const fullest: Heartbeat = { counter: Number.MAX_SAFE_INTEGER, volumes, groups, sources };
+  const key = { signer, name: 'k'.repeat(32), secret: new Uint8Array(32) };
+  const text = JSON.stringify(sign(key, 'heartbeat', fullest));
+  assert(text.length > LIMIT_BYTES / 2, `${text.length} bytes: the limit is too wide`);
+  const message = parseSigned(await jsonBody(requestOf(text)), 'heartbeat');
+  assert.deepEqual(readPayload(message, heartbeatSchema), fullest);
+
+  const [volume] = volumes;
+  const [group] = groups;
+  assert(volume && group);
+  for (const over of [
+    { ...fullest, volumes: [...volumes, volume] },
+    { ...fullest, groups: [...groups, group] },
+    { ...fullest, sources: [...sources, 'x'] },
+    { ...fullest, sources: ['x'.repeat(201)] },
+    { ...fullest, volumes: [{ ...volume, repaired: 'x'.repeat(201) }] },
+    // Would take seven bytes each.
+    { ...fullest, volumes: [{ ...volume, repaired: '\u0001' }] },
+  ]) {
+    assert.equal(heartbeatSchema.safeParse(over).success, false);
+  }
 });
