@@ -37,7 +37,7 @@ export interface SiteOptions {
   /** The site's own view of its leases, for the heartbeat. */
   readonly groups?: () => Heartbeat['groups'];
   /** How its volumes are replicated, where not as usual. */
-  readonly replication?: Pick<ReplicatorOptions, 'directFromBytes' | 'rangesEveryMs' | 'pollMs'>;
+  readonly replication?: Pick<ReplicatorOptions, 'directFromBytes' | 'rangesEveryMs' | 'pollMs' | 'zstdLevel'>;
 }
 
 /** How long the cloud may acknowledge nothing before what waits is sent again, in milliseconds. */

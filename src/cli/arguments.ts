@@ -34,6 +34,13 @@ export function word(text: string): string {
   return text;
 }
 
+/** How hard to compress. */
+export function zstdLevel(text: string): number {
+  const value = Number(text);
+  if (!/^\d{1,2}$/.test(text) || value > 19) throw new InvalidArgumentError('Give a level from 0 (none) to 19.');
+  return value;
+}
+
 /** A TCP port. */
 export function port(text: string): number {
   const value = Number(text);

@@ -45,6 +45,8 @@ export interface IntervalOptions {
   readonly consistency: DeltaMarker['consistency'];
   /** Literal bytes at which a delta counts as full; at most what the format allows. */
   readonly deltaLiteralBytesMax: number;
+  /** How hard literal bytes are compressed: see `DeltaWriteOptions`. */
+  readonly zstdLevel: number;
   /** Returns once `sizeBytes` more may be stored, or throws. */
   readonly makeRoom: (sizeBytes: number) => Promise<void>;
   /** Called after each delta that was stored. */
@@ -95,12 +97,13 @@ class Interval {
     const begin = (): Draft => {
       const { generation, term } = this.#before;
       const { number, digest: predecessor } = this.#last;
-      const { volume } = this.#options;
-      const writer = new DeltaWriter({
-        ...{ volume, generation, term, number: number + 1, volumeBytes, predecessor, sourceTimeMs },
-        // What holds from here on is told once, by the first delta.
-        properties: this.#numbers.length === 0 ? properties : undefined,
-      });
+      const { volume, zstdLevel } = this.#options;
+      // What holds from here on is told once, by the first delta.
+      const said = this.#numbers.length === 0 ? properties : undefined;
+      const writer = new DeltaWriter(
+        { volume, generation, term, number: number + 1, volumeBytes, predecessor, sourceTimeMs, properties: said },
+        { zstdLevel },
+      );
       return { writer, runs: [] };
     };
     try {

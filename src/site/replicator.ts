@@ -44,6 +44,8 @@ export interface ReplicatorOptions {
   readonly outboxBytesMax?: number;
   /** Literal bytes at which a delta counts as full. Default: all that the format allows. */
   readonly deltaLiteralBytesMax?: number;
+  /** How hard deltas are compressed: 1 (fast) to 19 (small), or 0 for not at all. Default: 3. */
+  readonly zstdLevel?: number;
   /** What counts of the volume's properties in place of what the system knows of it. */
   readonly said?: SaidProperties;
   /** How often the cloud is asked while something waits for its answer. Default: one second. */
@@ -106,6 +108,7 @@ export class Replicator implements AgentPart {
       resendAfterMs: 5 * 60_000,
       outboxBytesMax: 4 * GIB,
       deltaLiteralBytesMax: DELTA_LIMITS.contentBytesMax,
+      zstdLevel: 3,
       pollMs: 1000,
       said: {},
       rangesEveryMs: 24 * 3_600_000,

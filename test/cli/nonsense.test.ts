@@ -50,6 +50,7 @@ const NONSENSE: readonly (readonly [string, readonly string[], number, RegExp])[
   ['replicate: no volume id', ['replicate', 'acme/paris'], 2, /"acme\/paris" is not of the form/],
   ['replicate: a site that is not kept here', ['replicate', VOLUME], 3, /no file \S*access\.json/],
   ['replicate: no time', ['replicate', '--every', '0'], 2, /seconds above zero/],
+  ['replicate: no level', ['replicate', '--compression', '20'], 2, /from 0 \(none\) to 19/],
   ['replicate: a time in words', ['replicate', '--wait', '5s'], 2, /'5s' is invalid/],
   ['replicate: a time beyond all timers', ['replicate', '--every', '1e9'], 2, /up to 86400/],
   ['heartbeat: no site', ['heartbeat'], 2, /no site is kept here/],

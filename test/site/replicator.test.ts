@@ -108,6 +108,20 @@ test('a large interval becomes several deltas in a chain, only the last with a m
   assertSameBytes(await cloud.replica(), site.volume.bytes);
 });
 
+test('deltas are compressed as hard as is asked for', async () => {
+  const stored: number[] = [];
+  for (const options of [{ zstdLevel: 0 }, {}, { zstdLevel: 19 }]) {
+    const { cloud, site } = await siteWith(MIB);
+    site.volume.bytes.set(Buffer.from(Array.from({ length: 40_000 }, (_, index) => `${index * index} `).join('')));
+    const { replicator } = await site.start(options);
+    stored.push((await replicator.replicateOnce(CRASH)).storedBytes);
+    await cloud.work();
+    assertSameBytes(await cloud.replica(), site.volume.bytes);
+  }
+  const [none = 0, usual = 0, hard = 0] = stored;
+  assert.ok(none > usual && usual > hard, stored.join(' > '));
+});
+
 test('a delta that does not fit a message goes by the journal', async () => {
   const { cloud, site } = await siteWith(256 * KIB);
   // Bytes that do not compress.

@@ -6,7 +6,7 @@ import type { OpenSite } from '../../app/site.ts';
 import { LeewardError, describeError, isLeewardError } from '../../kernel/errors.ts';
 import { parseVolume, volumeId } from '../../kernel/ids.ts';
 import type { Replicator } from '../../site/replicator.ts';
-import { seconds } from '../arguments.ts';
+import { seconds, zstdLevel } from '../arguments.ts';
 import { chooseSite, readAccess } from '../context.ts';
 import { exitCodeOf } from '../exit-codes.ts';
 import { outputOf, placesOf } from '../globals.ts';
@@ -19,6 +19,7 @@ const optionsSchema = z.object({
   every: z.number().optional(),
   application: z.string().min(1).optional(),
   wait: z.number(),
+  compression: z.int().optional(),
 });
 
 export function addReplicate(program: Command): void {
@@ -32,6 +33,11 @@ export function addReplicate(program: Command): void {
     )
     .option('--every <seconds>', 'go on, with an interval this often, until SIGTERM or Ctrl-C', seconds)
     .option('--wait <seconds>', 'how long to wait until the cloud has acknowledged everything', seconds, 300)
+    .option(
+      '--compression <level>',
+      'how hard deltas are compressed: 1 (fast) to 19 (small), or 0 (default: 3)',
+      zstdLevel,
+    )
     .description('find what changed, send it as deltas, wait until the cloud has them')
     .action(replicate);
 }
@@ -53,7 +59,11 @@ async function replicate(given: string[], _options: unknown, command: Command): 
       'NOT_FOUND',
       `${unknown} is not a volume of the site kept here: \`leeward volume add\` makes it one`,
     );
-  const open = await openSite({ folder: places.site(site), access, ...(volumes.length > 0 && { volumes }) });
+  const open = await openSite({
+    ...{ folder: places.site(site), access },
+    ...(volumes.length > 0 && { volumes }),
+    ...(options.compression !== undefined && { replication: { zstdLevel: options.compression } }),
+  });
   const stopping = new AbortController();
   const stop = (): void => {
     stopping.abort(new LeewardError('UNAVAILABLE', 'stopped'));

@@ -8,6 +8,7 @@
  */
 import { openDelta } from '../../delta/delta.ts';
 import type { Delta } from '../../delta/delta.ts';
+import type { DeltaWriteOptions } from '../../delta/write.ts';
 import { DELTA_LIMITS } from '../../delta/limits.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { isLeewardError } from '../../kernel/errors.ts';
@@ -24,7 +25,8 @@ import { hooksOf, match } from './matches.ts';
 import type { Candidate, Matches } from './matches.ts';
 import { writeReduced } from './reduce.ts';
 
-export interface DeduplicationOptions {
+/** With how hard to compress what stays literal. */
+export interface DeduplicationOptions extends Pick<DeltaWriteOptions, 'zstdLevel'> {
   readonly volume: VolumeRef;
   /** The site's own, for all its volumes. */
   readonly index: ContentIndex;
@@ -140,7 +142,13 @@ export class Deduplication {
     const choice = choose(blocks, { ...matches, prior }, blockBytes);
     if (!choice) return undefined;
     const sources = candidates.map(({ entry }) => entry.name);
-    const { bytes, writtenPages } = writeReduced({ delta, blocks, choice, sources });
+    const { bytes, writtenPages } = writeReduced({
+      delta,
+      blocks,
+      choice,
+      sources,
+      packing: this.#options,
+    });
     if (totalBytes - bytes.length <= choice.costBytes) return undefined;
     const { outside } = openDelta(bytes);
     const used = new Set(outside.flatMap((one) => (one.kind === 'journal' ? [one.source] : [])));

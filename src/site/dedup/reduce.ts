@@ -6,6 +6,7 @@
  */
 import type { Delta } from '../../delta/delta.ts';
 import { DeltaWriter } from '../../delta/write.ts';
+import type { DeltaWriteOptions } from '../../delta/write.ts';
 import { PAGE_BYTES } from '../../kernel/units.ts';
 import { BLOCK_BYTES } from '../../ranges/blocks.ts';
 import { BLOCK_PAGES, literalBytesOf } from './blocks.ts';
@@ -20,6 +21,7 @@ export interface Reduction {
   readonly choice: Choice;
   /** Names of the journal entries that {@link Choice}.source counts. */
   readonly sources: readonly string[];
+  readonly packing: Pick<DeltaWriteOptions, 'zstdLevel'>;
 }
 
 /** What was written. */
@@ -44,7 +46,7 @@ class Reducer {
   constructor(reduction: Reduction) {
     this.#of = reduction;
     this.#literals = literalBytesOf(reduction.delta);
-    this.#writer = new DeltaWriter(reduction.delta.head);
+    this.#writer = new DeltaWriter(reduction.delta.head, reduction.packing);
     this.#writtenPages = new Int32Array(reduction.blocks.keys.length).fill(-1);
   }
 
