@@ -5,6 +5,7 @@ import { sha256Hex } from '../../src/kernel/hash.ts';
 import { documents as names } from '../../src/kernel/names.ts';
 import { MIB } from '../../src/kernel/units.ts';
 import { readFunctionKeys } from '../../src/local/stack/stack.ts';
+import { fewAtOnce } from '../../src/kernel/few-at-once.ts';
 import { register } from '../../test/support/integration/live-site.ts';
 import type { LiveStack } from '../../test/support/integration/live-stack.ts';
 import type { Benchmark } from './benchmark.ts';
@@ -12,7 +13,6 @@ import { openStack } from './bench-stack.ts';
 import { describeCounts, requestsOf, totalOf } from './counting.ts';
 import type { Counts } from './counting.ts';
 import { callsEnded, logEnd } from './host-log.ts';
-import { inFlight } from './in-flight.ts';
 
 const FEW = 5;
 const MANY = 500;
@@ -44,7 +44,7 @@ async function addIdleVolumes(stack: LiveStack, from: number, to: number): Promi
   const { documents } = stack.storage;
   const indexes = Array.from({ length: to - from }, (_, index) => from + index);
   const groups = Map.groupBy(indexes, (index) => Math.floor(index / VOLUMES_OF_GROUP));
-  await inFlight(4, groups, async ([group, volumes]) => {
+  await fewAtOnce(4, groups, async ([group, volumes]) => {
     for (const index of volumes) {
       const volume = parseVolume(`bench/idle/group-${group}/volume-${index}`);
       await register(stack, volumeId(volume), { volumeBytes: MIB });

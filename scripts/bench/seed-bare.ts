@@ -7,8 +7,8 @@ import { open, readFile } from 'node:fs/promises';
 import { BlobServiceClient } from '@azure/storage-blob';
 import { z } from 'zod';
 import { readPrivateFile } from '../../src/system/private-file.ts';
+import { fewAtOnce } from '../../src/kernel/few-at-once.ts';
 import { compressAndHash } from './corpus.ts';
-import { inFlight } from './in-flight.ts';
 import { partArgument, partResult, spending } from './part.ts';
 
 const REQUESTS_AT_ONCE = 8;
@@ -32,16 +32,16 @@ const { size } = await file.stat();
 
 const spent = await spending(async () => {
   const names = staged.map((path, index) => ({ path, blob: container.getBlockBlobClient(`staged/${index}`) }));
-  await inFlight(REQUESTS_AT_ONCE, names, async ({ path, blob }) => {
+  await fewAtOnce(REQUESTS_AT_ONCE, names, async ({ path, blob }) => {
     const bytes = await readFile(path);
     await blob.upload(bytes, bytes.length);
   });
-  await inFlight(REQUESTS_AT_ONCE, names, async ({ blob }) => {
+  await fewAtOnce(REQUESTS_AT_ONCE, names, async ({ blob }) => {
     await blob.downloadToBuffer();
   });
   const pages = container.getPageBlobClient('pages');
   await pages.create(size);
-  await inFlight(REQUESTS_AT_ONCE, ranges, async ({ offset, lengthBytes }) => {
+  await fewAtOnce(REQUESTS_AT_ONCE, ranges, async ({ offset, lengthBytes }) => {
     const { buffer } = await file.read(Buffer.allocUnsafe(lengthBytes), 0, lengthBytes, offset);
     await pages.uploadPages(buffer, offset, lengthBytes);
   });

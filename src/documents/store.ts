@@ -31,6 +31,9 @@ export interface Held<T> {
 /** How often {@link Documents.update} reads again after somebody else's change before it gives up with CONFLICT. */
 const UPDATE_TRIES = 10;
 
+/** How many documents one request reads at once: the requests of one function call stay few. */
+export const DOCUMENTS_AT_ONCE = 16;
+
 export class Documents {
   readonly #store: StateStore;
 

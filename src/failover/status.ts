@@ -9,11 +9,12 @@ import { groupKind } from '../documents/group.ts';
 import { runKind } from '../documents/run.ts';
 import type { RunDocument } from '../documents/run.ts';
 import { heartbeatKind } from '../documents/site.ts';
+import { DOCUMENTS_AT_ONCE } from '../documents/store.ts';
 import type { Documents } from '../documents/store.ts';
 import { currentGeneration, isReady, volumeKind } from '../documents/volume.ts';
 import type { VolumeDocument } from '../documents/volume.ts';
-import { inBatches } from '../health/batches.ts';
 import { describeError } from '../kernel/errors.ts';
+import { fewAtOnce } from '../kernel/few-at-once.ts';
 import { groupId, parseGroup, siteId } from '../kernel/ids.ts';
 import type { GroupRef, SiteRef } from '../kernel/ids.ts';
 import { documents as names } from '../kernel/names.ts';
@@ -99,7 +100,7 @@ export interface Unreadable {
 /** Everything of a site. A site that is not known has no groups and no heartbeat. Errors: UNAVAILABLE, DENIED. */
 export async function siteStatus(documents: Documents, site: SiteRef): Promise<SiteStatus> {
   const { held, serviceNowMs } = await documents.readWithTime(heartbeatKind, names.heartbeat(site));
-  const groups = await inBatches(documents.list(names.groupsOf(site)), ({ name }) =>
+  const groups = await fewAtOnce(DOCUMENTS_AT_ONCE, documents.list(names.groupsOf(site)), ({ name }) =>
     readable(name, async () => {
       const { value } = await documents.need(groupKind, name);
       return await groupStatus(documents, parseGroup(value.group));
@@ -119,10 +120,10 @@ export async function groupStatus(documents: Documents, group: GroupRef): Promis
   const { term, phase, holder, leaseMs, renewals, run } = (
     held ?? (await documents.need(groupKind, names.group(group)))
   ).value;
-  const volumes = await inBatches(documents.list(names.volumesOf(group)), ({ name }) =>
+  const volumes = await fewAtOnce(DOCUMENTS_AT_ONCE, documents.list(names.volumesOf(group)), ({ name }) =>
     readable(name, async () => volumeStatus((await documents.need(volumeKind, name)).value, serviceNowMs)),
   );
-  const runs = await inBatches(documents.list(names.runsOf(group)), ({ name }) =>
+  const runs = await fewAtOnce(DOCUMENTS_AT_ONCE, documents.list(names.runsOf(group)), ({ name }) =>
     readable(name, async () => runStatus((await documents.need(runKind, name)).value)),
   );
   return { group: groupId(group), term, phase, holder, leaseMs, renewals, run, volumes, runs };

@@ -2,16 +2,16 @@
 import type { Plan, PlannedMachine } from '../documents/plan.ts';
 import type { RunDocument } from '../documents/run.ts';
 import type { Documents } from '../documents/store.ts';
-import { groupId, parseVolume, volumeId } from '../kernel/ids.ts';
+import { parseVolume, volumeId } from '../kernel/ids.ts';
 import type { GroupRef, VolumeRef } from '../kernel/ids.ts';
-import { documents as names } from '../kernel/names.ts';
+import { documents as names, parseVolumeDocument } from '../kernel/names.ts';
 
 /** Every volume that the state has of a group, and every one that its plan needs, in the order of their names. */
 export async function volumesOfGroup(documents: Documents, group: GroupRef, plan: Plan): Promise<VolumeRef[]> {
   const ids = new Set(plannedVolumes(plan).map(({ volume }) => volumeId(volume)));
-  const prefix = names.volumesOf(group);
-  for await (const { name } of documents.list(prefix)) {
-    ids.add(`${groupId(group)}/${name.slice(prefix.length, -'.json'.length)}`);
+  for await (const { name } of documents.list(names.volumesOf(group))) {
+    const volume = parseVolumeDocument(name);
+    if (volume !== undefined) ids.add(volume);
   }
   return [...ids].sort().map(parseVolume);
 }

@@ -10,10 +10,12 @@ import { groupKind } from '../documents/group.ts';
 import type { GroupDocument } from '../documents/group.ts';
 import { heartbeatKind } from '../documents/site.ts';
 import type { HeartbeatDocument } from '../documents/site.ts';
+import { DOCUMENTS_AT_ONCE } from '../documents/store.ts';
 import type { Documents, Held } from '../documents/store.ts';
 import { currentGeneration, uploadPlace, volumeKind } from '../documents/volume.ts';
 import type { Base, Generation, VolumeDocument } from '../documents/volume.ts';
 import { LeewardError, describeError, isLeewardError } from '../kernel/errors.ts';
+import { fewAtOnce } from '../kernel/few-at-once.ts';
 import { parseVolume, siteId } from '../kernel/ids.ts';
 import type { SiteRef } from '../kernel/ids.ts';
 import { QUEUES, documents as names, journalContainer, journalPrefix } from '../kernel/names.ts';
@@ -21,7 +23,6 @@ import { CURRENT_VERSION } from '../kernel/versions.ts';
 import type { AccessIssuer } from '../ports/access.ts';
 import { heartbeatSchema } from '../protocol/heartbeat.ts';
 import type { Heartbeat, HeartbeatAnswer, VolumeAnswer } from '../protocol/heartbeat.ts';
-import { inBatches } from './batches.ts';
 import { newcomers } from './newcomers.ts';
 import { openSiteMessage } from './site-message.ts';
 
@@ -56,7 +57,7 @@ export async function receiveHeartbeat(ports: HeartbeatPorts, data: unknown): Pr
   checkOwn(site, heartbeat);
   const serviceNowMs = await record(ports.documents, site, { key, heartbeat });
 
-  await inBatches(heartbeat.volumes, async (word) => heedOne(ports, word, serviceNowMs));
+  await fewAtOnce(DOCUMENTS_AT_ONCE, heartbeat.volumes, async (word) => heedOne(ports, word, serviceNowMs));
   const journal = { account: document.account, container: journalContainer(site) };
   const expiresAtMs = serviceNowMs + ports.accessMs;
   await ports.access.ensureContainer(journal);
@@ -150,7 +151,7 @@ async function understood<T>(
   prefix: string,
   answerOn: (name: string) => Promise<T>,
 ): Promise<T[]> {
-  const answers = await inBatches(ports.documents.list(prefix), async ({ name }): Promise<T[]> => {
+  const answers = await fewAtOnce(DOCUMENTS_AT_ONCE, ports.documents.list(prefix), async ({ name }): Promise<T[]> => {
     try {
       return [await answerOn(name)];
     } catch (error) {

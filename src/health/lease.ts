@@ -7,15 +7,16 @@
  */
 import { groupKind } from '../documents/group.ts';
 import type { GroupDocument } from '../documents/group.ts';
+import { DOCUMENTS_AT_ONCE } from '../documents/store.ts';
 import type { Documents } from '../documents/store.ts';
 import { describeError } from '../kernel/errors.ts';
+import { fewAtOnce } from '../kernel/few-at-once.ts';
 import { parseGroup, siteId } from '../kernel/ids.ts';
 import type { SiteRef } from '../kernel/ids.ts';
 import { documents as names } from '../kernel/names.ts';
 import { CURRENT_VERSION } from '../kernel/versions.ts';
 import { leaseRequestSchema } from '../protocol/lease.ts';
 import type { LeaseAnswer, LeaseRequest } from '../protocol/lease.ts';
-import { inBatches } from './batches.ts';
 import { openSiteMessage } from './site-message.ts';
 
 export interface LeasePorts {
@@ -35,7 +36,7 @@ export async function renewLeases(ports: LeasePorts, data: unknown): Promise<Lea
   const { site, payload } = await openSiteMessage(ports, data, { kind: 'lease', schema: leaseRequestSchema });
   return {
     version: CURRENT_VERSION,
-    groups: await inBatches(payload.groups, (asked) => renew(ports.documents, site, asked)),
+    groups: await fewAtOnce(DOCUMENTS_AT_ONCE, payload.groups, (asked) => renew(ports.documents, site, asked)),
   };
 }
 

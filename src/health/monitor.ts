@@ -14,13 +14,14 @@ import { decisionKind } from '../documents/monitor.ts';
 import type { DecisionDocument, MonitorDocument, SilenceHistory } from '../documents/monitor.ts';
 import { planKind } from '../documents/plan.ts';
 import { heartbeatKind } from '../documents/site.ts';
+import { DOCUMENTS_AT_ONCE } from '../documents/store.ts';
 import type { Held } from '../documents/store.ts';
 import { describeError } from '../kernel/errors.ts';
+import { fewAtOnce } from '../kernel/few-at-once.ts';
 import { groupId, parseGroup } from '../kernel/ids.ts';
 import type { GroupRef } from '../kernel/ids.ts';
 import { documents as names } from '../kernel/names.ts';
 import { CURRENT_VERSION } from '../kernel/versions.ts';
-import { inBatches } from './batches.ts';
 import { sendCanary } from './canary.ts';
 import type { CanaryPorts } from './canary.ts';
 import { decideSilence } from './silence.ts';
@@ -82,7 +83,7 @@ export async function tick(ports: MonitorPorts): Promise<TickReport> {
   };
   const resumed = await attempt('runs could not be resumed', () => ports.failover.resumeRuns());
   troubles.push(...(resumed?.troubles ?? []));
-  const groups = await inBatches(ports.documents.list(names.allGroups), ({ name }) =>
+  const groups = await fewAtOnce(DOCUMENTS_AT_ONCE, ports.documents.list(names.allGroups), ({ name }) =>
     attempt(name, () => lookAt(ports, watch, name)),
   );
   return { canary, resumed: resumed?.resumed ?? [], groups: groups.filter((report) => report !== undefined), troubles };

@@ -147,6 +147,11 @@ export const documents = {
   monitor: 'monitor.json',
 } as const;
 
+/** The identifier of the volume whose document has this name, unchecked; undefined for any other name. */
+export function parseVolumeDocument(name: string): string | undefined {
+  return /^volumes\/(.+)\.json$/.exec(name)?.[1];
+}
+
 /** Blobs in {@link CONTAINERS}.aside: why it was refused and, beside it, the bytes. */
 export function asideBlob(what: { site: string; sha256: string; kind: 'reason.json' | 'body' }): string {
   if (!DIGEST_FORM.test(what.sha256)) throw new LeewardError('IDENTIFIER_INVALID', 'aside: not a SHA-256');

@@ -4,6 +4,7 @@
  * Invariants: pages that were never written are not read; what is held is one window's hashes and a few ranges' bytes,
  * whatever the volume's size; nothing is written.
  */
+import { fewAtOnce } from '../kernel/few-at-once.ts';
 import type { BlobPlace } from '../kernel/places.ts';
 import type { ReplicaStore } from '../ports/replica-store.ts';
 import { RANGE_BYTES, RANGE_HASH_BYTES, blockHashes, rangeCount, rangeHash } from '../ranges/blocks.ts';
@@ -69,16 +70,13 @@ async function hashRanges(
   const count = Math.max(0, Math.min(of.count, rangeCount(copy.volumeBytes) - of.first));
   const hashes = new Uint8Array(count * RANGE_HASH_BYTES);
   if (count === 0) return hashes;
-  const written = (await dataOfRanges(replicas, copy, { first: of.first, count })).entries();
-  const work = async (): Promise<void> => {
-    for (const [range, data] of written) {
-      const offset = range * RANGE_BYTES;
-      const bytes = new Uint8Array(Math.min(RANGE_BYTES, copy.volumeBytes - offset));
-      bytes.set(await replicas.read(copy.place, { ...snapshotOf(copy), ...data }), data.offset - offset);
-      hashes.set(rangeHash(blockHashes(bytes)), (range - of.first) * RANGE_HASH_BYTES);
-    }
-  };
-  await Promise.all(Array.from({ length: READS_AT_ONCE }, work));
+  const written = await dataOfRanges(replicas, copy, { first: of.first, count });
+  await fewAtOnce(READS_AT_ONCE, written, async ([range, data]) => {
+    const offset = range * RANGE_BYTES;
+    const bytes = new Uint8Array(Math.min(RANGE_BYTES, copy.volumeBytes - offset));
+    bytes.set(await replicas.read(copy.place, { ...snapshotOf(copy), ...data }), data.offset - offset);
+    hashes.set(rangeHash(blockHashes(bytes)), (range - of.first) * RANGE_HASH_BYTES);
+  });
   return hashes;
 }
 

@@ -8,8 +8,9 @@
 import type { Documents } from '../documents/store.ts';
 import { WORK_LABEL } from '../documents/volume.ts';
 import { describeError } from '../kernel/errors.ts';
+import { fewAtOnce } from '../kernel/few-at-once.ts';
 import { parseVolume } from '../kernel/ids.ts';
-import { documents as names } from '../kernel/names.ts';
+import { documents as names, parseVolumeDocument } from '../kernel/names.ts';
 import type { Queues } from '../ports/queue.ts';
 import type { Chores } from './chores.ts';
 import type { ReplicaEngine } from './engine.ts';
@@ -68,10 +69,12 @@ export class Sweep {
       const reason = await reasonOf(work);
       if (reason !== undefined) told.add(reason);
     };
-    await withFew(this.#withWork(), async (volume) => noting(volume, async () => engine.advance(parseVolume(volume))));
+    await fewAtOnce(VOLUMES_AT_ONCE, this.#withWork(), async (volume) =>
+      noting(volume, async () => engine.advance(parseVolume(volume))),
+    );
     // What may take long comes when no chain waits any more, and has one budget for all volumes together.
     const untilMs = chores.deadlineBootMs(CHORES_MS);
-    await withFew(inOrder([...reasons.keys()]), async (volume) =>
+    await fewAtOnce(VOLUMES_AT_ONCE, [...reasons.keys()], async (volume) =>
       noting(volume, async () => chores.run(parseVolume(volume), untilMs)),
     );
     const all = [...reasons].map(([what, told]) => ({ what, reason: [...told].join('; ') }));
@@ -82,24 +85,11 @@ export class Sweep {
   }
 
   async *#withWork(): AsyncGenerator<string> {
-    const form = /^volumes\/(.+)\.json$/;
     for await (const { name, labels } of this.#ports.documents.list(names.allVolumes)) {
-      const volume = form.exec(name)?.[1];
+      const volume = parseVolumeDocument(name);
       if (volume !== undefined && labels[WORK_LABEL] !== 'no') yield volume;
     }
   }
-}
-
-async function* inOrder<T>(items: readonly T[]): AsyncGenerator<T> {
-  yield* items;
-}
-
-/** `work` on each item, {@link VOLUMES_AT_ONCE} at a time. It does not throw. */
-async function withFew<T>(items: AsyncGenerator<T>, work: (item: T) => Promise<void>): Promise<void> {
-  const worker = async (): Promise<void> => {
-    for (let next = await items.next(); next.done !== true; next = await items.next()) await work(next.value);
-  };
-  await Promise.all(Array.from({ length: VOLUMES_AT_ONCE }, worker));
 }
 
 /** Why `work` failed; undefined if it did not. */

@@ -10,9 +10,10 @@ import { currentGeneration, isReady, uploadPlace, volumeKind, withGeneration } f
 import type { Generation, VolumeDocument } from '../documents/volume.ts';
 import type { Documents } from '../documents/store.ts';
 import { describeError } from '../kernel/errors.ts';
+import { fewAtOnce } from '../kernel/few-at-once.ts';
 import { parseVolume } from '../kernel/ids.ts';
 import type { VolumeRef } from '../kernel/ids.ts';
-import { documents as names, journalPrefix, parseJournalEntry } from '../kernel/names.ts';
+import { documents as names, journalPrefix, parseJournalEntry, parseVolumeDocument } from '../kernel/names.ts';
 import type { AccessIssuer } from '../ports/access.ts';
 import type { EntryStore } from '../ports/entries.ts';
 import type { ReplicaStore } from '../ports/replica-store.ts';
@@ -37,6 +38,9 @@ export interface UpkeepReport {
   readonly failed: readonly { readonly what: string; readonly reason: string }[];
 }
 
+/** Entries of a generation that one call removes at most: a site that put a million must not use up the others' time. */
+const ENTRIES_AT_ONCE_MAX = 5000;
+
 /** Volumes that are looked at side by side. */
 const VOLUMES_AT_ONCE = 4;
 
@@ -44,29 +48,19 @@ const VOLUMES_AT_ONCE = 4;
 export async function runUpkeep(ports: UpkeepPorts, options: UpkeepOptions): Promise<UpkeepReport> {
   const done = { entries: 0, snapshots: 0, generations: 0 };
   const failed: { what: string; reason: string }[] = [];
-  const volumes = volumeIds(ports.documents);
-  const work = async (): Promise<void> => {
-    for (let next = await volumes.next(); next.done !== true; next = await volumes.next()) {
-      try {
-        const of = await upkeepOf(ports, parseVolume(next.value), options);
-        done.entries += of.entries;
-        done.snapshots += of.snapshots;
-        done.generations += of.generations;
-      } catch (error) {
-        failed.push({ what: next.value, reason: describeError(error) });
-      }
+  await fewAtOnce(VOLUMES_AT_ONCE, ports.documents.list(names.allVolumes), async ({ name }) => {
+    const volume = parseVolumeDocument(name);
+    if (volume === undefined) return;
+    try {
+      const of = await upkeepOf(ports, parseVolume(volume), options);
+      done.entries += of.entries;
+      done.snapshots += of.snapshots;
+      done.generations += of.generations;
+    } catch (error) {
+      failed.push({ what: volume, reason: describeError(error) });
     }
-  };
-  await Promise.all(Array.from({ length: VOLUMES_AT_ONCE }, work));
+  });
   return { ...done, failed };
-}
-
-async function* volumeIds(documents: Documents): AsyncGenerator<string> {
-  const form = /^volumes\/(.+)\.json$/;
-  for await (const { name } of documents.list(names.allVolumes)) {
-    const volume = form.exec(name)?.[1];
-    if (volume !== undefined) yield volume;
-  }
 }
 
 /** One volume's upkeep. Errors: UNAVAILABLE, CONFLICT, VERSION_TOO_NEW, DOCUMENT_INVALID. */
@@ -79,8 +73,13 @@ async function upkeepOf(
   const done = { entries: 0, snapshots: 0, generations: 0 };
   for (const generation of Object.values(document.generations)) {
     if (isLeftOpen(document, generation)) await ports.access.removeContainer(uploadPlace(document.volume, generation));
-    if (generation.retiredAtMs !== undefined && generation.retiredAtMs + keptMs <= nowMs) {
-      done.entries += await removeEntries(ports.entries, volume, { generation }, () => true);
+    // Without a point no run can be copying any of it.
+    const keptUntilMs = (generation.retiredAtMs ?? Infinity) + (generation.snapshots.length > 0 ? keptMs : 0);
+    if (keptUntilMs <= nowMs) {
+      const removed = await removeEntries(ports.entries, volume, { generation }, () => true);
+      done.entries += removed;
+      // What is left of so many is for the next time; the generation is named until then.
+      if (removed >= ENTRIES_AT_ONCE_MAX) continue;
       await ports.replicas.remove(generation.replica);
       await forget(ports.documents, volume, generation);
       done.generations += 1;
@@ -172,9 +171,11 @@ async function removeEntries(
     const number = parseJournalEntry(name)?.number;
     if (group && number !== undefined && group.number === number) {
       group.found.push({ name, createdAtMs });
-      continue;
+      // One number's entries go together or not at all, but for what no sound site puts there.
+      if (group.found.length < ENTRIES_AT_ONCE_MAX) continue;
     }
     await flush();
+    if (removed >= ENTRIES_AT_ONCE_MAX) return removed;
     group = { number, found: [{ name, createdAtMs }] };
   }
   await flush();

@@ -6,6 +6,7 @@
  * goes on with what is left; memory is bounded by the ranges in flight. What lands late or torn in the upload is found
  * when the cloud compares its copy with the index, and is sent again.
  */
+import { fewAtOnce } from '../kernel/few-at-once.ts';
 import { KIB } from '../kernel/units.ts';
 import type { SiteStore } from '../ports/site-store.ts';
 import type { VolumeSource } from '../ports/volume-source.ts';
@@ -39,30 +40,26 @@ export interface BaseFillingOptions {
 
 /** Errors: SOURCE_CHANGED, CONFLICT (see {@link VolumeLog.fill}), those of `put`. What was done till then is kept. */
 export async function fillBase(options: BaseFillingOptions): Promise<void> {
-  const { source, volumeBytes, signal } = options;
+  const free: Uint8Array[] = [];
+  await fewAtOnce(IN_FLIGHT_MAX, readRanges(options, free), async ({ offset, bytes, buffer }) => {
+    await fillRange(options, offset, bytes);
+    free.push(buffer);
+  });
+}
+
+/** The volume's ranges, one after the other, read into a buffer that is free, or into another. */
+async function* readRanges(
+  { source, volumeBytes, signal }: BaseFillingOptions,
+  free: Uint8Array[],
+): AsyncGenerator<{ offset: number; bytes: Uint8Array; buffer: Uint8Array }> {
   const endBytes = Math.min(volumeBytes, await source.sizeBytes());
-  const free = Array.from({ length: IN_FLIGHT_MAX }, () => new Uint8Array(Math.min(RANGE_BYTES, endBytes)));
-  const inFlight = new Set<Promise<void>>();
-  const failures: unknown[] = [];
-  try {
-    for (let offset = 0; offset < endBytes && failures.length === 0; offset += RANGE_BYTES) {
-      signal?.throwIfAborted();
-      const buffer = free.pop() ?? new Uint8Array(RANGE_BYTES);
-      const bytes = buffer.subarray(0, Math.min(RANGE_BYTES, endBytes - offset));
-      await source.read(offset, bytes);
-      const work = fillRange(options, offset, bytes)
-        .catch((error: unknown) => failures.push(error))
-        .then(() => {
-          inFlight.delete(work);
-          free.push(buffer);
-        });
-      inFlight.add(work);
-      if (inFlight.size === IN_FLIGHT_MAX) await Promise.race(inFlight);
-    }
-  } finally {
-    await Promise.all(inFlight);
+  for (let offset = 0; offset < endBytes; offset += RANGE_BYTES) {
+    signal?.throwIfAborted();
+    const buffer = free.pop() ?? new Uint8Array(Math.min(RANGE_BYTES, endBytes));
+    const bytes = buffer.subarray(0, Math.min(RANGE_BYTES, endBytes - offset));
+    await source.read(offset, bytes);
+    yield { offset, bytes, buffer };
   }
-  if (failures.length > 0) throw failures[0];
 }
 
 async function fillRange(options: BaseFillingOptions, offset: number, bytes: Uint8Array): Promise<void> {

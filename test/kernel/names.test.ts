@@ -5,11 +5,13 @@ import fc from 'fast-check';
 import { ID_LENGTH_MAX, parseVolume, volumeId } from '../../src/kernel/ids.ts';
 import type { VolumeRef } from '../../src/kernel/ids.ts';
 import {
+  documents,
   fenceOf,
   journalContainer,
   journalEntry,
   parseForm,
   parseJournalEntry,
+  parseVolumeDocument,
   rangesEntry,
   replicaBlob,
   uploadContainer,
@@ -57,6 +59,14 @@ suite('identifiers', () => {
 });
 
 suite('names', () => {
+  test("a volume's document is read back as the volume, and nothing else is one", () => {
+    const volume = parseVolume('tenant/site/group/volume');
+    assert.equal(parseVolumeDocument(documents.volume(volume)), volumeId(volume));
+    for (const name of [documents.site(volume), documents.allVolumes, `${documents.volume(volume)}.old`]) {
+      assert.equal(parseVolumeDocument(name), undefined);
+    }
+  });
+
   test('containers and blobs are legal, however long the identifiers', () => {
     fc.assert(
       fc.property(volumes, fc.integer({ min: 1, max: 99_999_999 }), (volume, generation) => {
