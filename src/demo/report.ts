@@ -1,4 +1,4 @@
-/** What a demo has shown: one JSON document, which other programs read (docs/cli.md, "demo"). */
+/** What a demo has shown: one JSON document, which other programs read (docs/cli.md, "The demo"). */
 import type { Tally } from './tally.ts';
 
 /** Each is true or false, and only if all are true everything was proved. */

@@ -1,5 +1,5 @@
 /**
- * The message that hands over a range list (docs/site-protocol.md, "Range lists").
+ * The message that hands over a range list (docs/site-protocol.md, "Range lists and repairs").
  *
  * Invariant: it only says where the list is and what it claims to be; the list's own head is what counts, and must agree.
  */

@@ -1,5 +1,5 @@
 /**
- * What a change of size does to a replica, besides the delta's own extents (docs/design.md, "Property changes").
+ * What a change of size does to a replica, besides the delta's own extents (docs/design.md, "Another size, another name").
  *
  * Invariants: behind the volume's end and up to the footer a replica holds zeros, before and after; where the footer of a
  * smaller replica stood, a larger one holds what the delta sets there, or zeros. No page is set twice.

@@ -1,5 +1,5 @@
 /**
- * Making a delta whole that refers to content the cloud has already (docs/design.md, "Deduplication").
+ * Making a delta whole that refers to content the cloud has already (docs/design.md, "By reference").
  *
  * Invariants: content counts only if its hash is the one that the reference carries; the result has the digest that the
  * delta states, so that it is the very delta as if it had been sent with all its bytes; what is referred to lies in the

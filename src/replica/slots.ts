@@ -1,6 +1,6 @@
 /**
  * How many deltas this process works on at once, whatever the host hands it: each may hold its encoded bytes and a few
- * requests' worth of pages, so that this number bounds the memory of all of them (docs/design.md, invariant 9).
+ * requests' worth of pages, so that this number bounds the memory of all of them (docs/design.md, invariant 8).
  */
 export class Slots {
   readonly #waiting: (() => void)[] = [];

@@ -29,7 +29,7 @@ const [ODD, RAGGED, EMPTY, EXT4] = [
   'an ext4 file system',
 ] as const;
 
-/** What other programs rely on: docs/cli.md, "demo". */
+/** What other programs rely on: docs/cli.md, "The demo". */
 const reportSchema = z.object({
   proved: z.boolean(),
   proofs: z.record(z.string(), z.boolean()),

@@ -1,7 +1,7 @@
 /**
- * What `--broken` can name: adapters that break one promise of their port, and the simplifications of the protocol that
- * docs/design.md lists as found to break it. A simulator that finds nothing wrong with these proves nothing about the
- * others.
+ * What `--broken` can name: adapters that break one promise of their port, and the simplifications of the protocol
+ * that are known to break it (docs/design.md, "What less would break"). A simulator that finds nothing wrong with these
+ * proves nothing about the others.
  *
  * Invariant: production code has no switch for any of it. A broken promise is an adapter in the place of the sound one; a
  * simplification stands between the production engine and its ports, for each worker, or is a pure walk that puts the
