@@ -4,6 +4,7 @@ import { ReplicaEngine } from '../replica/engine.ts';
 import { Ingest } from '../replica/ingest.ts';
 import { SiteKeys } from '../replica/site-keys.ts';
 import { Sweep } from '../replica/sweep.ts';
+import { deltaLimits } from './settings.ts';
 import type { Settings } from './settings.ts';
 import type { Storage } from './storage.ts';
 
@@ -26,6 +27,7 @@ export function openDataPath(settings: Settings, storage: Storage): DataPath {
     snapshotsKept: settings.LEEWARD_SNAPSHOTS_KEPT,
     budgetMs: BUDGET_MS,
     volumesAtOnce: settings.LEEWARD_VOLUMES_AT_ONCE,
+    limits: deltaLimits(settings),
   });
   const chores = new Chores(storage, { budgetMs: BUDGET_MS });
   const ingest = new Ingest({ ...storage, keys: new SiteKeys(storage, storage.keySecret), engine, chores });

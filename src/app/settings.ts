@@ -5,12 +5,25 @@
  * ever part of an error or a log line.
  */
 import { z } from 'zod';
+import { DELTA_LIMITS } from '../delta/limits.ts';
+import type { DeltaLimits } from '../delta/limits.ts';
 import { LeewardError } from '../kernel/errors.ts';
+import { MIB } from '../kernel/units.ts';
 
 const text = z.string().min(1);
 
 const milliseconds = (fallback: number, least: number): z.ZodDefault<z.ZodCoercedNumber> =>
   z.coerce.number().int().min(least).default(fallback);
+
+/** A limit for the deltas that are taken in, which can only be lowered. */
+const deltaLimit = (name: keyof DeltaLimits, least: number, what: string): z.ZodDefault<z.ZodCoercedNumber> =>
+  z.coerce
+    .number()
+    .int()
+    .min(least)
+    .max(DELTA_LIMITS[name])
+    .default(DELTA_LIMITS[name])
+    .meta({ description: `${what} that a delta may have to be taken in (\`${name}\`). It can only be lowered.` });
 
 /** Every setting by its environment variable. A description here is the one in docs/settings.md. */
 export const settingsSchema = z
@@ -74,6 +87,16 @@ export const settingsSchema = z
     LEEWARD_SNAPSHOTS_KEPT: z.coerce.number().int().min(1).default(24).meta({
       description: 'How many recovery points a volume keeps; older ones are removed.',
     }),
+    LEEWARD_DELTA_CONTENT_BYTES_MAX: deltaLimit('contentBytesMax', MIB, 'Literal and referenced bytes'),
+    LEEWARD_DELTA_ENCODED_BYTES_MAX: deltaLimit('encodedBytesMax', MIB, 'Bytes as it travels'),
+    LEEWARD_DELTA_FRAME_RAW_BYTES_MAX: deltaLimit('frameRawBytesMax', MIB, 'Decompressed bytes of one frame'),
+    LEEWARD_DELTA_FRAMES_MAX: deltaLimit('framesMax', 16, 'Frames'),
+    LEEWARD_DELTA_EXTENTS_MAX: deltaLimit('extentsMax', 1024, 'Extents'),
+    LEEWARD_DELTA_SOURCES_MAX: deltaLimit('sourcesMax', 0, 'Journal entries it refers to'),
+    LEEWARD_DELTA_RATIO_MAX: deltaLimit('ratioMax', 1, 'Literal bytes for each of its own bytes'),
+    LEEWARD_DELTA_VOLUME_BYTES_MAX: deltaLimit('volumeBytesMax', MIB, 'Bytes of the volume'),
+    LEEWARD_DELTA_MARKER_NAME_BYTES_MAX: deltaLimit('markerNameBytesMax', 1, "Bytes of its marker's name"),
+    LEEWARD_DELTA_PROPERTIES_BYTES_MAX: deltaLimit('propertiesBytesMax', 2, "Bytes of the volume's properties"),
   })
   .refine(
     (settings) => (settings.LEEWARD_STORAGE === undefined) !== (settings.LEEWARD_STORAGE__accountName === undefined),
@@ -94,6 +117,22 @@ export function readSettings(environment: Readonly<Record<string, string | undef
   const isMissing = issue?.code === 'invalid_type' && environment[name] === undefined;
   const what = isMissing ? 'is not set' : (issue?.message ?? 'wrong');
   throw new LeewardError('USAGE', `setting ${name}: ${what}; docs/settings.md describes it`);
+}
+
+/** The limits for deltas that are taken in. */
+export function deltaLimits(settings: Settings): DeltaLimits {
+  return {
+    contentBytesMax: settings.LEEWARD_DELTA_CONTENT_BYTES_MAX,
+    encodedBytesMax: settings.LEEWARD_DELTA_ENCODED_BYTES_MAX,
+    frameRawBytesMax: settings.LEEWARD_DELTA_FRAME_RAW_BYTES_MAX,
+    framesMax: settings.LEEWARD_DELTA_FRAMES_MAX,
+    extentsMax: settings.LEEWARD_DELTA_EXTENTS_MAX,
+    sourcesMax: settings.LEEWARD_DELTA_SOURCES_MAX,
+    ratioMax: settings.LEEWARD_DELTA_RATIO_MAX,
+    volumeBytesMax: settings.LEEWARD_DELTA_VOLUME_BYTES_MAX,
+    markerNameBytesMax: settings.LEEWARD_DELTA_MARKER_NAME_BYTES_MAX,
+    propertiesBytesMax: settings.LEEWARD_DELTA_PROPERTIES_BYTES_MAX,
+  };
 }
 
 /** Whether this process was given settings at all: the command uses the local stack where it was not. */

@@ -8,6 +8,7 @@
  * the protocol is as safe.
  */
 import { openDelta } from '../delta/delta.ts';
+import type { DeltaLimits } from '../delta/limits.ts';
 import { currentGeneration, hasWork, volumeKind } from '../documents/volume.ts';
 import type { ChainPoint, Claim, Generation, VolumeDocument } from '../documents/volume.ts';
 import type { Documents, Held } from '../documents/store.ts';
@@ -58,6 +59,8 @@ export interface EngineOptions {
   readonly volumesAtOnce: number;
   /** What the planner takes requests to cost; a standard page blob's figures by default. */
   readonly figures?: Figures;
+  /** How large a delta may be that is taken in; the format's own limits by default. */
+  readonly limits?: DeltaLimits;
 }
 
 /** How far {@link ReplicaEngine.advance} came; 'not-taken' when what was offered did not come next any more. */
@@ -96,7 +99,7 @@ export class ReplicaEngine {
 
   /** The volume's journal as its current generation has it. */
   journal(volume: VolumeRef, document: VolumeDocument): Journal {
-    return new Journal(this.#ports.entries, volume, currentGeneration(document));
+    return new Journal(this.#ports.entries, volume, currentGeneration(document), this.#options.limits);
   }
 
   /**

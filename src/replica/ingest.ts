@@ -233,7 +233,8 @@ export class Ingest {
       agree(envelope, kept.delta);
       return kept;
     }
-    const delta = checkSent(Buffer.from(envelope.inline ?? '', 'base64'));
+    const limits = this.#ports.engine.journal(volume, document).limitsFor(envelope);
+    const delta = checkSent(Buffer.from(envelope.inline ?? '', 'base64'), limits);
     agree(envelope, delta);
     return { delta };
   }

@@ -8,6 +8,7 @@
 import { checkDelta, checkSent } from '../delta/delta.ts';
 import type { Delta } from '../delta/delta.ts';
 import { DELTA_LIMITS } from '../delta/limits.ts';
+import type { DeltaLimits } from '../delta/limits.ts';
 import type { ChainPoint, Generation } from '../documents/volume.ts';
 import { LeewardError, isLeewardError } from '../kernel/errors.ts';
 import { volumeId } from '../kernel/ids.ts';
@@ -36,11 +37,20 @@ export class Journal {
   readonly #entries: EntryStore;
   readonly #volume: VolumeRef;
   readonly #generation: Generation;
+  readonly #limits: DeltaLimits;
 
-  constructor(entries: EntryStore, volume: VolumeRef, generation: Generation) {
+  /** `limits` are those by which deltas are taken in; what the chain has already, it keeps. */
+  constructor(entries: EntryStore, volume: VolumeRef, generation: Generation, limits: DeltaLimits = DELTA_LIMITS) {
     this.#entries = entries;
     this.#volume = volume;
     this.#generation = generation;
+    this.#limits = limits;
+  }
+
+  /** The limits that a delta of this number is held against. */
+  limitsFor({ generation, number }: { readonly generation: number; readonly number: number }): DeltaLimits {
+    const isOnChain = generation === this.#generation.generation && number <= this.#generation.tip.number;
+    return isOnChain ? DELTA_LIMITS : this.#limits;
   }
 
   /**
@@ -51,9 +61,10 @@ export class Journal {
     const name = parseJournalEntry(entry);
     if (!name)
       throw new LeewardError('MESSAGE_INVALID', `entry: "${entry.slice(0, 200)}" is not the name of a journal entry`);
-    const bytes = await this.#entries.read(this.#place(entry), DELTA_LIMITS.encodedBytesMax);
+    const limits = this.limitsFor(name);
+    const bytes = await this.#bytesOf(entry, limits);
     if (!bytes) throw new LeewardError('NOT_FOUND', `entry: the journal has no "${entry}"`);
-    const delta = isReferring(entry) ? checkSent(bytes) : checkDelta(bytes);
+    const delta = isReferring(entry) ? checkSent(bytes, limits) : checkDelta(bytes, limits);
     const { head } = delta;
     if (
       entry !== journalEntry(this.#volume, name) ||
@@ -199,6 +210,15 @@ export class Journal {
       digest = kept.delta.head.predecessor;
     }
     return digest;
+  }
+
+  async #bytesOf(entry: string, { encodedBytesMax }: DeltaLimits): Promise<Uint8Array | undefined> {
+    try {
+      return await this.#entries.read(this.#place(entry), encodedBytesMax);
+    } catch (error) {
+      if (!isLeewardError(error, 'DELTA_INVALID')) throw error;
+      throw new LeewardError('DELTA_INVALID', `${error.message} (encodedBytesMax)`, { cause: error });
+    }
   }
 
   #place(entry: string): { account: string; container: string; blob: string } {

@@ -1,5 +1,6 @@
 /** The data path over memory adapters: storage that workers share, and workers with an engine, an ingest and a sweep each. */
 import { judgedQueues } from '../../src/app/poison.ts';
+import type { DeltaLimits } from '../../src/delta/limits.ts';
 import { Documents } from '../../src/documents/store.ts';
 import { currentGeneration, volumeKind } from '../../src/documents/volume.ts';
 import type { Generation, VolumeDocument } from '../../src/documents/volume.ts';
@@ -54,6 +55,7 @@ export interface WorkerOptions {
   /** Figures for the planner, so that a few pages give it something to choose. */
   readonly figures?: Figures;
   readonly volumesAtOnce?: number;
+  readonly limits?: DeltaLimits;
   readonly windowRanges?: number;
 }
 
