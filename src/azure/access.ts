@@ -2,8 +2,9 @@
  * Short-lived access as SAS URLs: by user delegation where the account is reached by identity, by the account's
  * key where that is what there is (Azurite).
  *
- * Invariant: a site can add messages to two queues and create blobs in its own journal container, and nothing else: not
- * read, not list, not overwrite; and write one upload, whose container holds nothing else. Who reads a replica can read that one blob, and nothing else.
+ * Invariants: a site can add messages to two queues, create blobs in its own journal container, and write one upload,
+ * whose container holds nothing else; it can do nothing besides: not read, not list, not overwrite an entry. Who reads a
+ * replica can read that one blob, and nothing else.
  */
 import {
   BlobSASPermissions,

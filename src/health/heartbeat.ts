@@ -3,8 +3,9 @@
  *
  * Invariants: a heartbeat changes nothing but the record of the newest one, and what its words of a volume ask for; a
  * counter that does not grow changes nothing at all, so that a recorded heartbeat cannot keep a dead site alive; what is
- * acknowledged is the tip as it was read, and never more; an upload's place is named only while its base is open. A volume or group whose document this program cannot understand is left out of the answer and told to
- * people: a volume's sender then goes on keeping what it has, which loses nothing, while the others go on.
+ * acknowledged is the tip as it was read, and never more; an upload's place is named only while its base is open. A
+ * volume or group whose document this program cannot understand is left out of the answer and told to people: a volume's
+ * sender then goes on keeping what it has, which loses nothing, while the others go on.
  */
 import { groupKind } from '../documents/group.ts';
 import type { GroupDocument } from '../documents/group.ts';

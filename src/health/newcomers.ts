@@ -1,7 +1,7 @@
 /**
  * Answers on disks that a site sees and that nobody registered: which volume each would be, by the rules of the site.
  *
- * Invariant: nothing is registered here; a heartbeat changes nothing. What is told is how a volume begins, so that the
+ * Invariant: nothing is registered here, and nothing changed. What is told is how a volume begins, so that the
  * sender can make its first delta, and that delta's coming makes the volume.
  */
 import { admittedVolume } from '../documents/admission.ts';

@@ -24,9 +24,9 @@ export const CONTAINERS = {
 
 /** Queues that exist once. */
 export const QUEUES = {
-  /** Envelopes of a running replication. */
+  /** Deltas and range lists of a running replication. */
   deltas: 'leeward-deltas',
-  /** Envelopes of first copies, so that one site's seed does not delay everyone's deltas. */
+  /** The same until a volume's current generation is the published one: one site's seed delays nobody's deltas. */
   bulk: 'leeward-bulk',
   /** Steps of failover runs. */
   failover: 'leeward-failover',
@@ -76,7 +76,7 @@ export function journalPrefix(volume: VolumeRef, generation: number): string {
   return `${volume.group}/${volume.volume}/${pad(generation, 8)}/`;
 }
 
-/** All entries of one number: more than one only after a fork, or a resend of a damaged entry. */
+/** All entries of one number: two where it came with references, more after a fork or a resend. */
 export function journalNumberPrefix(volume: VolumeRef, at: { generation: number; number: number }): string {
   return `${journalPrefix(volume, at.generation)}${pad(at.number, 10)}-`;
 }

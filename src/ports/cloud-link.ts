@@ -1,5 +1,6 @@
 /**
- * The cloud as the site sees it, as a port: the two HTTP requests, the queue and the journal of docs/site-protocol.md.
+ * The cloud as the site sees it, as a port: the two HTTP requests, the queue, the journal and the upload of pages of
+ * docs/site-protocol.md.
  * No call is retried here; the replicator sends again what is not acknowledged.
  */
 import type { HeartbeatAnswer } from '../protocol/heartbeat.ts';

@@ -1,6 +1,6 @@
 /**
- * Signed messages: the one outer form of envelopes, heartbeats, lease requests and operators' orders
- * (docs/site-protocol.md, "Signing").
+ * Signed messages: the one outer form of envelopes, range lists' announcements, heartbeats, lease requests and operators'
+ * orders (docs/site-protocol.md, "Signing").
  *
  * Invariants: what is signed is the exact text of `payload`, so that no two programs need to agree on how JSON is
  * ordered; kind, signer, key name and version are under the signature too, so that a message of one kind or site is

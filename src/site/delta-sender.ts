@@ -19,7 +19,7 @@ import type { SiteAgent } from './agent.ts';
 import type { Deduplication } from './dedup/deduplication.ts';
 import type { VolumeLog } from './volume-log.ts';
 
-/** Form of an entry that was not asked for again: docs/names.md. */
+/** Form of a delta's first entry where nothing is known of what the cloud has: docs/names.md. */
 const FIRST_FORM: DeltaForm = 'literal-1';
 const FORM_PATTERN = /^literal-\d{1,4}$/;
 

@@ -199,8 +199,8 @@ export class Replicator implements AgentPart {
    * stands while it is read: 'application' only when its applications were made to wait and had written everything.
    *
    * Errors: SOURCE_CHANGED when the volume vanishes or changes its size meanwhile (the delta that was being made is then not
-   * stored and not sent, and the next interval takes the new size); REFUSED while the site may not write; DELTA_FORKED; UNAVAILABLE before
-   * the cloud has said which generation to make; CONFLICT when a new generation or term began meanwhile.
+   * stored and not sent, and the next interval takes the new size); REFUSED while the site may not write; DELTA_FORKED;
+   * UNAVAILABLE before the cloud has said which generation to make; CONFLICT when a new generation or term began meanwhile.
    */
   async replicateOnce(how: {
     consistency: DeltaMarker['consistency'];
