@@ -4,7 +4,8 @@
  * Invariants, at a crash between any two durable operations: a delta is durable in the outbox before the index or the
  * state knows it; what the outbox holds beyond the state is adopted at the next start, by replaying it into the index;
  * a delta leaves the outbox only after the state says that it was acknowledged, with its own digest, and is in the
- * replica: until then the cloud may find its entry damaged and ask for it again. A change that failed, by whatever fault, is followed by the same recovery before the next one.
+ * replica: until then the cloud may find its entry damaged and ask for it again. A change that failed, by whatever fault,
+ * is followed by the same recovery before the next one.
  */
 import { openDelta } from '../delta/delta.ts';
 import { parseHead } from '../delta/head.ts';
