@@ -2,8 +2,9 @@
  * Replicas as a port: page blobs with sequence numbers and snapshots.
  *
  * Promises an adapter keeps: a request with `fence` takes effect only while the blob's sequence number equals it, at the
- * moment it takes effect, however late that is; a sequence number never goes down; a snapshot is the blob's content at
- * one moment. A write whose answer was lost may take effect once more, later: that is what the fence is for.
+ * moment it takes effect, however late that is; a sequence number never goes down, but by
+ * {@link ReplicaStore}.resetSequenceNumber; a snapshot is the blob's content at one moment. A write whose answer was
+ * lost may take effect once more, later: that is what the fence is for.
  */
 import type { ByteParts } from '../kernel/byte-parts.ts';
 import type { BlobPlace } from '../kernel/places.ts';
