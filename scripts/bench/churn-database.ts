@@ -4,10 +4,10 @@
  */
 import { readFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+import type { ByteRange } from '../../src/kernel/byte-range.ts';
 import { KIB } from '../../src/kernel/units.ts';
 import { Chance } from '../../test/support/integration/chance.ts';
 import { BLOCK_BYTES, joined } from './ranges.ts';
-import type { ByteRange } from './ranges.ts';
 
 const ROWS = 150_000;
 const ROW_BYTES = 400;

@@ -6,6 +6,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { currentGeneration } from '../../src/documents/volume.ts';
+import type { ByteRange } from '../../src/kernel/byte-range.ts';
 import { roundUp } from '../../src/kernel/units.ts';
 import { planApply } from '../../src/replica/plan/plan.ts';
 import { MemoryStorage } from '../../test/support/data-path.ts';
@@ -18,7 +19,6 @@ import { DeltaChain } from './delta-chain.ts';
 import { leastSeconds, requestForEachRun, secondsOf } from './page-time.ts';
 import type { PageTraffic } from './page-time.ts';
 import { WRITE_BYTES_MAX } from './ranges.ts';
-import type { ByteRange } from './ranges.ts';
 
 /** Room for what the database grows by. */
 const ROOM = 1.25;

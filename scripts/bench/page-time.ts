@@ -2,8 +2,8 @@
  * The time that requests to one page blob take under Azure's two figures, simulated: requests and bytes each have their
  * rate, and whichever takes longer is the time. Bytes are counted whichever way they go.
  */
+import type { ByteRange } from '../../src/kernel/byte-range.ts';
 import { MIB } from '../../src/kernel/units.ts';
-import type { ByteRange } from './ranges.ts';
 import { WRITE_BYTES_MAX, sumOf } from './ranges.ts';
 
 /** Source: Azure, "Scalability and performance targets for Blob storage", targets for a single standard page blob. */

@@ -1,12 +1,7 @@
 /** Which parts of a volume's image hold data: what a copy has to write. */
 import { open } from 'node:fs/promises';
+import type { ByteRange } from '../../src/kernel/byte-range.ts';
 import { KIB, MIB } from '../../src/kernel/units.ts';
-
-/** A range of bytes. */
-export interface ByteRange {
-  readonly offset: number;
-  readonly lengthBytes: number;
-}
 
 export const BLOCK_BYTES = 4 * KIB;
 /** Most bytes of one Put Page. */

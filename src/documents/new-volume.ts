@@ -1,22 +1,16 @@
 /** The state in which a volume begins: nothing of it is there, and its first generation takes deltas. */
+import { CHAIN_START } from '../kernel/chain-point.ts';
 import { volumeId } from '../kernel/ids.ts';
 import type { VolumeRef } from '../kernel/ids.ts';
 import { CONTAINERS, journalContainer, replicaBlob } from '../kernel/names.ts';
 import { CURRENT_VERSION } from '../kernel/versions.ts';
-import { CHAIN_START } from './volume.ts';
 import type { Generation, VolumeDocument } from './volume.ts';
 
-export interface NewGeneration {
-  readonly generation: number;
-  /** The storage account that holds replica and journal. */
-  readonly account: string;
-  readonly volumeBytes: number;
-  readonly createdAtMs: number;
-  readonly epoch: number;
-}
-
-/** A generation of which nothing was applied, and that begins from zeros. */
-export function newGeneration(volume: VolumeRef, of: NewGeneration): Generation {
+/** A generation of which nothing was applied, and that begins from zeros. Replica and journal lie in `account`. */
+export function newGeneration(
+  volume: VolumeRef,
+  of: Pick<Generation, 'generation' | 'volumeBytes' | 'createdAtMs' | 'epoch'> & { readonly account: string },
+): Generation {
   const { generation, account, volumeBytes, createdAtMs, epoch } = of;
   return {
     generation,

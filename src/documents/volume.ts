@@ -6,7 +6,7 @@
  * that is named here exists. What is offered for recovery is the published generation's named snapshots.
  */
 import { z } from 'zod';
-import { DIGEST_FORM, NO_DIGEST } from '../kernel/hash.ts';
+import { chainPointSchema } from '../kernel/chain-point.ts';
 import { parseVolume, volumeIdSchema } from '../kernel/ids.ts';
 import { UPLOAD_BLOB, uploadContainer } from '../kernel/names.ts';
 import { blobPlaceSchema, containerPlaceSchema } from '../kernel/places.ts';
@@ -15,15 +15,7 @@ import { versionSchema } from '../kernel/versions.ts';
 import { sourceSchema } from '../protocol/source.ts';
 import type { DocumentKind } from './store.ts';
 
-const number = z.int().min(0).max(0xffff_ffff);
-const digest = z.string().regex(DIGEST_FORM);
-
-/** A place in the chain of deltas. */
-const chainPointSchema = z.looseObject({ number, digest });
-export type ChainPoint = z.infer<typeof chainPointSchema>;
-
-/** Before the first delta. */
-export const CHAIN_START: ChainPoint = { number: 0, digest: NO_DIGEST };
+const { number, digest } = chainPointSchema.shape;
 
 const claimSchema = z.looseObject({
   number,
@@ -146,7 +138,6 @@ const repairSchema = z.looseObject({
   ranges: byteRangesSchema.min(1),
   sinceMs: z.int(),
 });
-export type Repair = z.infer<typeof repairSchema>;
 
 /** A next generation was decided on. It begins as soon as all of the present one that can be applied is. */
 const reseedSchema = z.looseObject({
@@ -265,7 +256,7 @@ export function isReady({ base }: Pick<Generation, 'base'>): boolean {
 }
 
 /** Whether the journal may hold deltas that the tip has not reached yet, and still may. */
-export function mayExtend(generation: Generation): boolean {
+function mayExtend(generation: Generation): boolean {
   return generation.cut === null && generation.beyond > generation.tip.number;
 }
 

@@ -2,7 +2,7 @@
 import type { Plan } from '../documents/plan.ts';
 import type { RunDocument } from '../documents/run.ts';
 import type { Documents } from '../documents/store.ts';
-import type { ChainPoint } from '../documents/volume.ts';
+import type { ChainPoint } from '../kernel/chain-point.ts';
 import type { GroupRef, VolumeRef } from '../kernel/ids.ts';
 import type { LeewardError } from '../kernel/errors.ts';
 import type { Http } from '../ports/http.ts';

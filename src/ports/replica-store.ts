@@ -6,6 +6,7 @@
  * {@link ReplicaStore}.resetSequenceNumber; a snapshot is the blob's content at one moment. A write whose answer was
  * lost may take effect once more, later: that is what the fence is for.
  */
+import type { ByteRange } from '../kernel/byte-range.ts';
 import type { ByteParts } from '../kernel/byte-parts.ts';
 import type { BlobPlace } from '../kernel/places.ts';
 
@@ -22,12 +23,6 @@ export interface ReplicaProperties {
 export interface ListedSnapshot {
   readonly snapshot: string;
   readonly number: number | undefined;
-}
-
-/** Bytes of a blob. */
-export interface DataRange {
-  readonly offset: number;
-  readonly lengthBytes: number;
 }
 
 export interface ReplicaStore {
@@ -92,7 +87,7 @@ export interface ReplicaStore {
   dataRanges(
     place: BlobPlace,
     at: { offset: number; lengthBytes: number; snapshot?: string },
-  ): Promise<readonly DataRange[]>;
+  ): Promise<readonly ByteRange[]>;
 
   /**
    * Sets the sequence number to 0 if the blob's ETag is still `etag`. Only for a copy that no state document offers yet:

@@ -6,14 +6,13 @@
  * acknowledged, what to send again, where to send, and with which credentials until when.
  */
 import { z } from 'zod';
-import { DIGEST_FORM } from '../kernel/hash.ts';
+import { chainPointSchema } from '../kernel/chain-point.ts';
 import { groupIdSchema, siteIdSchema, volumeIdSchema } from '../kernel/ids.ts';
 import { PAGE_BYTES } from '../kernel/units.ts';
 import { versionSchema } from '../kernel/versions.ts';
 import { sourceSchema } from './source.ts';
 
-const digest = z.string().regex(DIGEST_FORM);
-const number = z.int().min(0).max(0xffff_ffff);
+const { number, digest } = chainPointSchema.shape;
 
 export const heartbeatSchema = z
   .looseObject({

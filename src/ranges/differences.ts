@@ -4,14 +4,9 @@
  * Invariant: a set of them is ascending, without overlap, and never more than its bound: where it would be, the nearest
  * two become one, so that too much is sent and nothing is forgotten.
  */
+import type { ByteRange } from '../kernel/byte-range.ts';
 import { LeewardError } from '../kernel/errors.ts';
 import { RANGE_BYTES, RANGE_HASH_BYTES } from './blocks.ts';
-
-/** Bytes of a volume. */
-export type ByteRange = {
-  readonly offset: number;
-  readonly lengthBytes: number;
-};
 
 /** Byte ranges that a document and a heartbeat's answer have room for. */
 export const DIFFERENCES_MAX = 256;

@@ -4,12 +4,12 @@
  * Invariants: pages that were never written are not read; what is held is one window's hashes and a few ranges' bytes,
  * whatever the volume's size; nothing is written.
  */
+import type { ByteRange } from '../kernel/byte-range.ts';
 import { fewAtOnce } from '../kernel/few-at-once.ts';
 import type { BlobPlace } from '../kernel/places.ts';
 import type { ReplicaStore } from '../ports/replica-store.ts';
 import { RANGE_BYTES, RANGE_HASH_BYTES, blockHashes, rangeCount, rangeHash } from '../ranges/blocks.ts';
 import { differences } from '../ranges/differences.ts';
-import type { ByteRange } from '../ranges/differences.ts';
 import type { RangeListReader } from './range-list-reader.ts';
 
 /**

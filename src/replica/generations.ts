@@ -5,13 +5,13 @@
  * claimed but what is lost; what is given up stands in the document; the published generation stays what it is until a
  * marker of the next was applied; no delta is taken before the base is ready; a fork begins nothing by itself.
  */
-import { CHAIN_START, currentGeneration, withGeneration } from '../documents/volume.ts';
+import { newGeneration } from '../documents/new-volume.ts';
+import { currentGeneration, withGeneration } from '../documents/volume.ts';
 import type { Base, Generation, NamedSnapshot, Reseed, VolumeDocument } from '../documents/volume.ts';
+import type { ByteRange } from '../kernel/byte-range.ts';
 import { parseVolume } from '../kernel/ids.ts';
-import { replicaBlob } from '../kernel/names.ts';
 import { baseDigestStart } from '../ranges/base-digest.ts';
 import { bytesOf, joinDifferences } from '../ranges/differences.ts';
-import type { ByteRange } from '../ranges/differences.ts';
 
 /** The newest state that a next generation can begin from: of the present one where it has any, else of the offered. */
 export function newestPoint(
@@ -61,19 +61,14 @@ export function begin(document: VolumeDocument, nowMs: number): VolumeDocument {
   const from = reseed.from === 'upload' ? 'upload' : point && 'point';
   const source = point ? { ...point.generation.replica, snapshot: point.snapshot.snapshot } : null;
   const next: Generation = {
-    generation: number,
-    replica: { ...before.replica, blob: replicaBlob(parseVolume(document.volume), number) },
-    journal: before.journal,
-    volumeBytes,
+    ...newGeneration(parseVolume(document.volume), {
+      generation: number,
+      account: before.replica.account,
+      volumeBytes,
+      createdAtMs: nowMs,
+      epoch: before.epoch + 1,
+    }),
     properties: before.properties,
-    createdAtMs: nowMs,
-    epoch: before.epoch + 1,
-    applied: { ...CHAIN_START, sourceTimeMs: 0 },
-    claim: null,
-    tip: CHAIN_START,
-    snapshots: [],
-    cut: null,
-    beyond: 0,
     reason: reseed.reason,
     base: from && newBase(from, source, { volume: document.volume, generation: number, volumeBytes }),
   };

@@ -4,22 +4,17 @@
  * Invariants: behind the volume's end and up to the footer a replica holds zeros, before and after; where the footer of a
  * smaller replica stood, a larger one holds what the delta sets there, or zeros. No page is set twice.
  */
+import type { ByteRange } from '../kernel/byte-range.ts';
 import { VHD_FOOTER_BYTES, replicaDataBytes } from '../vhd/footer.ts';
 import type { Run } from './plan/segments.ts';
 
-/** A range of whole pages. */
-export interface PageRange {
-  readonly offset: number;
-  readonly lengthBytes: number;
-}
-
 /**
- * Ranges that have to be zeros when a volume of `beforeBytes` has become one of `afterBytes`, unless the delta sets them;
+ * Ranges, of whole pages, that have to be zeros when a volume of `beforeBytes` has become one of `afterBytes`, unless the delta sets them;
  * ascending, none where the size stays.
  */
-export function zerosOfResize(beforeBytes: number, afterBytes: number): readonly PageRange[] {
+export function zerosOfResize(beforeBytes: number, afterBytes: number): readonly ByteRange[] {
   const [before, after] = [replicaDataBytes(beforeBytes), replicaDataBytes(afterBytes)];
-  const ranges: PageRange[] = [];
+  const ranges: ByteRange[] = [];
   if (afterBytes < beforeBytes)
     ranges.push({ offset: afterBytes, lengthBytes: Math.min(beforeBytes, after) - afterBytes });
   if (after > before) ranges.push({ offset: before, lengthBytes: VHD_FOOTER_BYTES });
@@ -27,7 +22,7 @@ export function zerosOfResize(beforeBytes: number, afterBytes: number): readonly
 }
 
 /** `runs`, which ascend, with zeros in `ranges` wherever no run sets anything; ascending too. */
-export function* withZeros(runs: Iterable<Run>, ranges: readonly PageRange[]): Generator<Run> {
+export function* withZeros(runs: Iterable<Run>, ranges: readonly ByteRange[]): Generator<Run> {
   const left = ranges.map(({ offset, lengthBytes }) => ({ offset, end: offset + lengthBytes }));
   const zerosUpTo = function* (end: number): Generator<Run> {
     for (let next = left[0]; next && next.offset < end; next = left[0]) {

@@ -9,6 +9,7 @@
  */
 import { openDelta } from '../delta/delta.ts';
 import type { DeltaPiece } from '../delta/delta.ts';
+import type { ByteRange } from '../kernel/byte-range.ts';
 import { LeewardError } from '../kernel/errors.ts';
 import { MIB } from '../kernel/units.ts';
 import type { SiteStore } from '../ports/site-store.ts';
@@ -22,7 +23,6 @@ import {
   rangeCount,
   rangeHash,
 } from '../ranges/blocks.ts';
-import type { ByteRange } from '../ranges/differences.ts';
 
 /** Bytes of the volume that are read at a time, and with them 4 KiB of the index. */
 const CHUNK_BYTES = MIB;

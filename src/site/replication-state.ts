@@ -6,19 +6,12 @@
  */
 import { z } from 'zod';
 import { LeewardError } from '../kernel/errors.ts';
-import { DIGEST_FORM, NO_DIGEST } from '../kernel/hash.ts';
+import { CHAIN_START, chainPointSchema } from '../kernel/chain-point.ts';
 import { volumeIdSchema } from '../kernel/ids.ts';
 import { firstIssue } from '../kernel/schema.ts';
 import { CURRENT_VERSION, checkVersion, versionSchema } from '../kernel/versions.ts';
 
-const number = z.int().min(0).max(0xffff_ffff);
-const chainPointSchema = z.object({ number, digest: z.string().regex(DIGEST_FORM) });
-
-/** A place in the chain of deltas. */
-export type ChainPoint = z.infer<typeof chainPointSchema>;
-
-/** Before a generation's first delta. */
-export const CHAIN_START: ChainPoint = { number: 0, digest: NO_DIGEST };
+const { number } = chainPointSchema.shape;
 
 /**
  * A generation's base. 'filling': the index is being brought to what the base is to hold; 'listed': it stands for the

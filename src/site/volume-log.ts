@@ -10,14 +10,15 @@
 import { openDelta } from '../delta/delta.ts';
 import { parseHead } from '../delta/head.ts';
 import type { DeltaHead } from '../delta/head.ts';
+import type { ByteRange } from '../kernel/byte-range.ts';
+import type { ChainPoint } from '../kernel/chain-point.ts';
 import { LeewardError } from '../kernel/errors.ts';
 import type { SiteStore } from '../ports/site-store.ts';
-import type { ByteRange } from '../ranges/differences.ts';
 import type { RangeList } from '../ranges/list.ts';
 import { bringInStep, cutBehind, forgetBlocks, noteHashes, rangeHashesOf, runsOf } from './block-index.ts';
 import type { BlockRun } from './block-index.ts';
 import { freshState, parseState, serializeState } from './replication-state.ts';
-import type { BaseOrigin, ChainPoint, ReplicationState } from './replication-state.ts';
+import type { BaseOrigin, ReplicationState } from './replication-state.ts';
 
 /** Deltas whose hashes are remembered till they are sent: what 1 GiB of literal bytes makes, in 4 MiB of memory. */
 const REMEMBERED_MAX = 64;

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { leastSeconds, requestForEachRun, secondsOf } from '../../scripts/bench/page-time.ts';
 import type { PageTraffic } from '../../scripts/bench/page-time.ts';
-import type { ByteRange } from '../../scripts/bench/ranges.ts';
+import type { ByteRange } from '../../src/kernel/byte-range.ts';
 import { KIB, MIB } from '../../src/kernel/units.ts';
 
 test('the time is that of the scarcer of the two', () => {

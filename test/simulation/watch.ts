@@ -3,7 +3,8 @@
  * against the replica at the end.
  */
 import { currentGeneration, volumeSchema } from '../../src/documents/volume.ts';
-import type { ChainPoint, VolumeDocument } from '../../src/documents/volume.ts';
+import type { VolumeDocument } from '../../src/documents/volume.ts';
+import type { ChainPoint } from '../../src/kernel/chain-point.ts';
 import type { ReplicaStore } from '../../src/ports/replica-store.ts';
 import { replicaProblem } from '../support/replica-check.ts';
 import type { SiteDelta, SiteFixture } from '../support/site-fixture.ts';

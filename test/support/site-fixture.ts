@@ -7,14 +7,16 @@
 import assert from 'node:assert/strict';
 import { siteKind } from '../../src/documents/site.ts';
 import type { Documents } from '../../src/documents/store.ts';
-import { CHAIN_START, volumeKind } from '../../src/documents/volume.ts';
-import type { ChainPoint, Generation, VolumeDocument } from '../../src/documents/volume.ts';
+import { volumeKind } from '../../src/documents/volume.ts';
+import type { Generation, VolumeDocument } from '../../src/documents/volume.ts';
 import { openDelta } from '../../src/delta/delta.ts';
 import type { DeltaPiece } from '../../src/delta/delta.ts';
 import { writeProperties } from '../../src/delta/properties.ts';
 import type { VolumeProperties } from '../../src/delta/properties.ts';
 import type { DeltaStart } from '../../src/delta/write.ts';
 import { DeltaWriter, encodeDelta } from '../../src/delta/write.ts';
+import type { ChainPoint } from '../../src/kernel/chain-point.ts';
+import { CHAIN_START } from '../../src/kernel/chain-point.ts';
 import { siteId, volumeId } from '../../src/kernel/ids.ts';
 import type { VolumeRef } from '../../src/kernel/ids.ts';
 import { documents as names, journalContainer, journalEntry, replicaBlob } from '../../src/kernel/names.ts';

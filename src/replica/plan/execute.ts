@@ -14,9 +14,9 @@ import type { DeltaPiece } from '../../delta/delta.ts';
 import { isZeros } from '../../delta/zeros.ts';
 import { joined, partsOf } from '../../kernel/byte-parts.ts';
 import type { ByteParts } from '../../kernel/byte-parts.ts';
+import type { ByteRange } from '../../kernel/byte-range.ts';
 import { LeewardError } from '../../kernel/errors.ts';
 import { KIB, MIB } from '../../kernel/units.ts';
-import type { DataRange } from '../../ports/replica-store.ts';
 import type { Plan, PlanStep } from './plan.ts';
 
 /** One request to the page blob. Its bytes may be the pieces' own. */
@@ -31,7 +31,7 @@ const PART_BYTES_MIN = 64 * KIB;
 const ZEROS = new Uint8Array(MIB);
 
 /** Brings the blob's bytes of a range, all of them. May be called again before the last call has answered. */
-export type ReadRange = (range: DataRange) => Promise<Uint8Array>;
+export type ReadRange = (range: ByteRange) => Promise<Uint8Array>;
 
 /**
  * The requests of `plan`, in ascending order, each made when it is asked for. `pieces` are those of the runs that were
@@ -88,7 +88,7 @@ function within(piece: Bytes, offset: number, end: number): Bytes {
   return { offset: start, bytes: piece.bytes.subarray(start - piece.offset, end - piece.offset) };
 }
 
-function requestOf({ offset, lengthBytes }: DataRange, bytes: Uint8Array | ByteParts): PageRequest {
+function requestOf({ offset, lengthBytes }: ByteRange, bytes: Uint8Array | ByteParts): PageRequest {
   const isClear = partsOf(bytes).every((part) => isZeros(part, 0, part.length));
   return isClear ? { kind: 'clear', offset, lengthBytes } : { kind: 'write', offset, bytes };
 }
@@ -123,19 +123,19 @@ function inParts(found: readonly Bytes[], offset: number, end: number): Uint8Arr
 
 /** The planned reads, taken in order; the next one is under way while one is used. */
 class OldBytes {
-  readonly #ranges: readonly DataRange[];
+  readonly #ranges: readonly ByteRange[];
   readonly #read: ReadRange;
   #current: Bytes = { offset: 0, bytes: new Uint8Array(0) };
   #ahead: Promise<Bytes> | undefined;
   #next = 0;
 
-  constructor(ranges: readonly DataRange[], read: ReadRange) {
+  constructor(ranges: readonly ByteRange[], read: ReadRange) {
     this.#ranges = ranges;
     this.#read = read;
   }
 
   /** Copies `gap` into `into`, which stands for the range from `offset`. Gaps ascend. */
-  async copy(gap: DataRange, into: Uint8Array, offset: number): Promise<void> {
+  async copy(gap: ByteRange, into: Uint8Array, offset: number): Promise<void> {
     const end = gap.offset + gap.lengthBytes;
     for (let at = gap.offset; at < end;) {
       while (this.#current.offset + this.#current.bytes.length <= at) this.#current = await this.#take();

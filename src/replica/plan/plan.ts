@@ -5,8 +5,8 @@
  * runs are gaps between them, with the bytes that they have; where these are not known to be zeros, a read brings them.
  * The plan follows from the runs and the figures alone, without their bytes.
  */
+import type { ByteRange } from '../../kernel/byte-range.ts';
 import { PAGE_BYTES } from '../../kernel/units.ts';
-import type { DataRange } from '../../ports/replica-store.ts';
 import { bestChoices, naiveChoices } from './best.ts';
 import type { Task } from './best.ts';
 import { PAGE_BLOB_COSTS, PAGE_BLOB_LIMITS, timeOf } from './cost.ts';
@@ -17,14 +17,14 @@ import type { Run, Segments } from './segments.ts';
 
 /** One request that changes pages. A write's `gaps` are the ranges in it whose bytes come from the reads. */
 export type PlanStep =
-  | ({ readonly kind: 'write'; readonly gaps: readonly DataRange[] } & DataRange)
-  | ({ readonly kind: 'clear' } & DataRange);
+  | ({ readonly kind: 'write'; readonly gaps: readonly ByteRange[] } & ByteRange)
+  | ({ readonly kind: 'clear' } & ByteRange);
 
 export interface Plan {
   /** In ascending order. */
   readonly steps: readonly PlanStep[];
   /** In ascending order, and none overlaps another. Together they cover the gaps of all writes. */
-  readonly reads: readonly DataRange[];
+  readonly reads: readonly ByteRange[];
   /** Time by the cost figures, in seconds. */
   readonly timeS: number;
   /** No plan takes less than this; equal to `timeS` where the plan is known to be the best. */
@@ -83,7 +83,7 @@ function stepsOf({ segments, limits }: Task, choices: Uint8Array): PlanStep[] {
   const clears = stretches(segments, (index) => !isWritten(index) && segments.kinds[index] === KIND.zeros);
   let next = 0;
   const withGaps = writes.map((write): PlanStep => {
-    const mine: DataRange[] = [];
+    const mine: ByteRange[] = [];
     const end = write.offset + write.lengthBytes;
     for (let gap = gaps[next]; gap && gap.offset < end; gap = gaps[next]) {
       const [offset, gapEnd] = [Math.max(gap.offset, write.offset), gap.offset + gap.lengthBytes];
@@ -99,7 +99,7 @@ function stepsOf({ segments, limits }: Task, choices: Uint8Array): PlanStep[] {
 }
 
 /** Maximal ranges of segments that are `chosen`. */
-function stretches(segments: Segments, chosen: (index: number) => boolean): DataRange[] {
+function stretches(segments: Segments, chosen: (index: number) => boolean): ByteRange[] {
   const found: { offset: number; lengthBytes: number }[] = [];
   let isOpen = false;
   for (let index = 0; index < segments.count; index += 1) {
@@ -115,7 +115,7 @@ function stretches(segments: Segments, chosen: (index: number) => boolean): Data
 }
 
 /** A range in parts of at most `most` bytes. */
-function parted({ offset, lengthBytes }: DataRange, most: number): DataRange[] {
+function parted({ offset, lengthBytes }: ByteRange, most: number): ByteRange[] {
   return Array.from({ length: Math.ceil(lengthBytes / most) }, (_, index) => ({
     offset: offset + index * most,
     lengthBytes: Math.min(most, lengthBytes - index * most),

@@ -1,7 +1,7 @@
 /** Whether a plan is one: what it covers, and that its sums are those of its requests. */
 import assert from 'node:assert/strict';
+import type { ByteRange } from '../../../src/kernel/byte-range.ts';
 import { timeOf } from '../../../src/replica/plan/cost.ts';
-import type { DataRange } from '../../../src/ports/replica-store.ts';
 import type { Plan, PlanOptions } from '../../../src/replica/plan/plan.ts';
 import type { Run } from '../../../src/replica/plan/segments.ts';
 import { PAGE_BYTES } from '../../../src/kernel/units.ts';
@@ -36,7 +36,7 @@ export function checkPlan(plan: Plan, runs: readonly Run[], options: Required<Pl
   assert(plan.lowerBoundS <= plan.timeS);
 }
 
-function ascends(ranges: readonly DataRange[]): void {
+function ascends(ranges: readonly ByteRange[]): void {
   let end = 0;
   for (const { offset, lengthBytes } of ranges) {
     assert(offset >= end && lengthBytes > 0 && lengthBytes % PAGE_BYTES === 0 && offset % PAGE_BYTES === 0);
@@ -44,12 +44,12 @@ function ascends(ranges: readonly DataRange[]): void {
   }
 }
 
-function sum(ranges: readonly DataRange[]): number {
+function sum(ranges: readonly ByteRange[]): number {
   return ranges.reduce((bytes, { lengthBytes }) => bytes + lengthBytes, 0);
 }
 
 /** Bytes that lie in both; either ascends without overlaps. */
-function overlap(some: readonly DataRange[], others: readonly DataRange[]): number {
+function overlap(some: readonly ByteRange[], others: readonly ByteRange[]): number {
   let [bytes, next] = [0, 0];
   for (const { offset, lengthBytes } of some) {
     const end = offset + lengthBytes;
@@ -64,6 +64,6 @@ function overlap(some: readonly DataRange[], others: readonly DataRange[]): numb
   return bytes;
 }
 
-function upTo({ offset, lengthBytes }: DataRange, limit: number): DataRange[] {
+function upTo({ offset, lengthBytes }: ByteRange, limit: number): ByteRange[] {
   return offset < limit ? [{ offset, lengthBytes: Math.min(lengthBytes, limit - offset) }] : [];
 }

@@ -4,11 +4,12 @@
  */
 import { joined } from '../../../src/kernel/byte-parts.ts';
 import type { ByteParts } from '../../../src/kernel/byte-parts.ts';
+import type { ByteRange } from '../../../src/kernel/byte-range.ts';
 import { LeewardError } from '../../../src/kernel/errors.ts';
 import type { BlobPlace, ContainerPlace } from '../../../src/kernel/places.ts';
 import { PAGE_BYTES } from '../../../src/kernel/units.ts';
 import { WRITE_BYTES_MAX } from '../../../src/ports/replica-store.ts';
-import type { DataRange, ListedSnapshot, ReplicaProperties, ReplicaStore } from '../../../src/ports/replica-store.ts';
+import type { ListedSnapshot, ReplicaProperties, ReplicaStore } from '../../../src/ports/replica-store.ts';
 
 /** Pages by their index; a page that is not there is zeros. A page that is there never changes. */
 type Pages = Map<number, Uint8Array>;
@@ -123,7 +124,7 @@ export class MemoryReplicaStore implements ReplicaStore {
   async dataRanges(
     place: BlobPlace,
     at: { offset: number; lengthBytes: number; snapshot?: string },
-  ): Promise<readonly DataRange[]> {
+  ): Promise<readonly ByteRange[]> {
     const blob = this.#need(place);
     const read = at.snapshot === undefined ? blob : blob.snapshots.get(at.snapshot);
     if (!read) throw new LeewardError('NOT_FOUND', `"${place.blob}" has no snapshot "${at.snapshot ?? ''}"`);
