@@ -128,12 +128,19 @@ describe('a base that is uploaded', () => {
     await say(storage, site, { direct: true, volumeBytes: VOLUME_BYTES });
     const to = place(site, 1);
     await upload(storage, to, content());
+    let writes = 0;
     const late = storage.worker({}, async ({ method, proceed }) => {
       const answer = await proceed();
-      if (method === 'snapshot') await upload(storage, to, new Uint8Array(VOLUME_BYTES).fill(0xbb));
+      if (method === 'snapshot') {
+        await upload(storage, to, new Uint8Array(VOLUME_BYTES).fill(0xbb));
+        const written = await storage.replicas.read(to, { offset: VOLUME_BYTES - 512, lengthBytes: 512 });
+        assert.deepEqual(Buffer.from(written), Buffer.alloc(512, 0xbb));
+        writes += 1;
+      }
       return answer;
     });
     await late.receive(await putList(storage.entries, site, { number: 0, bytes: content() }));
+    assert.equal(writes, 1);
     await publish(storage, storage.worker(), fromBase(site, 1, content()));
   });
 
