@@ -2,6 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { ByteRange } from '../../src/kernel/byte-range.ts';
 import { journalContainer } from '../../src/kernel/names.ts';
 import { parseVolume } from '../../src/kernel/ids.ts';
 import { serializeSiteAccess, withVolume } from '../../src/site/access.ts';
@@ -12,9 +13,8 @@ import type { BenchStack } from './bench-stack.ts';
 import type { Image } from './corpus.ts';
 import { runPart, spentSchema } from './part.ts';
 import { cpuSecondsOf } from './process-use.ts';
-import type { ByteRange } from './ranges.ts';
 
-const siteSchema = spentSchema.extend({ storedMs: z.number(), storedBytes: z.number() });
+const siteSchema = spentSchema.extend({ storedMs: z.number(), storedBytes: z.number(), pagesMs: z.number() });
 const bareSchema = spentSchema.extend({ passesCpuSeconds: z.number() });
 
 export type OurRun = z.infer<typeof siteSchema> & { readonly hostCpuSeconds: number };

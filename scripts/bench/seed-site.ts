@@ -5,6 +5,7 @@ import { openSite } from '../../src/app/site.ts';
 import { MIB } from '../../src/kernel/units.ts';
 import { parseSiteAccess } from '../../src/site/access.ts';
 import { readPrivateFile } from '../../src/system/private-file.ts';
+import { intercept } from '../../test/support/memory/intercept.ts';
 import { partArgument, partResult, spending } from './part.ts';
 
 /** How often the cloud is asked how far it came: often enough not to count, seldom enough not to cost. */
@@ -16,15 +17,23 @@ const DIRECT_FROM_BYTES = { direct: 512 * MIB, queue: Infinity };
 const { accessFile, folder, transport } = partArgument(
   z.object({ accessFile: z.string(), folder: z.string(), transport: z.enum(['direct', 'queue']) }),
 );
+/** When it had sent its deltas, and their bytes; when the last raw pages were written, 0 where none were. */
+const sent = { storedMs: 0, storedBytes: 0, pagesMs: 0 };
+let beganMs = 0;
 const site = await openSite({
   folder,
   access: parseSiteAccess(await readPrivateFile(accessFile)),
   replication: { directFromBytes: DIRECT_FROM_BYTES[transport], pollMs: ASK_MS },
+  wrapLink: (link) =>
+    intercept(link, async ({ method, proceed }) => {
+      const answer = await proceed();
+      if (method === 'putPages') sent.pagesMs = performance.now() - beganMs;
+      return answer;
+    }),
 });
 const [replicator] = site.replicators;
 if (!replicator) throw new Error('the site has no volume');
-const sent = { storedMs: 0, storedBytes: 0 };
-const beganMs = performance.now();
+beganMs = performance.now();
 const spent = await spending(async () => {
   const { storedBytes, unsent } = await replicator.replicateOnce({ consistency: 'crash' });
   if (unsent) throw unsent;
