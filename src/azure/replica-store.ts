@@ -3,9 +3,10 @@ import { Readable } from 'node:stream';
 import type { PageBlobClient } from '@azure/storage-blob';
 import { lengthOf } from '../kernel/byte-parts.ts';
 import type { ByteParts } from '../kernel/byte-parts.ts';
+import type { ByteRange } from '../kernel/byte-range.ts';
 import { LeewardError, isLeewardError } from '../kernel/errors.ts';
 import type { BlobPlace } from '../kernel/places.ts';
-import type { DataRange, ListedSnapshot, ReplicaProperties, ReplicaStore } from '../ports/replica-store.ts';
+import type { ListedSnapshot, ReplicaProperties, ReplicaStore } from '../ports/replica-store.ts';
 import type { StorageAccounts } from './clients.ts';
 import { calling, isPastEnd } from './errors.ts';
 
@@ -122,6 +123,7 @@ export class PageBlobReplicas implements ReplicaStore {
   /**
    * Source: Azure Storage REST, "Copy Blob": within an account a snapshot is copied by its URL, credentials included. A
    * source that is gone matters only while there is no copy: the step may be repeated after retention has dropped it.
+   * "Get Blob Properties": x-ms-copy-status is missing of a blob that Set Blob Properties modified after its copy.
    */
   async copySnapshot(from: BlobPlace & { snapshot: string }, to: BlobPlace): Promise<'copying' | 'done'> {
     const target = this.#client(to);
@@ -137,21 +139,22 @@ export class PageBlobReplicas implements ReplicaStore {
       if (!there) throw error;
     }
     const { copyStatus } = await calling(`looking at the copy "${to.blob}"`, async () => target.getProperties());
-    if (copyStatus === 'success') return 'done';
     if (copyStatus === 'pending') return 'copying';
-    throw new LeewardError('PLATFORM_FAILED', `the copy "${to.blob}" ended as "${copyStatus ?? 'no copy at all'}"`);
+    // A copy that was whole loses its status with the first Set Blob Properties, as that of its sequence number.
+    if (copyStatus === 'success' || copyStatus === undefined) return 'done';
+    throw new LeewardError('PLATFORM_FAILED', `the copy "${to.blob}" ended as "${copyStatus}"`);
   }
 
   /** Source: Azure Storage REST, "Get Page Ranges": 10,000 at once, which the SDK's listing goes on from. */
   async dataRanges(
     place: BlobPlace,
     at: { offset: number; lengthBytes: number; snapshot?: string },
-  ): Promise<readonly DataRange[]> {
+  ): Promise<readonly ByteRange[]> {
     return calling(`looking for data in "${place.blob}"`, async () => {
       const live = this.#client(place);
       const client = at.snapshot === undefined ? live : live.withSnapshot(at.snapshot);
       const end = at.offset + at.lengthBytes;
-      const found: DataRange[] = [];
+      const found: ByteRange[] = [];
       try {
         for await (const range of client.listPageRanges(at.offset, at.lengthBytes)) {
           if (range.isClear) continue;

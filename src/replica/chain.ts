@@ -165,6 +165,17 @@ export function stillClaims(document: VolumeDocument, before: Generation, claim:
   );
 }
 
+/** The newest points, and the one that is being compared: a comparison may take longer than they come. */
+function retained(
+  { verification }: VolumeDocument,
+  snapshots: readonly NamedSnapshot[],
+  snapshotsKept: number,
+): NamedSnapshot[] {
+  return snapshots.filter(
+    ({ number }, index) => index >= snapshots.length - snapshotsKept || number === verification?.number,
+  );
+}
+
 /** The volume's properties after the delta that follows `applied`. */
 export function propertiesAfter({ properties }: Generation, head: DeltaHead): VolumeProperties {
   return head.properties === undefined ? properties : readProperties(head.properties);
@@ -172,7 +183,8 @@ export function propertiesAfter({ properties }: Generation, head: DeltaHead): Vo
 
 /**
  * The claimed delta applied: `applied`, the end of the claim and the named snapshot in one change. The first marker of
- * a generation publishes it. Retention keeps the newest `snapshotsKept` names. What was asked for up to here is there.
+ * a generation publishes it. Retention keeps the newest `snapshotsKept` names, and that of
+ * a comparison. What was asked for up to here is there.
  */
 export function finishClaim(
   document: VolumeDocument,
@@ -187,7 +199,7 @@ export function finishClaim(
     volumeBytes,
     properties: propertiesAfter(generation, done.head),
     claim: null,
-    snapshots: snapshots.slice(-done.snapshotsKept),
+    snapshots: retained(document, snapshots, done.snapshotsKept),
   });
   const published = done.snapshot ? generation.generation : document.published;
   return withoutAsks({ ...changed, published }, (asked) => asked <= number);

@@ -10,8 +10,9 @@
 import { openDelta } from '../delta/delta.ts';
 import type { DeltaLimits } from '../delta/limits.ts';
 import { currentGeneration, hasWork, volumeKind } from '../documents/volume.ts';
-import type { ChainPoint, Claim, Generation, VolumeDocument } from '../documents/volume.ts';
+import type { Claim, Generation, VolumeDocument } from '../documents/volume.ts';
 import type { Documents, Held } from '../documents/store.ts';
+import type { ChainPoint } from '../kernel/chain-point.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { LeewardError, isLeewardError } from '../kernel/errors.ts';
 import { volumeId } from '../kernel/ids.ts';
@@ -210,10 +211,10 @@ export class ReplicaEngine {
         seen ??= await this.look(volume);
         if (offer && isNext(seen.held.value, offer)) {
           seen = await this.#take(volume, seen, offer);
+          offer = undefined;
           continue;
         }
-        const { tip } = currentGeneration(seen.held.value);
-        if (offer && offer.delta.head.number > tip.number) return 'not-taken';
+        if (offer && !(await this.#has(volume, seen.held.value, offer))) return 'not-taken';
         offer = undefined;
         if (!hasWork(seen.held.value)) {
           this.#leave(volume, seen);
@@ -232,6 +233,14 @@ export class ReplicaEngine {
       }
     } while (this.#ports.clock.bootMs() < untilMs);
     return 'more';
+  }
+
+  /** Whether the chain has this very delta: what others did meanwhile may have given its number to a rival. */
+  async #has(volume: VolumeRef, document: VolumeDocument, { delta }: KeptDelta): Promise<boolean> {
+    const { generation, number, digest } = delta.head;
+    const { tip } = currentGeneration(document);
+    if (generation !== document.current || number > tip.number) return false;
+    return (await this.journal(volume, document).isOnChain({ number, digest })) === true;
   }
 
   /** Takes a delta that comes next: the tip moves on, and the claim with it where nothing else is before it. */

@@ -9,7 +9,8 @@ import { checkDelta, checkSent } from '../delta/delta.ts';
 import type { Delta } from '../delta/delta.ts';
 import { DELTA_LIMITS } from '../delta/limits.ts';
 import type { DeltaLimits } from '../delta/limits.ts';
-import type { ChainPoint, Generation } from '../documents/volume.ts';
+import type { Generation } from '../documents/volume.ts';
+import type { ChainPoint } from '../kernel/chain-point.ts';
 import { LeewardError, isLeewardError } from '../kernel/errors.ts';
 import { volumeId } from '../kernel/ids.ts';
 import type { VolumeRef } from '../kernel/ids.ts';
@@ -29,6 +30,19 @@ interface Found {
   readonly digest: string;
   readonly attempt: number;
 }
+
+/** Which entries of a number: literal ones of any digest, unless it says otherwise. */
+interface Which {
+  readonly kind?: DeltaFormKind;
+  readonly digest?: string;
+}
+
+/**
+ * How many entries of one number are looked at, and how many names for that: a sound site puts one or two, and one that
+ * puts a million must not keep a worker from other sites' volumes.
+ */
+const ENTRIES_MAX = 16;
+const NAMES_MAX = 5000;
 
 /** How far the chain is followed backwards to tell a repeated delta from a fork's. */
 const WALK_BACK_MAX = 64;
@@ -88,7 +102,7 @@ export class Journal {
   async keep(delta: Delta): Promise<KeptDelta> {
     const { head } = delta;
     const kind = delta.outside.length > 0 ? 'refs' : 'literal';
-    for (let attempt = 1; ; attempt += 1) {
+    for (let attempt = 1; attempt <= ENTRIES_MAX; attempt += 1) {
       const entry = journalEntry(this.#volume, { ...head, form: `${kind}-${attempt}` });
       if ((await this.#entries.create(this.#place(entry), delta.bytes)) === 'created') return { entry, delta };
       try {
@@ -97,6 +111,10 @@ export class Journal {
         if (!isLeewardError(error, 'DELTA_INVALID')) throw error;
       }
     }
+    throw new LeewardError(
+      'REFUSED',
+      `delta ${head.number} of ${head.volume}: the journal has ${ENTRIES_MAX} damaged entries of it, and no more are made`,
+    );
   }
 
   /**
@@ -128,7 +146,7 @@ export class Journal {
 
   /** A sound entry of this very delta, whatever its form; undefined if there is none. */
   async find({ number, digest }: ChainPoint): Promise<KeptDelta | undefined> {
-    for await (const kept of this.#sound(number)) if (kept.delta.head.digest === digest) return kept;
+    for await (const kept of this.#sound(number, { digest })) return kept;
     return undefined;
   }
 
@@ -146,7 +164,7 @@ export class Journal {
 
   /** Sound deltas of a number that refer to content elsewhere, one at a time. Their digests are their own word only. */
   referring(number: number): AsyncIterable<KeptDelta> {
-    return this.#sound(number, 'refs');
+    return this.#sound(number, { kind: 'refs' });
   }
 
   /** A form whose name is free for a delta that has to be sent again. */
@@ -156,8 +174,8 @@ export class Journal {
   }
 
   /** Sound entries of a number, one at a time: whoever takes them holds what it needs, not all that a site put there. */
-  async *#sound(number: number, kind: DeltaFormKind = 'literal'): AsyncGenerator<KeptDelta> {
-    for (const { entry } of await this.#find(number, kind)) {
+  async *#sound(number: number, which: Which = {}): AsyncGenerator<KeptDelta> {
+    for (const { entry } of await this.#find(number, which)) {
       try {
         yield await this.read(entry);
       } catch (error) {
@@ -166,13 +184,17 @@ export class Journal {
     }
   }
 
-  async #find(number: number, kind: DeltaFormKind = 'literal'): Promise<Found[]> {
+  /** Entries of a number, of one digest where that is known; at most {@link ENTRIES_MAX}. */
+  async #find(number: number, { kind = 'literal', digest = '' }: Which = {}): Promise<Found[]> {
     const prefix = journalNumberPrefix(this.#volume, { generation: this.#generation.generation, number });
     const found: Found[] = [];
-    for await (const { name } of this.#entries.list(this.#generation.journal, prefix)) {
+    let names = 0;
+    for await (const { name } of this.#entries.list(this.#generation.journal, `${prefix}${digest}`)) {
       const parsed = parseJournalEntry(name);
       const form = parsed && parseForm(parsed.form);
       if (form?.kind === kind) found.push({ entry: name, digest: parsed?.digest ?? '', attempt: form.attempt });
+      names += 1;
+      if (found.length === ENTRIES_MAX || names === NAMES_MAX) break;
     }
     return found;
   }

@@ -35,6 +35,9 @@ export async function heedWord(ports: BasePorts, word: VolumeWord, nowMs: number
   }
 }
 
+/** How soon a site's word begins another generation: each may be a whole copy of the volume. A person may order one sooner. */
+const GENERATION_EVERY_MS = 3_600_000;
+
 /** Whether a word asks for anything: most do not, and cost nothing. */
 function saysMore({ direct, repaired, lost, wants }: VolumeWord): boolean {
   return direct === true || repaired !== undefined || lost !== undefined || wants !== undefined;
@@ -67,6 +70,9 @@ function asked(document: VolumeDocument, word: VolumeWord, nowMs: number): Volum
   const isAsked = document.resend.some(({ generation, number }) => generation === document.current && number === lost);
   const isLost = lost !== undefined && isAsked;
   if (document.trouble?.code === 'DELTA_FORKED' || (!isLost && wants === undefined)) return undefined;
+  // The first is always good for another; from then on a site cannot have one copy of its volume made after the other.
+  const { generation, createdAtMs } = currentGeneration(document);
+  if (generation > 1 && nowMs < createdAtMs + GENERATION_EVERY_MS) return undefined;
   return orderReseed(document, {
     from: newestPoint(document) ? 'point' : word.direct === true ? 'upload' : 'zeros',
     ...(volumeBytes === undefined ? {} : { volumeBytes }),

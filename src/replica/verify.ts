@@ -58,7 +58,8 @@ export async function stepVerification(
   const compared = await compare(ports, volume, { generation, verification, ranges: at.windowRanges ?? WINDOW_RANGES });
   await ports.documents.update(volumeKind, names.volume(volume), (document) => {
     if (!isSame(document.verification, verification)) return undefined;
-    if (!compared) return { ...document, verification: undefined };
+    // Nothing was found out: another list is wanted.
+    if (!compared) return { ...document, verification: undefined, verifyAskedAtMs: at.nowMs };
     const differing = joinDifferences(verification.differing, compared.differing);
     const now = { ...verification, differing, next: compared.next };
     return compared.isLast ? finish(document, now, at.nowMs) : { ...document, verification: now };

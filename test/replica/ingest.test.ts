@@ -186,6 +186,17 @@ test('a state that was recalled, and that others have changed since, decides not
   assert.deepEqual([applied.number, tip.number], [3, 3]);
 });
 
+test('a rival’s delta is told as a fork by an instance that recalls the state from before', async () => {
+  const { storage, site, worker } = await start();
+  await worker.receive(site.inline(site.next()));
+  const fork = site.forkAt(1);
+  assert.equal((await storage.worker().receive(site.inline(site.next()))).outcome, 'applied');
+  const rival = fork.next({ extents: [{ offset: 0, bytes: Buffer.alloc(PAGE_BYTES, 9) }], marker: 'rival' });
+  assert.match(await reasonOf(storage, await worker.receive(fork.inline(rival))), /the chain has another delta 2/);
+  const { trouble, published } = await storage.volume(site);
+  assert.deepEqual([trouble?.code, published], ['DELTA_FORKED', null]);
+});
+
 test('messages go back to no queue and stay nowhere when they were sound', async () => {
   const { storage, site, worker } = await start();
   await worker.receive(site.inline(site.next()));

@@ -185,16 +185,31 @@ describe('verification', () => {
     assert.equal((await storage.volume(site)).compared, undefined);
   });
 
-  test('retention that drops the point ends its comparison', async () => {
+  test('retention keeps the point of a comparison until that has ended', async () => {
     const { storage, site, worker } = await start({ volumeBytes: VOLUME_BYTES }, { snapshotsKept: 1 });
     await write(worker, site, 'm');
     await storage.worker(SLOW).receive(await putList(storage.entries, site, { number: 1 }));
     assert.equal((await storage.volume(site)).verification?.next, 1);
     await worker.receive(site.inline(site.next({ marker: 'n' })));
+    assert.equal((await storage.generation(site)).snapshots.length, 2);
+    await worker.sweep();
+    const { compared, verification } = await storage.volume(site);
+    assert.equal(verification, undefined);
+    assert.equal(compared?.differingBytes, 0);
+    await worker.receive(site.inline(site.next({ marker: 'o' })));
+    assert.equal((await storage.generation(site)).snapshots.length, 1);
+  });
+
+  test('a comparison whose list is gone ends, and another list is asked for', async () => {
+    const { storage, site, worker } = await start({ volumeBytes: VOLUME_BYTES });
+    await write(worker, site, 'm');
+    await storage.worker(SLOW).receive(await putList(storage.entries, site, { number: 1 }));
+    const { verification } = await storage.volume(site);
+    await storage.entries.remove({ ...site.journal, blob: verification?.entry ?? '' });
     await worker.sweep();
     const volume = await storage.volume(site);
-    assert.equal(volume.verification, undefined);
-    assert.equal(volume.compared, undefined);
+    assert.deepEqual([volume.verification, volume.compared], [undefined, undefined]);
+    assert(volume.verifyAskedAtMs !== undefined);
   });
 });
 
@@ -291,4 +306,28 @@ test('a crash at every call of a comparison: whoever sweeps next ends it, with t
     }
     assert(at < 200);
   }
+});
+
+test('damage at the end of a volume is found, however many points are taken while it is compared', async () => {
+  const { storage, site, worker } = await start(
+    { volumeBytes: 4 * RANGE_BYTES },
+    { windowRanges: 1, budgetMs: 0, snapshotsKept: 2 },
+  );
+  const quick = storage.worker({ snapshotsKept: 2 });
+  const at = 3 * RANGE_BYTES;
+  await quick.receive(site.inline(site.next({ extents: [{ offset: at, bytes: Buffer.alloc(512, 1) }] })));
+  const fence = (await storage.replicas.properties(site.replica))?.sequenceNumber ?? 0;
+  await storage.replicas.writePages(site.replica, { offset: at + 512, bytes: Buffer.alloc(512, 0xee), fence });
+  await quick.receive(site.inline(site.next({ marker: 'compared' })));
+  await worker.receive(await putList(storage.entries, site, { number: site.last }));
+  for (let interval = 0; interval < 6; interval += 1) {
+    await quick.receive(site.inline(site.next({ marker: `i-${interval}` })));
+    await worker.sweep();
+  }
+  const { compared, repair } = await storage.volume(site);
+  assert.deepEqual(repair?.ranges, [{ offset: at, lengthBytes: RANGE_BYTES }]);
+  assert.equal(compared?.differingBytes, RANGE_BYTES);
+  // The point outlives the others only for the comparison.
+  await quick.receive(site.inline(site.next({ marker: 'last' })));
+  assert.equal((await storage.generation(site)).snapshots.length, 2);
 });
