@@ -173,6 +173,11 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
           value: upkeepSchedule
         }
         {
+          // Young objects take 4 MiB thrice instead of 16 or more: what deltas leave there is short-lived, and instances are small.
+          name: 'NODE_OPTIONS'
+          value: '--max-semi-space-size=4'
+        }
+        {
           name: 'APPLICATIONINSIGHTS_CONNECTION_STRING'
           value: applicationInsightsConnectionString
         }

@@ -78,8 +78,9 @@ export const settingsSchema = z
       description:
         'How long a worker leaves the claim of another alone before it finishes it. Safety does not hang on it.',
     }),
-    LEEWARD_VOLUMES_AT_ONCE: z.coerce.number().int().min(1).default(4).meta({
-      description: 'How many volumes one instance works on at once. Each may hold some 50 MiB of memory meanwhile.',
+    LEEWARD_VOLUMES_AT_ONCE: z.coerce.number().int().min(1).default(2).meta({
+      description:
+        'How many volumes one instance works on at once. Each takes some 50 MiB of memory, 80 at the worst; a page blob takes 60 MiB a second, so that two keep an instance busy.',
     }),
     LEEWARD_JOURNAL_KEPT_MS: milliseconds(7 * 86_400_000, 60_000).meta({
       description: 'How long journal entries are kept once they are applied, and generations once nobody needs them.',

@@ -1,6 +1,13 @@
 /**
- * How many deltas this process works on at once, whatever the host hands it: each may hold its encoded bytes and a few
- * requests' worth of pages, so that this number bounds the memory of all of them (docs/design.md, invariant 8).
+ * How many deltas this process works on at once, whatever the host hands it; messages that wait hold no more than
+ * themselves. So this number bounds the memory of all of them (docs/design.md, invariant 8). What one holds at the most,
+ * in MiB:
+ *
+ * - while it is taken in and applied: its encoded bytes (18), its literal bytes (16, none where they are not compressed),
+ *   its tables (10), and five writes and two reads (22) where gaps are bridged, or the planner's passes (50) before that;
+ * - while it is made whole: its encoded bytes and what it refers to (34 together), and a source or the result (18).
+ *
+ * What Node has not collected yet comes on top, for all of them together.
  */
 export class Slots {
   readonly #waiting: (() => void)[] = [];

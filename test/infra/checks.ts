@@ -21,7 +21,7 @@ export const BUILT_IN_ROLES: ReadonlyMap<string, string> = new Map([
 
 /**
  * Settings that the platform reads and src/app/settings.ts does not: the Functions host (its storage, the identity of
- * the trigger connection, telemetry) and @azure/identity (AZURE_CLIENT_ID).
+ * the trigger connection, telemetry), Node (NODE_OPTIONS) and @azure/identity (AZURE_CLIENT_ID).
  */
 export const PLATFORM_SETTINGS: readonly string[] = [
   'AzureWebJobsStorage__accountName',
@@ -32,6 +32,7 @@ export const PLATFORM_SETTINGS: readonly string[] = [
   'AZURE_CLIENT_ID',
   'APPLICATIONINSIGHTS_CONNECTION_STRING',
   'APPLICATIONINSIGHTS_AUTHENTICATION_STRING',
+  'NODE_OPTIONS',
 ];
 
 export function syntaxFindings(file: BicepFile): string[] {

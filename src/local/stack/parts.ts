@@ -101,6 +101,8 @@ function commandOf(layout: Layout, stack: Stack, part: StackPart): Command {
           ...['--app', stack.appDir, '--settings', stack.settingsFile],
           ...['--port', String(ports.host), '--port-file', readyFile],
         ],
+        // As in infra/modules/function-app.bicep: a setting that the program itself is too late to read.
+        environment: { NODE_OPTIONS: '--max-semi-space-size=4' },
         reads: stack.settingsFile,
       };
   }
