@@ -30,6 +30,8 @@ function codeOf(error: RestError): ErrorCode {
   if (known) return known;
   const { statusCode } = error;
   if (statusCode === 404) return 'NOT_FOUND';
+  // A late write behind the end of a blob that others have shrunk since, where the range is looked at before the number.
+  if (statusCode === 416) return 'CONFLICT';
   if (statusCode === 401 || statusCode === 403) return 'DENIED';
   if (statusCode === undefined || statusCode === 408 || statusCode === 429 || statusCode >= 500) return 'UNAVAILABLE';
   return 'PLATFORM_FAILED';

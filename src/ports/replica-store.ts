@@ -37,8 +37,9 @@ export interface ReplicaStore {
 
   /**
    * Writes whole pages: `offset` and the length are multiples of 512, at most {@link WRITE_BYTES_MAX}; parts may have any
-   * length. The bytes must not change until the call has ended. Idempotent under its fence. Gives the blob's ETag as this write left it. Errors: FENCED when the sequence number differs, UNAVAILABLE
-   * with an unknown effect.
+   * length. The bytes must not change until the call has ended. Idempotent under its fence. Gives the blob's ETag as this
+   * write left it. Errors: FENCED when the sequence number differs; FENCED or CONFLICT when that is so because the blob was
+   * shrunk, and the range lies behind its end; UNAVAILABLE with an unknown effect.
    */
   writePages(
     place: BlobPlace,

@@ -1,6 +1,7 @@
 /** What every ReplicaStore must do: the promises of src/ports/replica-store.ts, one test each. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { isLeewardError } from '../../src/kernel/errors.ts';
 import type { BlobPlace } from '../../src/kernel/places.ts';
 import { KIB, PAGE_BYTES } from '../../src/kernel/units.ts';
 import type { ReplicaStore } from '../../src/ports/replica-store.ts';
@@ -96,6 +97,20 @@ export function replicaStoreContract(subject: Subject<ReplicaStore> & { readonly
       await store.writePages(at, { offset: 0, bytes: page(2), fence: 2 });
       await assert.rejects(store.writePages(at, late), failsWith('FENCED'));
       assert.equal(await pageAt(store, at, 0), 2);
+    });
+
+    test('a late write behind the end of a blob that was shrunk since is told as somebody else’s doing', async () => {
+      const { store, at } = await made('late-shrunk');
+      await store.raiseSequenceNumber(at, 1);
+      const late = { offset: SIZE_BYTES - PAGE_BYTES, bytes: page(1), fence: 1 };
+      await store.writePages(at, late);
+      await store.raiseSequenceNumber(at, 2);
+      const { etag } = await properties(store, at);
+      await store.resize(at, { sizeBytes: PAGE_BYTES, etag });
+      const isTold = (error: unknown): boolean => isLeewardError(error, 'FENCED', 'CONFLICT');
+      await assert.rejects(store.writePages(at, late), isTold);
+      await assert.rejects(store.clearPages(at, { ...late, lengthBytes: PAGE_BYTES }), isTold);
+      assert.equal((await properties(store, at)).sizeBytes, PAGE_BYTES);
     });
 
     test('pages are written and cleared where they are told, and nowhere else', async () => {

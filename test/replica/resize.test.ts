@@ -1,4 +1,4 @@
-/** Volumes that grow and shrink, with late requests, and what follows them: identity, label, mount points. */
+/** Volumes that grow and shrink, and what follows them: identity, label, mount points. Late requests: named/. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { DeltaPiece } from '../../src/delta/delta.ts';
@@ -6,8 +6,6 @@ import { KIB, MIB, PAGE_BYTES } from '../../src/kernel/units.ts';
 import type { Run } from '../../src/replica/plan/segments.ts';
 import { withZeros, zerosOfResize } from '../../src/replica/reshape.ts';
 import { describeFooter, replicaDataBytes } from '../../src/vhd/footer.ts';
-import { MemoryStorage } from '../support/data-path.ts';
-import { SiteFixture } from '../support/site-fixture.ts';
 import { sound, start } from './start.ts';
 
 const SIZES = [0, PAGE_BYTES, 64 * KIB, MIB - PAGE_BYTES, MIB, MIB + PAGE_BYTES, 2 * MIB, 3 * MIB + 4 * KIB];
@@ -89,26 +87,6 @@ test('a shrinking disk has its new footer before it is cut, a growing one gets i
   seen.length = 0;
   await worker.receive(site.inline(site.next({ extents: [], volumeBytes: 3 * MIB })));
   assert.deepEqual(seen, ['resize large true false', 'writePages large true true', 'clearPages large false true']);
-});
-
-test('requests that stall and land after a shrink and a growth do no harm', async () => {
-  const storage = new MemoryStorage();
-  const site = await new SiteFixture({ volumeBytes: MIB }).register(storage.documents);
-  const late: (() => Promise<unknown>)[] = [];
-  const changing = ['resize', 'writePages', 'clearPages', 'raiseSequenceNumber'];
-  const stalling = storage.worker({ claimMs: 1000 }, async ({ port, method, proceed }) => {
-    if (port === 'replicas' && changing.includes(method)) late.push(proceed);
-    return proceed();
-  });
-  const sizes = [MIB, 3 * MIB, 2 * MIB, 5 * MIB, MIB, 2 * MIB];
-  for (const [at, volumeBytes] of sizes.entries()) {
-    const extents = [{ offset: volumeBytes - PAGE_BYTES, bytes: Buffer.alloc(PAGE_BYTES, at + 1) }];
-    await stalling.receive(site.inline(site.next({ extents, volumeBytes, marker: `m${at}` })));
-    // All that was ever sent lands once more, in both orders.
-    for (const again of [...late, ...late.toReversed()]) await again().catch(() => undefined);
-    await sound(storage, site, { applied: at + 1, points: at + 1 });
-  }
-  assert(late.length > 20);
 });
 
 test('label and mount points follow the volume, and stand with each point; the identity is in the footer', async () => {

@@ -168,7 +168,10 @@ export class MemoryReplicaStore implements ReplicaStore {
     if (at.offset % PAGE_BYTES !== 0 || at.lengthBytes % PAGE_BYTES !== 0 || at.lengthBytes === 0) {
       throw new Error(`pages ${at.offset}+${at.lengthBytes} are not aligned`);
     }
-    if (at.offset + at.lengthBytes > blob.sizeBytes) throw new Error('pages past the end of the blob');
+    // Azurite does not look at the number first; which Azure looks at first is not documented.
+    if (at.offset + at.lengthBytes > blob.sizeBytes) {
+      throw new LeewardError('CONFLICT', `"${place.blob}" ends before ${at.offset + at.lengthBytes}`);
+    }
     if (blob.sequenceNumber !== at.fence) {
       throw new LeewardError('FENCED', `"${place.blob}" has sequence number ${blob.sequenceNumber}, not ${at.fence}`);
     }
