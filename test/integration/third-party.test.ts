@@ -1,6 +1,6 @@
 /**
- * Another vendor's replicator: a sender in Python's standard library, written from docs/delta-format.md and
- * docs/site-protocol.md alone, against the real functions. All it is given is the site's access file.
+ * Another vendor's replicator: a sender in Python's standard library, written from docs/delta-format.md,
+ * docs/site-protocol.md and docs/range-format.md alone, against the real functions. All it is given is the site's access file.
  */
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';

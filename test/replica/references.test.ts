@@ -9,7 +9,6 @@ import { journalContainer } from '../../src/kernel/names.ts';
 import { runUpkeep } from '../../src/replica/upkeep.ts';
 import { MemoryStorage } from '../support/data-path.ts';
 import type { Worker } from '../support/data-path.ts';
-import { replicaProblem } from '../support/replica-check.ts';
 import { SiteFixture } from '../support/site-fixture.ts';
 import type { Reference, SiteDelta } from '../support/site-fixture.ts';
 import { sound, start } from './start.ts';
