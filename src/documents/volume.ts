@@ -268,6 +268,11 @@ export function currentGeneration(document: VolumeDocument): Generation {
   return generation;
 }
 
+/** The generation that is offered for recovery; undefined until a first copy is whole. */
+export function offeredGeneration({ published, generations }: VolumeDocument): Generation | undefined {
+  return published === null ? undefined : generations[String(published)];
+}
+
 /** The document with its current generation changed. */
 export function withGeneration(document: VolumeDocument, generation: Generation): VolumeDocument {
   return {

@@ -11,7 +11,7 @@ import type { RunDocument } from '../documents/run.ts';
 import { heartbeatKind } from '../documents/site.ts';
 import { DOCUMENTS_AT_ONCE } from '../documents/store.ts';
 import type { Documents } from '../documents/store.ts';
-import { currentGeneration, isReady, volumeKind } from '../documents/volume.ts';
+import { currentGeneration, isReady, offeredGeneration, volumeKind } from '../documents/volume.ts';
 import type { VolumeDocument } from '../documents/volume.ts';
 import { describeError } from '../kernel/errors.ts';
 import { fewAtOnce } from '../kernel/few-at-once.ts';
@@ -139,7 +139,7 @@ async function readable<T>(document: string, read: () => Promise<T>): Promise<T 
 
 function volumeStatus(document: VolumeDocument, nowMs: number): VolumeStatus {
   const generation = currentGeneration(document);
-  const offered = document.published === null ? undefined : document.generations[String(document.published)];
+  const offered = offeredGeneration(document);
   // Until the first delta of a next generation, the replica that there is stands as the offered one does.
   const { number, sourceTimeMs } = (generation.applied.number > 0 ? generation : (offered ?? generation)).applied;
   const begun = number > 0;

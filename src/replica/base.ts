@@ -20,7 +20,7 @@ import type { ReplicaStore } from '../ports/replica-store.ts';
 import { baseDigestNext, baseDigestStart } from '../ranges/base-digest.ts';
 import { RANGE_HASH_BYTES } from '../ranges/blocks.ts';
 import { joinDifferences } from '../ranges/differences.ts';
-import { VHD_FOOTER_BYTES, replicaDataBytes } from '../vhd/footer.ts';
+import { replicaBlobBytes, replicaDataBytes } from '../vhd/footer.ts';
 import { WINDOW_RANGES, compareWindow } from './compare.ts';
 import { changeBase, finishBase, orderReseed } from './generations.ts';
 import { footerOf } from './replica-footer.ts';
@@ -81,7 +81,7 @@ export async function stepBase(
 async function open(ports: BasePorts, seen: Seen): Promise<'more'> {
   const place = uploadPlace(seen.document.volume, seen.generation);
   await ports.access.ensureContainer(place);
-  await ports.replicas.create(place, blobBytes(seen.generation));
+  await ports.replicas.create(place, replicaBlobBytes(seen.generation.volumeBytes));
   await change(ports, seen, { phase: 'open' });
   return 'more';
 }
@@ -122,8 +122,8 @@ async function settle(ports: BasePorts, seen: Seen): Promise<void> {
   const { replica, volumeBytes } = generation;
   const fence = fenceOf({ epoch: generation.epoch, number: 0 });
   const found = await ports.replicas.properties(replica);
-  if (found?.sizeBytes !== blobBytes(generation)) {
-    const size = `${found?.sizeBytes ?? 'no'} bytes instead of ${blobBytes(generation)}`;
+  if (found?.sizeBytes !== replicaBlobBytes(volumeBytes)) {
+    const size = `${found?.sizeBytes ?? 'no'} bytes instead of ${replicaBlobBytes(volumeBytes)}`;
     throw new LeewardError('PLATFORM_FAILED', `the copy "${replica.blob}" has ${size}`);
   }
   await confirm(ports, seen);
@@ -198,8 +198,4 @@ async function confirm(ports: BasePorts, seen: Seen): Promise<void> {
 
 function startOf({ document, generation }: Seen): string {
   return baseDigestStart({ volume: document.volume, ...generation });
-}
-
-function blobBytes({ volumeBytes }: Generation): number {
-  return replicaDataBytes(volumeBytes) + VHD_FOOTER_BYTES;
 }

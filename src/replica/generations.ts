@@ -6,7 +6,7 @@
  * marker of the next was applied; no delta is taken before the base is ready; a fork begins nothing by itself.
  */
 import { newGeneration } from '../documents/new-volume.ts';
-import { currentGeneration, withGeneration } from '../documents/volume.ts';
+import { currentGeneration, offeredGeneration, withGeneration } from '../documents/volume.ts';
 import type { Base, Generation, NamedSnapshot, Reseed, VolumeDocument } from '../documents/volume.ts';
 import type { ByteRange } from '../kernel/byte-range.ts';
 import { parseVolume } from '../kernel/ids.ts';
@@ -17,8 +17,7 @@ import { bytesOf, joinDifferences } from '../ranges/differences.ts';
 export function newestPoint(
   document: VolumeDocument,
 ): { readonly generation: Generation; readonly snapshot: NamedSnapshot } | undefined {
-  const offered = document.published === null ? undefined : document.generations[String(document.published)];
-  for (const generation of [currentGeneration(document), offered]) {
+  for (const generation of [currentGeneration(document), offeredGeneration(document)]) {
     const snapshot = generation?.snapshots.at(-1);
     if (generation && snapshot) return { generation, snapshot };
   }

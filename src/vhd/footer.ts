@@ -174,6 +174,11 @@ export function replicaDataBytes(volumeBytes: number): number {
   return Math.max(VHD_DATA_BYTES_MIN, roundUp(volumeBytes, MIB));
 }
 
+/** Size of a volume's whole replica: its data and the footer. */
+export function replicaBlobBytes(volumeBytes: number): number {
+  return replicaDataBytes(volumeBytes) + VHD_FOOTER_BYTES;
+}
+
 /**
  * The unique id of a generation's replica, 16 bytes, always the same: a UUID of version 8 (RFC 9562, section 5.8) from
  * SHA-256. `volumeId` is `tenant/site/group/volume`.

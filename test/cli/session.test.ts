@@ -19,7 +19,7 @@ import { parseVolume } from '../../src/kernel/ids.ts';
 import { documents as names, journalPrefix } from '../../src/kernel/names.ts';
 import { KIB, MIB } from '../../src/kernel/units.ts';
 import { countRequests, downStack } from '../../src/local/stack/stack.ts';
-import { VHD_FOOTER_BYTES, replicaDataBytes } from '../../src/vhd/footer.ts';
+import { replicaBlobBytes } from '../../src/vhd/footer.ts';
 import { assertSameBytes } from '../support/bytes.ts';
 import { assertNoCredential } from '../support/credentials.ts';
 import { Leeward, assertRefused } from '../support/command.ts';
@@ -252,7 +252,7 @@ describe('a session', () => {
 
   test('inspect vhd of the replica: sound, cut short, and another size than its footer says', async () => {
     const { replica, volumeBytes } = await generation(DATA);
-    const lengthBytes = replicaDataBytes(volumeBytes) + VHD_FOOTER_BYTES;
+    const lengthBytes = replicaBlobBytes(volumeBytes);
     const bytes = await storage.replicas.read(replica, { offset: 0, lengthBytes });
     assertSameBytes(bytes.subarray(0, 3 * MIB + 100), await readFile(file('data.img')), 'replica');
     await writeFile(file('replica.vhd'), bytes);

@@ -12,7 +12,7 @@ import { PAGE_BYTES, KIB, MIB } from '../../src/kernel/units.ts';
 import { QUEUES } from '../../src/kernel/names.ts';
 import { readStorageConnection } from '../../src/local/stack/stack.ts';
 import type { SignedMessage } from '../../src/protocol/signed.ts';
-import { VHD_FOOTER_BYTES, replicaDataBytes } from '../../src/vhd/footer.ts';
+import { replicaBlobBytes } from '../../src/vhd/footer.ts';
 import { spawnHost } from '../local/host/host-process.ts';
 import type { HostProcess } from '../local/host/host-process.ts';
 import { assertSameBytes } from '../support/bytes.ts';
@@ -168,7 +168,7 @@ describe('many hosts on one storage', () => {
     assert.equal(document.trouble, null, site.id);
     assertSameBytes(await vhdBytes(stack.storage, replica, { volumeBytes }), site.bytesAt(DELTAS), site.id);
     const { sizeBytes } = (await stack.storage.replicas.properties(replica)) ?? {};
-    assert.equal(sizeBytes, replicaDataBytes(volumeBytes) + VHD_FOOTER_BYTES);
+    assert.equal(sizeBytes, replicaBlobBytes(volumeBytes));
     for (const { number, snapshot } of snapshots) {
       const bytes = await vhdBytes(stack.storage, replica, { volumeBytes, snapshot });
       assertSameBytes(bytes, site.bytesAt(number), `point ${number} of ${site.id}`);

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { registerVolume } from '../../app/register.ts';
 import type { RecoveryTarget } from '../../app/register.ts';
-import { currentGeneration, volumeKind } from '../../documents/volume.ts';
+import { currentGeneration, offeredGeneration, volumeKind } from '../../documents/volume.ts';
 import { STRICT_LEASE_CONSENT, SINGLE_WITNESS_CONSENT } from '../../documents/plan.ts';
 import { USUAL_ASSUMPTIONS } from '../../health/margin.ts';
 import { LeewardError, describeError, isLeewardError } from '../../kernel/errors.ts';
@@ -108,14 +108,14 @@ async function list(_options: unknown, command: Command): Promise<void> {
   for await (const { name } of storage.documents.list(names.allVolumes)) {
     try {
       const { value } = await storage.documents.need(volumeKind, name);
-      const { volumeBytes, tip, applied, snapshots } = currentGeneration(value);
+      const { volumeBytes, tip, applied } = currentGeneration(value);
       const trouble = value.trouble?.message ?? '';
       volumes.push({
         volume: value.volume,
         volumeBytes,
         tip: tip.number,
         applied: applied.number,
-        points: snapshots.length,
+        points: offeredGeneration(value)?.snapshots.length ?? 0,
         trouble,
       });
     } catch (error) {

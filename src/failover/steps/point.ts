@@ -6,7 +6,7 @@
  */
 import type { RunVolume } from '../../documents/run.ts';
 import type { Documents } from '../../documents/store.ts';
-import { volumeKind } from '../../documents/volume.ts';
+import { offeredGeneration, volumeKind } from '../../documents/volume.ts';
 import { LeewardError, isLeewardError } from '../../kernel/errors.ts';
 import { volumeId } from '../../kernel/ids.ts';
 import type { VolumeRef } from '../../kernel/ids.ts';
@@ -52,7 +52,7 @@ function describe({ volume, marker, number }: RunVolume): string {
 /** The newest named snapshot of the published generation at or below its cut. */
 async function choose(documents: Documents, volume: VolumeRef, run: string): Promise<RunVolume> {
   const { value } = await documents.need(volumeKind, names.volume(volume));
-  const generation = value.published === null ? undefined : value.generations[String(value.published)];
+  const generation = offeredGeneration(value);
   if (!generation) throw new LeewardError('REFUSED', `volume ${value.volume} has no whole copy to start from`);
   const cut = (generation.cut ?? generation.applied).number;
   const newest = generation.snapshots

@@ -17,7 +17,7 @@ import type { Matches } from './matches.ts';
  * What a request is worth: it takes a storage account and a function some 20 to 30 ms, in which a line of 10 Mbit/s
  * carries this much.
  */
-export const REQUEST_BYTES = 32 * 1024;
+const REQUEST_BYTES = 32 * 1024;
 
 /**
  * What compressing a byte once more is worth: of 1 MiB it takes the site some 6 ms of a core to unpack, hash and compress,
