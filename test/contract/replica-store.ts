@@ -110,7 +110,7 @@ export function replicaStoreContract(subject: Subject<ReplicaStore> & { readonly
       const isTold = (error: unknown): boolean => isLeewardError(error, 'FENCED', 'CONFLICT');
       await assert.rejects(store.writePages(at, late), isTold);
       await assert.rejects(store.clearPages(at, { ...late, lengthBytes: PAGE_BYTES }), isTold);
-      assert.equal((await properties(store, at)).sizeBytes, PAGE_BYTES);
+      assert.equal((await store.properties(at))?.sizeBytes, PAGE_BYTES);
     });
 
     test('pages are written and cleared where they are told, and nowhere else', async () => {
