@@ -16,6 +16,7 @@ import { MemoryVolume } from '../support/memory-site.ts';
 import { ACCOUNT, SiteFixture } from '../support/site-fixture.ts';
 
 const VOLUME_BYTES = 4 * MIB;
+const DAY_MS = 86_400_000;
 
 class Siblings {
   readonly cloud: MemoryCloud;
@@ -104,6 +105,22 @@ test('a sibling volume costs the wire what it has alone, and its replica is whol
   two.source.bytes.copyWithin(2 * MIB + 128 * KIB, MIB, MIB + 512 * KIB);
   assert((await siblings.replicate(two)) < 4 * KIB);
   assert.deepEqual(await siblings.forms(two), ['1 literal-1', '1 refs-1', '2 literal-1', '2 refs-1']);
+});
+
+test('nothing refers to the journal of a cloud that keeps entries for a day only, as it says', async () => {
+  for (const { journalKeptMs, forms } of [
+    { journalKeptMs: DAY_MS, forms: ['1 literal-1'] },
+    { journalKeptMs: DAY_MS + 3_600_000, forms: ['1 literal-1', '1 refs-1'] },
+  ]) {
+    const siblings = await Siblings.make();
+    siblings.cloud.journalKeptMs = journalKeptMs;
+    const [one, two] = [await siblings.volume('data'), await siblings.volume('log')];
+    one.source.bytes.set(randomBytes(2 * MIB));
+    two.source.bytes.set(one.source.bytes);
+    await siblings.replicate(one);
+    await siblings.replicate(two);
+    assert.deepEqual(await siblings.forms(two), forms);
+  }
 });
 
 test('a reference whose source is gone is asked for, answered with all its bytes, and not made again', async () => {

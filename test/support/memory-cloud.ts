@@ -35,6 +35,8 @@ export class MemoryCloud implements CloudLink {
   readonly messages: string[] = [];
   readonly entries: string[] = [];
   heartbeats = 0;
+  /** What it says of how long entries are kept. */
+  journalKeptMs = 7 * 86_400_000;
 
   private constructor(storage: MemoryStorage, site: SiteFixture, accessMs: number) {
     this.storage = storage;
@@ -60,7 +62,7 @@ export class MemoryCloud implements CloudLink {
         keySecret: KEY_SECRET,
         accessMs: this.#accessMs,
         everyMs: 1000,
-        journalKeptMs: 7 * 86_400_000,
+        journalKeptMs: this.journalKeptMs,
         heed: async (word, nowMs) => heedWord(this.storage, word, nowMs),
         tell: (line) => {
           assert.fail(line);
