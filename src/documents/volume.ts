@@ -255,6 +255,11 @@ export function isReady({ base }: Pick<Generation, 'base'>): boolean {
   return base === undefined || base.phase === 'ready';
 }
 
+/** Whether the generation has no blob yet, and its volume is zeros: nothing was ever applied, and it begins from no base. */
+export function isFresh({ applied, base }: Generation): boolean {
+  return applied.number === 0 && base === undefined;
+}
+
 /** Whether the journal may hold deltas that the tip has not reached yet, and still may. */
 function mayExtend(generation: Generation): boolean {
   return generation.cut === null && generation.beyond > generation.tip.number;

@@ -16,9 +16,7 @@ export async function fewAtOnce<T, R>(
   let taken = 0;
   const worker = async (): Promise<void> => {
     try {
-      while (failures.length === 0) {
-        const next = await source.next();
-        if (next.done === true) return;
+      for (let next = await source.next(); next.done !== true && failures.length === 0; next = await source.next()) {
         const index = taken;
         taken += 1;
         results[index] = await work(next.value);

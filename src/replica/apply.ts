@@ -10,11 +10,13 @@
  */
 import type { DeltaHead } from '../delta/head.ts';
 import type { Delta } from '../delta/delta.ts';
+import { isFresh } from '../documents/volume.ts';
 import type { Generation, NamedSnapshot } from '../documents/volume.ts';
 import { LeewardError, isLeewardError } from '../kernel/errors.ts';
+import { fewAtOnce } from '../kernel/few-at-once.ts';
 import { fenceOf } from '../kernel/names.ts';
 import type { ReplicaProperties, ReplicaStore } from '../ports/replica-store.ts';
-import { VHD_FOOTER_BYTES, replicaDataBytes } from '../vhd/footer.ts';
+import { replicaBlobBytes, replicaDataBytes } from '../vhd/footer.ts';
 import { propertiesAfter } from './chain.ts';
 import { executePlan } from './plan/execute.ts';
 import type { PageRequest, ReadRange } from './plan/execute.ts';
@@ -51,7 +53,7 @@ export class Applier {
   /** Step 4, first half: makes the blob if this is the generation's first delta, and raises the fence. Idempotent. */
   async raiseFence(generation: Generation, { number, volumeBytes }: DeltaHead): Promise<number> {
     const fence = fenceOf({ epoch: generation.epoch, number });
-    if (isFresh(generation)) await this.#replicas.create(generation.replica, blobBytes(volumeBytes));
+    if (isFresh(generation)) await this.#replicas.create(generation.replica, replicaBlobBytes(volumeBytes));
     await this.#replicas.raiseSequenceNumber(generation.replica, fence);
     return fence;
   }
@@ -72,7 +74,7 @@ export class Applier {
       etags.push(etag);
     };
     const afterBytes = delta.head.volumeBytes;
-    const growth = isFresh(at.generation) ? 0 : blobBytes(afterBytes) - blobBytes(volumeBytes);
+    const growth = isFresh(at.generation) ? 0 : replicaBlobBytes(afterBytes) - replicaBlobBytes(volumeBytes);
     if (growth > 0) await this.#resize(at, afterBytes);
     const footer = footerRequest(delta.head, at);
     if (footer) await send(footer);
@@ -83,9 +85,9 @@ export class Applier {
     };
     const plan = planApply(runsOf(delta, at.generation), {
       ...this.#figures,
-      zerosFrom: isFresh(at.generation) ? 0 : growth > 0 ? blobBytes(volumeBytes) : Infinity,
+      zerosFrom: isFresh(at.generation) ? 0 : growth > 0 ? replicaBlobBytes(volumeBytes) : Infinity,
     });
-    await inParallel(executePlan(plan, delta.pieces(), read), send);
+    await fewAtOnce(WRITES_AT_ONCE, executePlan(plan, delta.pieces(), read), send);
     return etags.length === 1 ? etags[0] : undefined;
   }
 
@@ -121,7 +123,7 @@ export class Applier {
    * fence: any write, resize or raise since then, by whomever, makes it miss, however late it lands.
    */
   async #resize(at: WriteTarget, volumeBytes: number): Promise<void> {
-    const sizeBytes = blobBytes(volumeBytes);
+    const sizeBytes = replicaBlobBytes(volumeBytes);
     for (let tries = 1; ; tries += 1) {
       const now = await this.#look(at);
       if (now.sizeBytes === sizeBytes) return;
@@ -149,15 +151,6 @@ interface WriteTarget {
   readonly fence: number;
 }
 
-/** Whether the generation's blob is to be made, and is zeros: nothing was ever applied, and it begins from no base. */
-function isFresh({ applied, base }: Generation): boolean {
-  return applied.number === 0 && base === undefined;
-}
-
-function blobBytes(volumeBytes: number): number {
-  return replicaDataBytes(volumeBytes) + VHD_FOOTER_BYTES;
-}
-
 /** The footer, where the delta makes another one due: it is the first, or changes the size or the identity. */
 function footerRequest(head: DeltaHead, { volume, generation }: WriteTarget): PageRequest | undefined {
   const dataBytes = replicaDataBytes(head.volumeBytes);
@@ -181,26 +174,4 @@ function* runsOfExtents(extents: Delta['extents']): Generator<Run> {
   for (const { kind, offset, lengthBytes } of extents) {
     yield { kind: kind === 'zeros' ? 'zeros' : 'literal', offset, lengthBytes };
   }
-}
-
-/** Sends all requests, {@link WRITES_AT_ONCE} at a time. After a failure nothing new begins and what runs is awaited. */
-async function inParallel(
-  requests: AsyncGenerator<PageRequest, void>,
-  send: (request: PageRequest) => Promise<void>,
-): Promise<void> {
-  let failed = false;
-  const work = async (): Promise<void> => {
-    try {
-      for (let next = await requests.next(); !failed && next.done !== true; next = await requests.next()) {
-        await send(next.value);
-      }
-    } catch (error) {
-      failed = true;
-      throw error;
-    }
-  };
-  const results = await Promise.allSettled(Array.from({ length: WRITES_AT_ONCE }, work));
-  await requests.return();
-  const failure = results.find((result) => result.status === 'rejected');
-  if (failure) throw failure.reason;
 }

@@ -10,9 +10,10 @@ import { openDelta } from '../delta/delta.ts';
 import type { Delta } from '../delta/delta.ts';
 import type { OutsideReference } from '../delta/extents.ts';
 import { DELTA_LIMITS } from '../delta/limits.ts';
-import { literalsOf } from '../delta/literals.ts';
+import { literalsAt } from '../delta/literals.ts';
 import { rehydrate } from '../delta/rehydrate.ts';
 import type { EncodedDelta } from '../delta/write.ts';
+import { isFresh } from '../documents/volume.ts';
 import type { Generation } from '../documents/volume.ts';
 import { LeewardError } from '../kernel/errors.ts';
 import { KIB } from '../kernel/units.ts';
@@ -97,8 +98,7 @@ async function readRange(
   generation: Generation,
   at: { offset: number; lengthBytes: number },
 ): Promise<Uint8Array> {
-  // Before its first delta a generation has no blob, and its volume is zeros.
-  if (generation.applied.number === 0 && !generation.base) return new Uint8Array(at.lengthBytes);
+  if (isFresh(generation)) return new Uint8Array(at.lengthBytes);
   return replicas.read(generation.replica, at);
 }
 
@@ -110,22 +110,10 @@ async function readSource(
 ): Promise<void> {
   const bytes = await entries.read(place, DELTA_LIMITS.encodedBytesMax);
   if (!bytes) return unresolvable(`the journal has no "${place.blob}"`);
-  let open = references
-    .map((reference) => ({ reference, bytes: new Uint8Array(reference.lengthBytes) }))
-    .sort((a, b) => a.reference.at - b.reference.at);
-  for (const { reference, bytes: room } of open) content.set(reference.index, room);
-  for (const literal of literalsOf(openDelta(bytes))) {
-    const literalEnd = literal.at + literal.bytes.length;
-    for (const { reference, bytes: room } of open) {
-      if (reference.at >= literalEnd) break;
-      const start = Math.max(reference.at, literal.at);
-      const stop = Math.min(reference.at + room.length, literalEnd);
-      room.set(literal.bytes.subarray(start - literal.at, stop - literal.at), start - reference.at);
-    }
-    open = open.filter(({ reference, bytes: room }) => reference.at + room.length > literalEnd);
+  for (const [index, found] of literalsAt(openDelta(bytes), references).entries()) {
+    const reference = references[index];
+    if (reference) content.set(reference.index, found);
   }
-  const [beyond] = open;
-  if (beyond) unresolvable(`"${place.blob}" has no ${beyond.bytes.length} literal bytes at ${beyond.reference.at}`);
 }
 
 function bySource(references: readonly OutsideReference[]): Map<string, OutsideReference[]> {
