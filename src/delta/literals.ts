@@ -11,24 +11,10 @@ import { refuse } from './problem.ts';
 /** What of a delta has the frames. */
 type Framed = Pick<Delta, 'bytes' | 'frames' | 'head'>;
 
-/** A frame's raw bytes, with their position in the literal bytes. */
-export interface LiteralBytes {
-  readonly at: number;
-  readonly bytes: Uint8Array;
-}
-
 /** A range of literal bytes. */
 export interface LiteralRange {
   readonly at: number;
   readonly lengthBytes: number;
-}
-
-/**
- * Walks the literal bytes frame by frame; `bytes` are valid until the next step only. Throws DELTA_INVALID at a frame that
- * is damaged.
- */
-export function* literalsOf(delta: Framed): Generator<LiteralBytes, void> {
-  for (const frame of delta.frames) yield { at: frame.literalAt, bytes: unpackFrame(delta.bytes, frame) };
 }
 
 /**

@@ -7,7 +7,7 @@ import { checkDelta, checkSent, openDelta } from '../../src/delta/delta.ts';
 import type { Delta, DeltaPiece } from '../../src/delta/delta.ts';
 import type { OutsideReference } from '../../src/delta/extents.ts';
 import { DELTA_LIMITS } from '../../src/delta/limits.ts';
-import { literalsAt, literalsOf } from '../../src/delta/literals.ts';
+import { literalsAt } from '../../src/delta/literals.ts';
 import { rehydrate } from '../../src/delta/rehydrate.ts';
 import { DeltaWriter, encodeDelta } from '../../src/delta/write.ts';
 import type { DeltaStart, EncodedDelta } from '../../src/delta/write.ts';
@@ -181,7 +181,7 @@ test('own references point anywhere into the literal bytes, over frames and exte
   );
 });
 
-test('literal bytes are given by frame and by range', () => {
+test('literal bytes are given by range, whatever frames they lie in', () => {
   const literal = noise(40 * 512, 'ranges');
   const frames = [7, 1, 20, 12].map((pages, index) => {
     const start = [0, 7, 8, 28][index] ?? 0;
@@ -189,11 +189,6 @@ test('literal bytes are given by frame and by range', () => {
     return index % 2 === 0 ? zstdFrame(raw) : rawFrame(raw);
   });
   const delta = openDelta(craft({ frames, extents: [{ offset: 0, length: literal.length, kind: 0 }] }));
-  assert.deepEqual(Buffer.concat([...literalsOf(delta)].map(({ bytes }) => Buffer.from(bytes))), literal);
-  assert.deepEqual(
-    [...literalsOf(delta)].map(({ at }) => at),
-    [0, 7 * 512, 8 * 512, 28 * 512],
-  );
   const ranges = fc.array(
     fc.tuple(fc.nat(40), fc.nat(40)).map(([one, other]) => ({
       at: Math.min(one, other) * 512,

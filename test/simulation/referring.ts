@@ -3,7 +3,7 @@
  * put by any site, and now and then a lie or a name of nothing.
  */
 import { openDelta } from '../../src/delta/delta.ts';
-import { literalsOf } from '../../src/delta/literals.ts';
+import { literalsAt } from '../../src/delta/literals.ts';
 import { PAGE_BYTES } from '../../src/kernel/units.ts';
 import type { Reference, SiteDelta, SiteFixture } from '../support/site-fixture.ts';
 import type { SeededRandom } from './random.ts';
@@ -28,9 +28,9 @@ export class Sources {
 
   /** An entry was put, and holds the whole delta. */
   note(entry: string, delta: SiteDelta): void {
-    const parts = [...literalsOf(openDelta(delta.bytes))].map(({ bytes }) => bytes.slice());
-    const bytes = Buffer.concat(parts);
-    if (bytes.length > 0) this.#sources.push({ entry, bytes });
+    const opened = openDelta(delta.bytes);
+    const [bytes] = literalsAt(opened, [{ at: 0, lengthBytes: opened.head.literalBytes }]);
+    if (bytes && bytes.length > 0) this.#sources.push({ entry, bytes });
   }
 
   /**

@@ -8,6 +8,7 @@ import { PAGE_BYTES } from '../../kernel/units.ts';
 import type { ContentBlocks } from '../../ports/content-index.ts';
 import type { SiteStore } from '../../ports/site-store.ts';
 import { BLOCK_BYTES, BLOCK_HASH_BYTES, blockHashes } from '../../ranges/blocks.ts';
+import { readHashes } from '../block-index.ts';
 
 /** Pages of a block. */
 export const BLOCK_PAGES = BLOCK_BYTES / PAGE_BYTES;
@@ -37,19 +38,19 @@ export async function blocksOf(delta: Delta, log: NewestState): Promise<DeltaBlo
   const { blockNumbers, pages } = placesOf(delta);
   const hashes =
     log.literalHashes(delta.head.digest)?.subarray(0, blockNumbers.length * BLOCK_HASH_BYTES) ??
-    (await log.atNewest(delta.head.digest, async (index) => readHashes(index, blockNumbers))) ??
+    (await log.atNewest(delta.head.digest, async (index) => hashesOfBlocks(index, blockNumbers))) ??
     computeHashes(delta, pages);
   return withoutZeros({ blockNumbers, pages, hashes });
 }
 
 /** The entries of the block index of these blocks, in ascending order. */
-export async function readHashes(index: BlockIndex, blockNumbers: ArrayLike<number>): Promise<Uint8Array> {
+export async function hashesOfBlocks(index: BlockIndex, blockNumbers: ArrayLike<number>): Promise<Uint8Array> {
   const hashes = new Uint8Array(blockNumbers.length * BLOCK_HASH_BYTES);
   for (let from = 0; from < blockNumbers.length;) {
     const first = blockNumbers[from] ?? 0;
     let to = from + 1;
     while (to < blockNumbers.length && blockNumbers[to] === first + to - from) to += 1;
-    await index.readIndex(first * BLOCK_HASH_BYTES, hashes.subarray(from * BLOCK_HASH_BYTES, to * BLOCK_HASH_BYTES));
+    await readHashes(index, first * BLOCK_BYTES, hashes.subarray(from * BLOCK_HASH_BYTES, to * BLOCK_HASH_BYTES));
     from = to;
   }
   return hashes;

@@ -18,7 +18,7 @@ import { journalEntry } from '../../kernel/names.ts';
 import type { DeltaForm, JournalEntryName } from '../../kernel/names.ts';
 import type { ContentEntry, ContentIndex } from '../../ports/content-index.ts';
 import { BLOCK_BYTES } from '../../ranges/blocks.ts';
-import { blocksOf, hashAt, readHashes, selectBlocks } from './blocks.ts';
+import { blocksOf, hashAt, hashesOfBlocks, selectBlocks } from './blocks.ts';
 import type { DeltaBlocks, NewestState } from './blocks.ts';
 import { blockBytesOf, choose, priorRuns } from './choice.ts';
 import { hooksOf, match } from './matches.ts';
@@ -171,7 +171,7 @@ export class Deduplication {
     if (runs.length === 0) return sure;
     await this.#options.log.atNewest(delta.head.digest, async (index) => {
       for (const { from, to } of runs) {
-        const hashes = await readHashes(index, open.subarray(from, to));
+        const hashes = await hashesOfBlocks(index, open.subarray(from, to));
         for (let at = from; at < to; at += 1) {
           const isThere = Buffer.compare(hashAt(hashes, at - from), hashAt(blocks.hashes, at)) === 0;
           if (isThere) sure[at] = open[at] ?? -1;
