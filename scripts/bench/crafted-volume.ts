@@ -7,7 +7,7 @@ import type { DeltaPiece } from '../../src/delta/delta.ts';
 import { parseVolume } from '../../src/kernel/ids.ts';
 import { QUEUES, journalContainer } from '../../src/kernel/names.ts';
 import { readStorageConnection } from '../../src/local/stack/stack.ts';
-import { signingKey } from '../../src/site/access.ts';
+import { signingKey } from '../../src/site/send/access.ts';
 import { register } from '../../test/support/integration/live-site.ts';
 import type { LiveStack } from '../../test/support/integration/live-stack.ts';
 import { DeltaChain } from './delta-chain.ts';

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openSite } from '../../src/app/site.ts';
 import type { OpenSite } from '../../src/app/site.ts';
-import { withVolume } from '../../src/site/access.ts';
+import { withVolume } from '../../src/site/send/access.ts';
 import { KIB, MIB } from '../../src/kernel/units.ts';
 import { Chance } from '../../test/support/integration/chance.ts';
 import { register } from '../../test/support/integration/live-site.ts';
@@ -26,7 +26,7 @@ const SITES = 5;
 const SNAPSHOTS_KEPT = 2;
 const VOLUME_BYTES = 8 * MIB;
 const PAGE_BYTES = 4 * KIB;
-/** Longer than the functions remember a site's document (src/replica/site-keys.ts). */
+/** Longer than the functions remember a site's document (src/replica/intake/site-keys.ts). */
 const QUIET_MS = 31_000;
 
 export const perDelta: Benchmark = {

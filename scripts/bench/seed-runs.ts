@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { ByteRange } from '../../src/kernel/byte-range.ts';
 import { journalContainer } from '../../src/kernel/names.ts';
 import { parseVolume } from '../../src/kernel/ids.ts';
-import { serializeSiteAccess, withVolume } from '../../src/site/access.ts';
+import { serializeSiteAccess, withVolume } from '../../src/site/send/access.ts';
 import { writePrivateFile } from '../../src/system/private-file.ts';
 import { register } from '../../test/support/integration/live-site.ts';
 import type { BenchContext } from './benchmark.ts';

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { openSite } from '../../src/app/site.ts';
 import { MIB } from '../../src/kernel/units.ts';
-import { parseSiteAccess } from '../../src/site/access.ts';
+import { parseSiteAccess } from '../../src/site/send/access.ts';
 import { readPrivateFile } from '../../src/system/private-file.ts';
 import { intercept } from '../../test/support/memory/intercept.ts';
 import { partArgument, partResult, spending } from './part.ts';

@@ -14,7 +14,7 @@ import { openSite } from '../../src/app/site.ts';
 import { LeewardError } from '../../src/kernel/errors.ts';
 import { MIB } from '../../src/kernel/units.ts';
 import { findTool } from '../../src/local/machines/tools.ts';
-import { withVolume } from '../../src/site/access.ts';
+import { withVolume } from '../../src/site/send/access.ts';
 import { register } from '../../test/support/integration/live-site.ts';
 import { intercept } from '../../test/support/memory/intercept.ts';
 import type { BenchContext, Benchmark } from './benchmark.ts';

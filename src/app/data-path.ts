@@ -1,9 +1,9 @@
 /** The data path put together: what the ingest functions and the sweep call. */
-import { Chores } from '../replica/chores.ts';
-import { ReplicaEngine } from '../replica/engine.ts';
-import { Ingest } from '../replica/ingest.ts';
-import { SiteKeys } from '../replica/site-keys.ts';
-import { Sweep } from '../replica/sweep.ts';
+import { Chores } from '../replica/rounds/chores.ts';
+import { ReplicaEngine } from '../replica/apply/engine.ts';
+import { Ingest } from '../replica/intake/ingest.ts';
+import { SiteKeys } from '../replica/intake/site-keys.ts';
+import { Sweep } from '../replica/rounds/sweep.ts';
 import { deltaLimits } from './settings.ts';
 import type { Settings } from './settings.ts';
 import type { Storage } from './storage.ts';

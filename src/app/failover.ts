@@ -8,7 +8,7 @@ import { receiveOrder } from '../failover/orders.ts';
 import type { OrderOutcome } from '../failover/orders.ts';
 import { isLeewardError } from '../kernel/errors.ts';
 import { QUEUES } from '../kernel/names.ts';
-import { setAside } from '../replica/aside.ts';
+import { setAside } from '../replica/intake/aside.ts';
 import { FetchHttp } from '../system/http.ts';
 import type { App } from './app.ts';
 import type { Settings } from './settings.ts';

@@ -1,9 +1,9 @@
 /** Who judges what lies in which poison queue. */
 import { isSoundOrder } from '../failover/orders.ts';
 import { QUEUES } from '../kernel/names.ts';
-import { setAside } from '../replica/aside.ts';
-import type { Ingest } from '../replica/ingest.ts';
-import type { JudgedQueue } from '../replica/poison.ts';
+import { setAside } from '../replica/intake/aside.ts';
+import type { Ingest } from '../replica/intake/ingest.ts';
+import type { JudgedQueue } from '../replica/rounds/poison.ts';
 import type { Storage } from './storage.ts';
 
 /** Every queue that a function listens on. */

@@ -1,8 +1,8 @@
 /** A site put together on this machine: its agent and a replicator for each of its volumes. */
 import { join } from 'node:path';
-import { SiteAgent } from '../site/agent.ts';
-import { signingKey } from '../site/access.ts';
-import type { SiteAccess } from '../site/access.ts';
+import { SiteAgent } from '../site/send/agent.ts';
+import { signingKey } from '../site/send/access.ts';
+import type { SiteAccess } from '../site/send/access.ts';
 import { Replicator } from '../site/replicator.ts';
 import type { ReplicatorOptions } from '../site/replicator.ts';
 import { parseVolume } from '../kernel/ids.ts';

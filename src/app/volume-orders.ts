@@ -10,7 +10,7 @@ import type { Documents } from '../documents/store.ts';
 import { LeewardError } from '../kernel/errors.ts';
 import type { VolumeRef } from '../kernel/ids.ts';
 import { documents as names } from '../kernel/names.ts';
-import { newestPoint, orderReseed } from '../replica/generations.ts';
+import { newestPoint, orderReseed } from '../replica/generation/generations.ts';
 
 /** Asks the site for a range list, to be compared with the point of its next marker. Errors: NOT_FOUND, REFUSED. */
 export async function orderVerification(documents: Documents, volume: VolumeRef): Promise<VolumeDocument> {

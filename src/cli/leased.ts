@@ -7,8 +7,8 @@
 import type { OpenSite } from '../app/site.ts';
 import { LeewardError } from '../kernel/errors.ts';
 import { groupId, parseVolume } from '../kernel/ids.ts';
-import { LeaseHolder } from '../site/lease.ts';
-import { LeasedApplication } from '../site/leased-application.ts';
+import { LeaseHolder } from '../site/lease/lease.ts';
+import { LeasedApplication } from '../site/lease/leased-application.ts';
 import { ChildApplication } from '../system/child-application.ts';
 import { SystemRandom } from '../system/random.ts';
 import type { Output } from './output.ts';

@@ -4,7 +4,7 @@ import { registerVolume } from '../app/register.ts';
 import { groupId, volumeId } from '../kernel/ids.ts';
 import { MIB } from '../kernel/units.ts';
 import { MACHINE_PORT } from '../local/machines/machine-runner.ts';
-import { newSiteAccess, serializeSiteAccess, withVolume } from '../site/access.ts';
+import { newSiteAccess, serializeSiteAccess, withVolume } from '../site/send/access.ts';
 import { makeFolder } from '../system/durable-file.ts';
 import { writePrivateFile } from '../system/private-file.ts';
 import { Site } from './site.ts';

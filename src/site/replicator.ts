@@ -19,17 +19,17 @@ import type { ContentIndex } from '../ports/content-index.ts';
 import type { SiteStore } from '../ports/site-store.ts';
 import type { VolumeSource } from '../ports/volume-source.ts';
 import type { Heartbeat, VolumeAnswer } from '../protocol/heartbeat.ts';
-import type { AgentPart, SiteAgent } from './agent.ts';
+import type { AgentPart, SiteAgent } from './send/agent.ts';
 import { Deduplication } from './dedup/deduplication.ts';
-import { Base } from './base.ts';
-import { DeltaSender } from './delta-sender.ts';
-import { runInterval } from './interval.ts';
-import type { IntervalReport } from './interval.ts';
-import { failureOf } from './outage.ts';
-import type { SaidProperties } from './properties.ts';
-import { sendRangeList } from './range-lists.ts';
-import type { ReplicationState } from './replication-state.ts';
-import { VolumeLog } from './volume-log.ts';
+import { Base } from './base/base.ts';
+import { DeltaSender } from './send/delta-sender.ts';
+import { runInterval } from './chain/interval.ts';
+import type { IntervalReport } from './chain/interval.ts';
+import { failureOf } from './send/outage.ts';
+import type { SaidProperties } from './chain/properties.ts';
+import { sendRangeList } from './send/range-lists.ts';
+import type { ReplicationState } from './chain/replication-state.ts';
+import { VolumeLog } from './chain/volume-log.ts';
 
 export interface ReplicatorOptions {
   /** tenant/site/group/volume */

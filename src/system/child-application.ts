@@ -3,7 +3,7 @@
  * asks to end and SIGKILL ends.
  *
  * Invariant: `gone` resolves only after the rest of the group, too, was sent SIGKILL. The group outlives this process
- * if nobody stops it: a lease holder that dies does not stop its application (src/site/leased-application.ts).
+ * if nobody stops it: a lease holder that dies does not stop its application (src/site/lease/leased-application.ts).
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';

@@ -19,7 +19,7 @@ import { UPLOAD_BLOB } from '../../src/kernel/names.ts';
 import type { BlobPlace } from '../../src/kernel/places.ts';
 import { MIB } from '../../src/kernel/units.ts';
 import { RANGE_BYTES } from '../../src/ranges/blocks.ts';
-import { orderReseed } from '../../src/replica/generations.ts';
+import { orderReseed } from '../../src/replica/generation/generations.ts';
 import { SystemClock } from '../../src/system/clock.ts';
 import { Worker } from '../support/data-path.ts';
 import { startAzurite } from '../support/azurite.ts';

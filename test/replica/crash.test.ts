@@ -11,7 +11,7 @@ import { offerProblem, replicaProblem } from '../support/replica-check.ts';
 import { SiteFixture } from '../support/site-fixture.ts';
 import type { Reference } from '../support/site-fixture.ts';
 import { MIB, PAGE_BYTES } from '../../src/kernel/units.ts';
-import type { Figures } from '../../src/replica/apply.ts';
+import type { Figures } from '../../src/replica/apply/apply.ts';
 import { PAGE_BLOB_COSTS } from '../../src/replica/plan/cost.ts';
 import { sound } from './start.ts';
 

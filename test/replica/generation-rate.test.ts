@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { replicaBlob } from '../../src/kernel/names.ts';
-import { heedWord } from '../../src/replica/site-word.ts';
-import { runUpkeep } from '../../src/replica/upkeep.ts';
+import { heedWord } from '../../src/replica/intake/site-word.ts';
+import { runUpkeep } from '../../src/replica/rounds/upkeep.ts';
 import { start } from './start.ts';
 
 test('three hours of heartbeats that want another generation leave a few copies of the volume', async () => {

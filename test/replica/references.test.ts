@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { GIB, KIB, MIB, PAGE_BYTES } from '../../src/kernel/units.ts';
 import { journalContainer } from '../../src/kernel/names.ts';
-import { runUpkeep } from '../../src/replica/upkeep.ts';
+import { runUpkeep } from '../../src/replica/rounds/upkeep.ts';
 import { MemoryStorage } from '../support/data-path.ts';
 import type { Worker } from '../support/data-path.ts';
 import { SiteFixture } from '../support/site-fixture.ts';

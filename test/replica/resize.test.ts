@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import type { DeltaPiece } from '../../src/delta/delta.ts';
 import { KIB, MIB, PAGE_BYTES } from '../../src/kernel/units.ts';
 import type { Run } from '../../src/replica/plan/segments.ts';
-import { withZeros, zerosOfResize } from '../../src/replica/reshape.ts';
+import { withZeros, zerosOfResize } from '../../src/replica/apply/reshape.ts';
 import { describeFooter, replicaDataBytes } from '../../src/vhd/footer.ts';
 import { sound, start } from './start.ts';
 

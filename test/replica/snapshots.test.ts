@@ -1,7 +1,7 @@
 /** A snapshot that nobody named does not exist, and only it is ever deleted, whatever happens meanwhile. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { removeUnnamedSnapshots } from '../../src/replica/snapshots.ts';
+import { removeUnnamedSnapshots } from '../../src/replica/apply/snapshots.ts';
 import type { MemoryStorage } from '../support/data-path.ts';
 import type { SiteFixture } from '../support/site-fixture.ts';
 import { sound, start } from './start.ts';

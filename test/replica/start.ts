@@ -1,7 +1,7 @@
 /** The beginning and the end of a test of the data path. */
 import assert from 'node:assert/strict';
 import { hasWork } from '../../src/documents/volume.ts';
-import type { IngestOutcome } from '../../src/replica/ingest.ts';
+import type { IngestOutcome } from '../../src/replica/intake/ingest.ts';
 import { MemoryStorage } from '../support/data-path.ts';
 import type { Worker, WorkerOptions } from '../support/data-path.ts';
 import { offerProblem, replicaProblem } from '../support/replica-check.ts';

@@ -4,7 +4,7 @@ import { suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Documents } from '../../src/documents/store.ts';
 import { currentGeneration, volumeKind } from '../../src/documents/volume.ts';
-import type { Figures } from '../../src/replica/apply.ts';
+import type { Figures } from '../../src/replica/apply/apply.ts';
 import { PAGE_BLOB_LIMITS } from '../../src/replica/plan/cost.ts';
 import { SystemClock } from '../../src/system/clock.ts';
 import { Worker } from '../support/data-path.ts';

@@ -9,7 +9,7 @@ import { CURRENT_VERSION } from '../../src/kernel/versions.ts';
 import { MIB } from '../../src/kernel/units.ts';
 import { sign } from '../../src/protocol/signed.ts';
 import { RANGE_BYTES } from '../../src/ranges/blocks.ts';
-import { heed } from '../../src/replica/site-word.ts';
+import { heed } from '../../src/replica/intake/site-word.ts';
 import { MemoryStorage } from '../support/data-path.ts';
 import type { Worker } from '../support/data-path.ts';
 import { makeList, putList } from '../support/range-lists.ts';

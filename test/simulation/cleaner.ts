@@ -3,7 +3,7 @@ import { Documents } from '../../src/documents/store.ts';
 import { currentGeneration, volumeKind } from '../../src/documents/volume.ts';
 import type { VolumeRef } from '../../src/kernel/ids.ts';
 import { documents as names } from '../../src/kernel/names.ts';
-import { removeUnnamedSnapshots } from '../../src/replica/snapshots.ts';
+import { removeUnnamedSnapshots } from '../../src/replica/apply/snapshots.ts';
 import type { StoragePorts } from '../support/data-path.ts';
 
 export type Cleaner = (ports: StoragePorts, volume: VolumeRef) => Promise<void>;

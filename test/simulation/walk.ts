@@ -1,5 +1,5 @@
 /**
- * A seeded walk over the chain's transitions alone (src/replica/chain.ts): writers that fork, deltas that arrive in any
+ * A seeded walk over the chain's transitions alone (src/replica/chain/chain.ts): writers that fork, deltas that arrive in any
  * order, terms that end and begin, and no storage at all.
  *
  * It is there for two simplifications that no wrapper around a port can bring about. A digest without history is made by
@@ -16,7 +16,7 @@ import { Documents } from '../../src/documents/store.ts';
 import { currentGeneration, volumeKind, withGeneration } from '../../src/documents/volume.ts';
 import type { VolumeDocument } from '../../src/documents/volume.ts';
 import { NO_DIGEST, sha256Hex } from '../../src/kernel/hash.ts';
-import { advanceTip, endTerm, finishClaim, positionOf, takeClaim } from '../../src/replica/chain.ts';
+import { advanceTip, endTerm, finishClaim, positionOf, takeClaim } from '../../src/replica/chain/chain.ts';
 import { MemoryState } from '../support/memory/state.ts';
 import { SiteFixture } from '../support/site-fixture.ts';
 import { SeededRandom } from './random.ts';

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { newSiteAccess, parseSiteAccess, serializeSiteAccess, signingKey, withVolume } from '../../src/site/access.ts';
+import {
+  newSiteAccess,
+  parseSiteAccess,
+  serializeSiteAccess,
+  signingKey,
+  withVolume,
+} from '../../src/site/send/access.ts';
 import { describeError } from '../../src/kernel/errors.ts';
 import { SiteFixture } from '../support/site-fixture.ts';
 

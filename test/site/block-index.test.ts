@@ -5,8 +5,8 @@ import { encodeDelta } from '../../src/delta/write.ts';
 import { NO_DIGEST } from '../../src/kernel/hash.ts';
 import { KIB, MIB } from '../../src/kernel/units.ts';
 import { BLOCK_HASH_BYTES } from '../../src/ranges/blocks.ts';
-import { bringInStep, findChanges, runsOf } from '../../src/site/block-index.ts';
-import type { BlockRun } from '../../src/site/block-index.ts';
+import { bringInStep, findChanges, runsOf } from '../../src/site/chain/block-index.ts';
+import type { BlockRun } from '../../src/site/chain/block-index.ts';
 import type { DeltaPiece } from '../../src/delta/delta.ts';
 import { MemorySiteStore } from '../support/memory/site-store.ts';
 

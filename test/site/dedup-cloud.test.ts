@@ -6,7 +6,7 @@ import { currentGeneration } from '../../src/documents/volume.ts';
 import { LeewardError } from '../../src/kernel/errors.ts';
 import { KIB, MIB } from '../../src/kernel/units.ts';
 import { parseJournalEntry } from '../../src/kernel/names.ts';
-import { SiteAgent } from '../../src/site/agent.ts';
+import { SiteAgent } from '../../src/site/send/agent.ts';
 import { Replicator } from '../../src/site/replicator.ts';
 import { assertSameBytes } from '../support/bytes.ts';
 import { MemoryCloud } from '../support/memory-cloud.ts';

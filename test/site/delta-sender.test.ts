@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { DeltaSender } from '../../src/site/delta-sender.ts';
+import { DeltaSender } from '../../src/site/send/delta-sender.ts';
 import { ManualClock } from '../support/memory/clock.ts';
 import { SiteFixture } from '../support/site-fixture.ts';
 

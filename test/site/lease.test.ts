@@ -5,7 +5,7 @@ import { leaseRequestSchema } from '../../src/protocol/lease.ts';
 import { readPayload } from '../../src/protocol/signed.ts';
 import { LeewardError } from '../../src/kernel/errors.ts';
 import type { SignedMessage } from '../../src/protocol/signed.ts';
-import { LeaseHolder, answered, asked, isHeld, noLease } from '../../src/site/lease.ts';
+import { LeaseHolder, answered, asked, isHeld, noLease } from '../../src/site/lease/lease.ts';
 import { SystemRandom } from '../../src/system/random.ts';
 import { CURRENT_VERSION } from '../../src/kernel/versions.ts';
 import { ManualClock } from '../support/memory/clock.ts';

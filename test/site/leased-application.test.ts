@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Application } from '../../src/ports/application.ts';
-import { LeasedApplication } from '../../src/site/leased-application.ts';
-import type { LeasedEvent } from '../../src/site/leased-application.ts';
-import { noLease } from '../../src/site/lease.ts';
-import type { LeaseState } from '../../src/site/lease.ts';
+import { LeasedApplication } from '../../src/site/lease/leased-application.ts';
+import type { LeasedEvent } from '../../src/site/lease/leased-application.ts';
+import { noLease } from '../../src/site/lease/lease.ts';
+import type { LeaseState } from '../../src/site/lease/lease.ts';
 import { ManualClock } from '../support/memory/clock.ts';
 
 /** An application that takes its time to stop, on the test's clock. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readProperties } from '../../src/delta/properties.ts';
 import { KIB } from '../../src/kernel/units.ts';
-import { propertiesText } from '../../src/site/properties.ts';
+import { propertiesText } from '../../src/site/chain/properties.ts';
 import { MemorySite } from '../support/memory-site.ts';
 import { ModelCloud } from '../support/model-cloud.ts';
 

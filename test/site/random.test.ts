@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { LeewardError } from '../../src/kernel/errors.ts';
 import { KIB, MIB } from '../../src/kernel/units.ts';
 import type { SiteStore } from '../../src/ports/site-store.ts';
-import type { SiteAgent } from '../../src/site/agent.ts';
+import type { SiteAgent } from '../../src/site/send/agent.ts';
 import type { Replicator } from '../../src/site/replicator.ts';
 import { SeededRandom } from '../simulation/random.ts';
 import { assertSameBytes } from '../support/bytes.ts';

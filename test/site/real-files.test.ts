@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { MIB } from '../../src/kernel/units.ts';
-import { SiteAgent } from '../../src/site/agent.ts';
+import { SiteAgent } from '../../src/site/send/agent.ts';
 import { Replicator } from '../../src/site/replicator.ts';
 import { openSiteStore } from '../../src/system/site-store.ts';
 import { SystemRandom } from '../../src/system/random.ts';

@@ -11,7 +11,7 @@ import { envelopeSchema } from '../../src/protocol/envelope.ts';
 import { heartbeatSchema } from '../../src/protocol/heartbeat.ts';
 import { readPayload, signedMessageSchema } from '../../src/protocol/signed.ts';
 import { BLOCK_BYTES } from '../../src/ranges/blocks.ts';
-import { endTerm } from '../../src/replica/chain.ts';
+import { endTerm } from '../../src/replica/chain/chain.ts';
 import { assertSameBytes } from '../support/bytes.ts';
 import { MemoryCloud } from '../support/memory-cloud.ts';
 import { MemorySite } from '../support/memory-site.ts';

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { volumeKind } from '../../src/documents/volume.ts';
 import { QUEUES } from '../../src/kernel/names.ts';
 import { MIB } from '../../src/kernel/units.ts';
-import { endTerm } from '../../src/replica/chain.ts';
+import { endTerm } from '../../src/replica/chain/chain.ts';
 import { MemoryCloud } from '../support/memory-cloud.ts';
 import { MemorySite } from '../support/memory-site.ts';
 

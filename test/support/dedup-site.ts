@@ -18,7 +18,7 @@ import { journalEntry } from '../../src/kernel/names.ts';
 import type { DeltaForm } from '../../src/kernel/names.ts';
 import type { ContentIndex } from '../../src/ports/content-index.ts';
 import { Deduplication } from '../../src/site/dedup/deduplication.ts';
-import { VolumeLog } from '../../src/site/volume-log.ts';
+import { VolumeLog } from '../../src/site/chain/volume-log.ts';
 import { assertSameBytes } from './bytes.ts';
 import { ManualClock } from './memory/clock.ts';
 import { MemoryContentIndex } from './memory/content-index.ts';

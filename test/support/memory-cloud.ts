@@ -9,7 +9,7 @@ import { receiveHeartbeat } from '../../src/health/heartbeat.ts';
 import { renewLeases } from '../../src/health/lease.ts';
 import { LeewardError } from '../../src/kernel/errors.ts';
 import { QUEUES, journalContainer } from '../../src/kernel/names.ts';
-import { heedWord } from '../../src/replica/site-word.ts';
+import { heedWord } from '../../src/replica/intake/site-word.ts';
 import type { CloudLink } from '../../src/ports/cloud-link.ts';
 import { currentGeneration } from '../../src/documents/volume.ts';
 import type { HeartbeatAnswer } from '../../src/protocol/heartbeat.ts';

@@ -2,7 +2,7 @@
 import { LeewardError } from '../../src/kernel/errors.ts';
 import type { SiteStore } from '../../src/ports/site-store.ts';
 import type { VolumeProperties, VolumeSource } from '../../src/ports/volume-source.ts';
-import { SiteAgent } from '../../src/site/agent.ts';
+import { SiteAgent } from '../../src/site/send/agent.ts';
 import { Replicator } from '../../src/site/replicator.ts';
 import type { ReplicatorOptions } from '../../src/site/replicator.ts';
 import type { CloudLink } from '../../src/ports/cloud-link.ts';

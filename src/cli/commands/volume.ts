@@ -11,8 +11,8 @@ import { LeewardError, describeError, isLeewardError } from '../../kernel/errors
 import { parseVolume, volumeId } from '../../kernel/ids.ts';
 import { documents as names } from '../../kernel/names.ts';
 import { PAGE_BYTES, roundUp } from '../../kernel/units.ts';
-import { newSiteAccess, serializeSiteAccess, withVolume } from '../../site/access.ts';
-import type { SiteAccess } from '../../site/access.ts';
+import { newSiteAccess, serializeSiteAccess, withVolume } from '../../site/send/access.ts';
+import type { SiteAccess } from '../../site/send/access.ts';
 import { makeFolder } from '../../system/durable-file.ts';
 import { writePrivateFile } from '../../system/private-file.ts';
 import { openVolumeSource } from '../../system/volume-source.ts';

@@ -8,7 +8,7 @@ import { PAGE_BYTES } from '../../kernel/units.ts';
 import type { ContentBlocks } from '../../ports/content-index.ts';
 import type { SiteStore } from '../../ports/site-store.ts';
 import { BLOCK_BYTES, BLOCK_HASH_BYTES, blockHashes } from '../../ranges/blocks.ts';
-import { readHashes } from '../block-index.ts';
+import { readHashes } from '../chain/block-index.ts';
 
 /** Pages of a block. */
 export const BLOCK_PAGES = BLOCK_BYTES / PAGE_BYTES;

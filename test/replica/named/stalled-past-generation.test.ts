@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { RANGE_BYTES } from '../../../src/ranges/blocks.ts';
-import { heedWord } from '../../../src/replica/site-word.ts';
+import { heedWord } from '../../../src/replica/intake/site-word.ts';
 import { baseDigestOf, putList } from '../../support/range-lists.ts';
 import { replicaProblem } from '../../support/replica-check.ts';
 import { SiteFixture } from '../../support/site-fixture.ts';

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { isLeewardError } from '../../../src/kernel/errors.ts';
 import type { CloudLink } from '../../../src/ports/cloud-link.ts';
-import { siteAccessSchema } from '../../../src/site/access.ts';
+import { siteAccessSchema } from '../../../src/site/send/access.ts';
 import { Chance } from './chance.ts';
 import { LiveSite } from './live-site.ts';
 import type { LiveVolume } from './live-site.ts';

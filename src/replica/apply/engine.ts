@@ -1,0 +1,385 @@
+/**
+ * The apply engine: brings a volume's replica to its tip, whoever began the work (docs/design.md, "How a delta is
+ * applied").
+ *
+ * Invariants: every step is one write under ETag or one request that can be repeated; what it meets half done it
+ * finishes, in the same way as the one who began; it holds nothing in memory that the state document and the journal
+ * do not say. The lock within the process and the courtesy towards a claim's holder only save work: without either
+ * the protocol is as safe.
+ */
+import { openDelta } from '../../delta/delta.ts';
+import type { DeltaLimits } from '../../delta/limits.ts';
+import { currentGeneration, hasWork, volumeKind } from '../../documents/volume.ts';
+import type { Claim, Generation, VolumeDocument } from '../../documents/volume.ts';
+import type { Documents, Held } from '../../documents/store.ts';
+import type { ChainPoint } from '../../kernel/chain-point.ts';
+import type { Clock } from '../../kernel/clock.ts';
+import { LeewardError, isLeewardError } from '../../kernel/errors.ts';
+import { volumeId } from '../../kernel/ids.ts';
+import type { VolumeRef } from '../../kernel/ids.ts';
+import { documents as names } from '../../kernel/names.ts';
+import type { DeltaForm } from '../../kernel/names.ts';
+import type { EntryStore } from '../../ports/entries.ts';
+import type { ReplicaStore } from '../../ports/replica-store.ts';
+import { Applier } from './apply.ts';
+import type { Figures } from './apply.ts';
+import {
+  advanceTip,
+  askFor,
+  endTerm,
+  finishClaim,
+  isUnresolvable,
+  isWanted,
+  noteFork,
+  positionOf,
+  takeClaim,
+} from '../chain/chain.ts';
+import { Journal } from '../chain/journal.ts';
+import type { KeptDelta } from '../chain/journal.ts';
+import { KeyedLock } from './keyed-lock.ts';
+import { resolve } from './resolve.ts';
+import { Slots } from './slots.ts';
+import { removeUnnamedSnapshots } from './snapshots.ts';
+import { Turn } from './turn.ts';
+
+export interface EnginePorts {
+  readonly documents: Documents;
+  readonly replicas: ReplicaStore;
+  readonly entries: EntryStore;
+  readonly clock: Clock;
+}
+
+export interface EngineOptions {
+  /** How long others leave a claim alone, in milliseconds. */
+  readonly claimMs: number;
+  /** How many recovery points a volume keeps. */
+  readonly snapshotsKept: number;
+  /** How long one call goes on before it leaves the rest to the next, in milliseconds. */
+  readonly budgetMs: number;
+  /** How many volumes are worked on at once in this process. */
+  readonly volumesAtOnce: number;
+  /** What the planner takes requests to cost; a standard page blob's figures by default. */
+  readonly figures?: Figures;
+  /** How large a delta may be that is taken in; the format's own limits by default. */
+  readonly limits?: DeltaLimits;
+}
+
+/** How far {@link ReplicaEngine.advance} came; 'not-taken' when what was offered did not come next any more. */
+export type Progress = 'caught-up' | 'more' | 'not-taken';
+
+/** How long to wait before a courtesy to another worker's claim is reconsidered. */
+const COURTESY_MS = 250;
+
+/** Volumes whose state is kept in memory: a document has some 10 KiB. */
+const VOLUMES_RECALLED_MAX = 500;
+
+/** Does what the state and the journal of one volume allow: {@link ReplicaEngine.advance}. */
+export type Advance = (offered?: { seen: Seen; kept: KeptDelta }) => Promise<Progress>;
+
+/** The state as somebody saw it, and how late it was then at the least, on the service's clock. */
+export interface Seen {
+  readonly held: Held<VolumeDocument>;
+  readonly nowMs: number;
+}
+
+export class ReplicaEngine {
+  readonly #ports: EnginePorts;
+  readonly #options: EngineOptions;
+  readonly #applier: Applier;
+  readonly #lock = new KeyedLock();
+  readonly #slots: Slots;
+  /** Where volumes stood when this process left them, the one that was left longest ago first. */
+  readonly #left = new Map<string, Seen & { readonly bootMs: number }>();
+
+  constructor(ports: EnginePorts, options: EngineOptions) {
+    this.#ports = ports;
+    this.#options = options;
+    this.#applier = new Applier(ports.replicas, options.figures);
+    this.#slots = new Slots(options.volumesAtOnce);
+  }
+
+  /** The volume's journal as its current generation has it. */
+  journal(volume: VolumeRef, document: VolumeDocument): Journal {
+    return new Journal(this.#ports.entries, volume, currentGeneration(document), this.#options.limits);
+  }
+
+  /**
+   * Does all that the state and the journal allow: finishes a claim, applies up to the tip, extends the tip by what
+   * waits. Idempotent; any number of workers may call it at once. 'more' when the budget ran out first. Errors: UNAVAILABLE, VERSION_TOO_NEW, NOT_FOUND for an unknown volume;
+   * DELTA_INVALID when the volume waits for a delta to be sent again, which its state says. What was done stands.
+   */
+  async advance(volume: VolumeRef): Promise<Progress> {
+    return this.taking(volume, async (advance) => advance());
+  }
+
+  /**
+   * Runs `take` while nobody else in this process works on the volume, and in one of the few places that bound how much
+   * memory all of them hold: whatever it reads, it reads in there. It is given {@link advance}; `offered` is a delta that
+   * is durable in the journal and came next in the state that was seen: it is taken first, in one change with its claim
+   * where nothing is before it.
+   */
+  async taking<T>(volume: VolumeRef, take: (advance: Advance) => Promise<T>): Promise<T> {
+    return this.#lock.run(volumeId(volume), async () =>
+      this.#slots.run(async () => take(async (offered) => this.#advance(volume, offered))),
+    );
+  }
+
+  /** Ends the volume's term, in one change: a new epoch, the cut at the tip. Idempotent. Errors: REFUSED, another term. */
+  async endTerm(volume: VolumeRef, term: number): Promise<ChainPoint> {
+    const held = await this.#ports.documents.update(volumeKind, names.volume(volume), (document) => {
+      if (document.term !== term) {
+        throw new LeewardError('REFUSED', `volume ${document.volume} is at term ${document.term}, not at ${term}`);
+      }
+      return endTerm(document, term);
+    });
+    const { cut, tip } = currentGeneration(held.value);
+    return cut ?? tip;
+  }
+
+  /**
+   * Applies what the chain holds up to the cut. 'drained' when the replica stands at the cut. A generation that is not
+   * offered yet is applied as far as it can be, for a point of it may be the newest, but holds nobody up where its chain
+   * cannot go on: the offered one was applied to its end before it began. Errors: REFUSED, no cut.
+   */
+  async drain(volume: VolumeRef): Promise<'drained' | 'more'> {
+    let lost: LeewardError | undefined;
+    try {
+      await this.advance(volume);
+    } catch (error) {
+      if (!isLeewardError(error, 'DELTA_INVALID')) throw error;
+      lost = error;
+    }
+    const { value } = await this.#ports.documents.need(volumeKind, names.volume(volume));
+    const { cut, applied } = currentGeneration(value);
+    if (!cut) throw new LeewardError('REFUSED', `volume ${value.volume} has no cut: its term has not ended`);
+    if (applied.number === cut.number) return 'drained';
+    if (lost === undefined) return 'more';
+    if (value.published !== null && value.published !== value.current) return 'drained';
+    throw lost;
+  }
+
+  /**
+   * Asks the site to send a delta again, in a form whose name is free, and marks the volume, if the state still wants it;
+   * the delta that is applied ends both. `unresolvable` is an entry of it that is not to be tried again. Returns the form.
+   * Can be repeated.
+   */
+  async askAgain(
+    volume: VolumeRef,
+    number: number,
+    isWanted: (document: VolumeDocument) => boolean,
+    unresolvable?: string,
+  ): Promise<DeltaForm> {
+    const name = names.volume(volume);
+    const seen = await this.#ports.documents.need(volumeKind, name);
+    const form = await this.journal(volume, seen.value).nextForm(number);
+    await this.#ports.documents.update(volumeKind, name, (document, { lastModifiedMs: sinceMs }) =>
+      isWanted(document) ? askFor(document, { number, form, unresolvable, sinceMs }) : undefined,
+    );
+    return form;
+  }
+
+  /** The state now. Errors: NOT_FOUND for an unknown volume. */
+  async look(volume: VolumeRef): Promise<Seen> {
+    const { held, serviceNowMs } = await this.#ports.documents.readWithTime(volumeKind, names.volume(volume));
+    if (!held) throw new LeewardError('NOT_FOUND', `volume ${volumeId(volume)} is not registered`);
+    return { held, nowMs: serviceNowMs };
+  }
+
+  /**
+   * The state as this process left it at rest. It may have changed since: all that can be decided by it is what to try
+   * under its ETag, which saves the reading where a volume's deltas come one by one.
+   */
+  recall(volume: VolumeRef): Seen | undefined {
+    const left = this.#left.get(volumeId(volume));
+    return left && { held: left.held, nowMs: left.nowMs + this.#ports.clock.bootMs() - left.bootMs };
+  }
+
+  #leave(volume: VolumeRef, { held, nowMs }: Seen): void {
+    const id = volumeId(volume);
+    this.#left.delete(id);
+    this.#left.set(id, { held, nowMs, bootMs: this.#ports.clock.bootMs() });
+    const [oldest] = this.#left.keys();
+    if (this.#left.size > VOLUMES_RECALLED_MAX && oldest !== undefined) this.#left.delete(oldest);
+  }
+
+  async #advance(volume: VolumeRef, offered?: { seen: Seen; kept: KeptDelta }): Promise<Progress> {
+    const untilMs = this.#ports.clock.bootMs() + this.#options.budgetMs;
+    let seen = offered?.seen;
+    let offer = offered?.kept;
+    do {
+      try {
+        seen ??= await this.look(volume);
+        if (offer && isNext(seen.held.value, offer)) {
+          seen = await this.#take(volume, seen, offer);
+          offer = undefined;
+          continue;
+        }
+        if (offer && !(await this.#has(volume, seen.held.value, offer))) return 'not-taken';
+        offer = undefined;
+        if (!hasWork(seen.held.value)) {
+          this.#leave(volume, seen);
+          return 'caught-up';
+        }
+        const before: Seen = seen;
+        seen = undefined;
+        const step = await this.#step(volume, before);
+        if (step === 'nothing') return 'caught-up';
+        seen = step;
+      } catch (error) {
+        // Somebody else moved the volume on: look again at where it stands now.
+        if (!isLeewardError(error, 'CONFLICT', 'FENCED')) throw error;
+        seen = undefined;
+        await this.#ports.clock.sleep(COURTESY_MS);
+      }
+    } while (this.#ports.clock.bootMs() < untilMs);
+    return 'more';
+  }
+
+  /** Whether the chain has this very delta: what others did meanwhile may have given its number to a rival. */
+  async #has(volume: VolumeRef, document: VolumeDocument, { delta }: KeptDelta): Promise<boolean> {
+    const { generation, number, digest } = delta.head;
+    const { tip } = currentGeneration(document);
+    if (generation !== document.current || number > tip.number) return false;
+    return (await this.journal(volume, document).isOnChain({ number, digest })) === true;
+  }
+
+  /** Takes a delta that comes next: the tip moves on, and the claim with it where nothing else is before it. */
+  async #take(volume: VolumeRef, { held, nowMs }: Seen, kept: KeptDelta): Promise<Seen> {
+    const { applied, tip, claim } = currentGeneration(held.value);
+    const extended = advanceTip(held.value, kept.delta.head);
+    if (claim || applied.number < tip.number) return seenNow(await this.#write(held, extended));
+    return this.#claim({ held: { ...held, value: extended }, nowMs }, kept);
+  }
+
+  /** Claims the delta after `applied`, in one change with whatever `held` has been changed by already, and applies it. */
+  async #claim({ held, nowMs }: Seen, kept: KeptDelta): Promise<Seen> {
+    const { number, digest, volumeBytes } = kept.delta.head;
+    const resize = volumeBytes === currentGeneration(held.value).volumeBytes ? {} : { volumeBytes };
+    const claim = { number, digest, entry: kept.entry, ...resize, untilMs: nowMs + this.#options.claimMs };
+    return this.#apply(await this.#write(held, takeClaim(held.value, claim)), kept);
+  }
+
+  /** One change, or one delta applied; the state after it where it is known. */
+  async #step(volume: VolumeRef, { held, nowMs }: Seen): Promise<Seen | 'nothing' | undefined> {
+    const { claim, applied, tip } = currentGeneration(held.value);
+    if (claim && claim.untilMs > nowMs) {
+      await this.#ports.clock.sleep(COURTESY_MS);
+      return undefined;
+    }
+    if (claim) return this.#adopt(volume, { held, nowMs }, claim);
+    if (applied.number < tip.number) {
+      const kept = await this.#nextOnChain(volume, held);
+      return this.#claim({ held, nowMs }, kept);
+    }
+    return this.#extend(volume, { held, nowMs });
+  }
+
+  /** Takes what waits in the journal and comes next. More than one such delta is a fork: one is taken, and it is told. */
+  async #extend(volume: VolumeRef, { held, nowMs }: Seen): Promise<Seen | 'nothing'> {
+    const [after, other] = await this.journal(volume, held.value).afterTip((kept) => isNext(held.value, kept));
+    if (!after) {
+      const whole = await this.#makeWhole(volume, held.value);
+      return whole ? this.#take(volume, { held, nowMs }, whole) : 'nothing';
+    }
+    const { digest, number } = after.delta.head;
+    const rival = other?.delta.head.digest;
+    if (rival === undefined) return this.#take(volume, { held, nowMs }, after);
+    const message = `delta ${number} of ${held.value.volume} was made twice: ${digest} is taken, ${rival} is not`;
+    const forked = noteFork(held.value, { message, sinceMs: nowMs });
+    return this.#take(volume, { held: { ...held, value: forked }, nowMs }, after);
+  }
+
+  /**
+   * The next delta, made of one that refers to content elsewhere: all that it sets is in one entry before the tip may
+   * cover it, so that nothing behind the tip ever hangs on what else there is. What it refers to in its own volume is the
+   * state that the replica stands at: everything before it is applied, and nothing claimed. Where it cannot be resolved
+   * the site is asked for it with all its bytes, and that entry is not tried again.
+   */
+  async #makeWhole(volume: VolumeRef, document: VolumeDocument): Promise<KeptDelta | undefined> {
+    const generation = currentGeneration(document);
+    const number = generation.tip.number + 1;
+    const journal = this.journal(volume, document);
+    for await (const sent of journal.referring(number)) {
+      if (!isNext(document, sent) || isUnresolvable(document, sent.entry)) continue;
+      try {
+        const { bytes } = await resolve(this.#ports, generation, sent.delta);
+        return await journal.keep(openDelta(bytes));
+      } catch (error) {
+        if (!isLeewardError(error, 'DELTA_INVALID')) throw error;
+        await this.askAgain(volume, number, (now) => isWanted(now, sent.delta.head), sent.entry);
+      }
+    }
+    return undefined;
+  }
+
+  /** Finishes a claim that its holder left. Its snapshot, if the holder got so far, is nobody's now. */
+  async #adopt(volume: VolumeRef, { held, nowMs }: Seen, claim: Claim): Promise<Seen> {
+    const kept = await this.#claimed(volume, held, claim);
+    const after = await this.#claim({ held, nowMs }, kept);
+    await removeUnnamedSnapshots(this.#ports, volume);
+    return after;
+  }
+
+  /** The claimed entry; where it was damaged or lost since, another one of the same delta. */
+  async #claimed(volume: VolumeRef, held: Held<VolumeDocument>, claim: Claim): Promise<KeptDelta> {
+    try {
+      return await this.journal(volume, held.value).read(claim.entry);
+    } catch (error) {
+      if (!isLeewardError(error, 'DELTA_INVALID', 'NOT_FOUND')) throw error;
+      return this.#nextOnChain(volume, held);
+    }
+  }
+
+  /** The delta after `applied`, out of the journal; where no sound one is left, asks the site and says so. */
+  async #nextOnChain(volume: VolumeRef, held: Held<VolumeDocument>): Promise<KeptDelta> {
+    const { applied } = currentGeneration(held.value);
+    const kept = await this.journal(volume, held.value).onChain(applied.number + 1);
+    if ('entry' in kept && kept.delta.head.predecessor === applied.digest) return kept;
+    const missing = 'entry' in kept ? applied.number + 1 : kept.missing;
+    const form = await this.askAgain(
+      volume,
+      missing,
+      (document) => currentGeneration(document).applied.number < missing,
+    );
+    throw new LeewardError(
+      'DELTA_INVALID',
+      `delta ${missing} of ${held.value.volume}: no sound entry in the journal; the site is asked for it as ${form}`,
+    );
+  }
+
+  /** Steps 4 to 6 for the claim that `held` has. */
+  async #apply(held: Held<VolumeDocument>, kept: KeptDelta): Promise<Seen> {
+    const generation = currentGeneration(held.value);
+    const { head } = kept.delta;
+    const turn = new Turn({ ...this.#ports, claimMs: this.#options.claimMs, held });
+    const fence = await this.#applier.raiseFence(generation, head);
+    await turn.confirm();
+    const at = { volume: held.value.volume, generation, fence };
+    const etag = await this.#applier.write(kept.delta, at, async () => turn.keep());
+    const snapshot = await this.#applier.snapshot(head, { generation, fence, etag });
+    const after = await turn.finish((document) =>
+      finishClaim(document, { head, snapshot, snapshotsKept: this.#options.snapshotsKept }),
+    );
+    await this.#removeDropped(generation, currentGeneration(after.value));
+    return seenNow(after);
+  }
+
+  async #removeDropped(before: Generation, after: Generation): Promise<void> {
+    const kept = new Set(after.snapshots.map(({ snapshot }) => snapshot));
+    for (const { snapshot } of before.snapshots) {
+      if (!kept.has(snapshot)) await this.#ports.replicas.deleteSnapshot(before.replica, snapshot);
+    }
+  }
+
+  async #write(held: Held<VolumeDocument>, value: VolumeDocument): Promise<Held<VolumeDocument>> {
+    return this.#ports.documents.replace(volumeKind, held, value);
+  }
+}
+
+function seenNow(held: Held<VolumeDocument>): Seen {
+  return { held, nowMs: held.lastModifiedMs };
+}
+
+function isNext(document: VolumeDocument, kept: KeptDelta): boolean {
+  return positionOf(document, kept.delta.head).at === 'next';
+}

@@ -1,0 +1,226 @@
+/**
+ * The chain of deltas: the pure transitions of a volume's state document (docs/design.md, "How a delta is applied").
+ *
+ * Invariants: the tip advances only over a delta whose predecessor is the tip; a claim is always the delta after
+ * `applied`, on the tip's chain; `applied` and the named snapshot change together; after a cut nothing of its term
+ * extends the chain. None of these functions looks at a clock or a store: each is one change, for one write under ETag.
+ */
+import type { DeltaHead } from '../../delta/head.ts';
+import { readProperties } from '../../delta/properties.ts';
+import { currentGeneration, isReady, withGeneration } from '../../documents/volume.ts';
+import type { DeltaForm } from '../../kernel/names.ts';
+import type { Claim, Generation, NamedSnapshot, VolumeDocument, VolumeProperties } from '../../documents/volume.ts';
+
+/** Codes of a volume's trouble. */
+const DAMAGED = 'DELTA_INVALID';
+const FORKED = 'DELTA_FORKED';
+
+/** How many deltas a site is asked for at once: the lowest, since nothing goes on without them. Bounds the document. */
+const ASKED_MAX = 64;
+
+/** Where a delta stands relative to what the chain has. */
+export type Position =
+  /** Its predecessor is the tip: it is what comes next. */
+  | { readonly at: 'next' }
+  /** Something before it has not come yet. */
+  | { readonly at: 'early' }
+  /** Its number lies on the chain already; whether it is the chain's own delta of that number is for the caller. */
+  | { readonly at: 'passed' }
+  /** It cannot be applied, ever; `fork` when two writers made this chain. */
+  | { readonly at: 'refused'; readonly fork: boolean; readonly reason: string };
+
+/** Decides where a delta that was checked whole stands. */
+export function positionOf(document: VolumeDocument, head: DeltaHead): Position {
+  const generation = currentGeneration(document);
+  const refuse = (reason: string): Position => ({ at: 'refused', fork: false, reason });
+  if (head.generation !== generation.generation) {
+    return refuse(`generation: the volume is at ${generation.generation}, the delta names ${head.generation}`);
+  }
+  if (head.number <= generation.tip.number) return { at: 'passed' };
+  if (head.term !== document.term) {
+    return refuse(`term: the volume is at ${document.term}, the delta names ${head.term}`);
+  }
+  if (generation.cut) {
+    return refuse(`term: ${generation.cut.term} has ended at delta ${generation.cut.number}, this is ${head.number}`);
+  }
+  if (!isReady(generation)) return refuse('generation: what it begins from is not ready yet');
+  if (head.number > generation.tip.number + 1) return { at: 'early' };
+  if (head.predecessor !== generation.tip.digest) {
+    return {
+      at: 'refused',
+      fork: true,
+      reason: `predecessor: the chain's delta ${generation.tip.number} is ${generation.tip.digest}, the delta names ${head.predecessor}`,
+    };
+  }
+  return { at: 'next' };
+}
+
+/**
+ * The tip moved on to `head`, which is durable in the journal and {@link positionOf} called 'next'. With that it is
+ * acknowledged: in the same change it is not asked for any more.
+ */
+export function advanceTip(document: VolumeDocument, head: DeltaHead): VolumeDocument {
+  const { number, digest } = head;
+  const changed = withGeneration(document, { ...currentGeneration(document), tip: { number, digest } });
+  return withoutAsks(changed, (asked) => asked === number);
+}
+
+/**
+ * Whether a delta that a site announced and that cannot be read is worth asking for: only what the chain does not have
+ * yet and may still take. The site deletes what was acknowledged; asking for that would stop it for good.
+ */
+export function isWanted(
+  document: VolumeDocument,
+  announced: { readonly generation: number; readonly term: number; readonly number: number },
+): boolean {
+  const { generation, tip, cut } = currentGeneration(document);
+  return (
+    announced.generation === generation &&
+    announced.term === document.term &&
+    cut === null &&
+    announced.number > tip.number
+  );
+}
+
+/** A delta to be asked for. `unresolvable` is an entry of it that refers to what is not there. */
+export interface Ask {
+  readonly number: number;
+  readonly form: DeltaForm;
+  readonly unresolvable?: string | undefined;
+}
+
+/**
+ * The site is asked to send `number` again in `form`, and the volume says why it cannot go on. Undefined where it is asked
+ * for just so already.
+ */
+export function askFor(document: VolumeDocument, ask: Ask & { readonly sinceMs: number }): VolumeDocument | undefined {
+  const { number, form, unresolvable, sinceMs } = ask;
+  const before = document.resend.find((other) => other.generation === document.current && other.number === number);
+  const known = before?.unresolvable ?? [];
+  const isNews = unresolvable !== undefined && !known.includes(unresolvable);
+  if (before?.form === form && !isNews) return undefined;
+  const tried = isNews ? [...known, unresolvable] : known;
+  const wanted = { generation: document.current, number, form };
+  const message = `delta ${number} is damaged or missing; the site is asked for it as ${form}`;
+  const resend = [
+    ...document.resend.filter((other) => other.number !== number),
+    tried.length > 0 ? { ...wanted, unresolvable: tried } : wanted,
+  ];
+  return {
+    ...document,
+    resend: resend.sort((a, b) => a.number - b.number).slice(0, ASKED_MAX),
+    trouble: document.trouble?.code === FORKED ? document.trouble : { code: DAMAGED, message, sinceMs },
+  };
+}
+
+/** Whether the site is asked for `number`. */
+export function isAskedFor(document: VolumeDocument, number: number): boolean {
+  return document.resend.some((ask) => ask.generation === document.current && ask.number === number);
+}
+
+/** Whether this entry was found to refer to what is not there. */
+export function isUnresolvable(document: VolumeDocument, entry: string): boolean {
+  return document.resend.some((ask) => ask.generation === document.current && ask.unresolvable?.includes(entry));
+}
+
+/** The document without the asks that were met; the last of them ends the trouble. */
+function withoutAsks(document: VolumeDocument, isMet: (number: number) => boolean): VolumeDocument {
+  const resend = document.resend.filter((ask) => ask.generation === document.current && !isMet(ask.number));
+  const healed = document.trouble?.code === DAMAGED && resend.length === 0;
+  return { ...document, resend, trouble: healed ? null : document.trouble };
+}
+
+/** Two writers made this chain. That stays written until a person has looked. */
+export function noteFork(
+  document: VolumeDocument,
+  fork: { readonly message: string; readonly sinceMs: number },
+): VolumeDocument {
+  return { ...document, trouble: { code: FORKED, ...fork } };
+}
+
+/**
+ * The journal holds `number`, which is early: remembered, so that a sweep looks for it. Undefined when the state says
+ * so already, or has come that far: a burst of early deltas must not fight over the document for nothing.
+ */
+export function noteEarly(document: VolumeDocument, number: number): VolumeDocument | undefined {
+  const generation = currentGeneration(document);
+  if (number <= Math.max(generation.beyond, generation.tip.number)) return undefined;
+  return withGeneration(document, { ...generation, beyond: number });
+}
+
+/** The next delta claimed. `claim.number` is `applied.number + 1`, and at most the tip. */
+export function takeClaim(document: VolumeDocument, claim: Claim): VolumeDocument {
+  return withGeneration(document, { ...currentGeneration(document), claim });
+}
+
+/** Whether `document` still has the very claim of a worker: one that somebody adopted or renewed has another end time. */
+export function stillClaims(document: VolumeDocument, before: Generation, claim: Claim): boolean {
+  const now = currentGeneration(document);
+  return (
+    now.generation === before.generation &&
+    now.epoch === before.epoch &&
+    now.claim?.number === claim.number &&
+    now.claim.digest === claim.digest &&
+    now.claim.untilMs === claim.untilMs
+  );
+}
+
+/** The newest points, and the one that is being compared: a comparison may take longer than they come. */
+function retained(
+  { verification }: VolumeDocument,
+  snapshots: readonly NamedSnapshot[],
+  snapshotsKept: number,
+): NamedSnapshot[] {
+  return snapshots.filter(
+    ({ number }, index) => index >= snapshots.length - snapshotsKept || number === verification?.number,
+  );
+}
+
+/** The volume's properties after the delta that follows `applied`. */
+export function propertiesAfter({ properties }: Generation, head: DeltaHead): VolumeProperties {
+  return head.properties === undefined ? properties : readProperties(head.properties);
+}
+
+/**
+ * The claimed delta applied: `applied`, the end of the claim and the named snapshot in one change. The first marker of
+ * a generation publishes it. Retention keeps the newest `snapshotsKept` names, and that of
+ * a comparison. What was asked for up to here is there.
+ */
+export function finishClaim(
+  document: VolumeDocument,
+  done: { head: DeltaHead; snapshot: NamedSnapshot | undefined; snapshotsKept: number },
+): VolumeDocument {
+  const generation = currentGeneration(document);
+  const { number, digest, sourceTimeMs, volumeBytes } = done.head;
+  const snapshots = done.snapshot ? [...generation.snapshots, done.snapshot] : generation.snapshots;
+  const changed = withGeneration(document, {
+    ...generation,
+    applied: { number, digest, sourceTimeMs },
+    volumeBytes,
+    properties: propertiesAfter(generation, done.head),
+    claim: null,
+    snapshots: retained(document, snapshots, done.snapshotsKept),
+  });
+  const published = done.snapshot ? generation.generation : document.published;
+  return withoutAsks({ ...changed, published }, (asked) => asked <= number);
+}
+
+/**
+ * The end of the term: a new epoch, and the cut at the tip, for every generation. A claim stays and is finished in the new
+ * epoch; nobody's courtesy keeps others from it any more. Undefined if the term has ended already.
+ */
+export function endTerm(document: VolumeDocument, term: number): VolumeDocument | undefined {
+  if (currentGeneration(document).cut) return undefined;
+  return Object.values(document.generations).reduce(
+    (now, generation) =>
+      generation.cut
+        ? now
+        : withGeneration(now, {
+            ...generation,
+            epoch: generation.epoch + 1,
+            cut: { ...generation.tip, term },
+            claim: generation.claim && { ...generation.claim, untilMs: 0 },
+          }),
+    document,
+  );
+}

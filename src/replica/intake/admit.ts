@@ -1,0 +1,54 @@
+/**
+ * Registering a volume by a rule of its site, when its first delta comes: a new disk of a protected machine needs nobody.
+ *
+ * Invariants: only a rule admits, and only into a group of the same site that is the site's to write; each document is
+ * made only where there is none, so that whoever is interrupted repeats it; two sources never share a volume. The disk
+ * is planned before there is a volume, since a volume that nobody attaches is protected for nothing; until it has a
+ * recovery point the machine starts without it, as it would have without the rule.
+ */
+import { admittedVolume } from '../../documents/admission.ts';
+import { groupKind } from '../../documents/group.ts';
+import { newVolume } from '../../documents/new-volume.ts';
+import { planKind, withDisk } from '../../documents/plan.ts';
+import type { SiteDocument } from '../../documents/site.ts';
+import type { Documents } from '../../documents/store.ts';
+import { volumeKind } from '../../documents/volume.ts';
+import { LeewardError } from '../../kernel/errors.ts';
+import { groupId, parseSite, volumeId } from '../../kernel/ids.ts';
+import type { VolumeRef } from '../../kernel/ids.ts';
+import { documents as names } from '../../kernel/names.ts';
+
+export interface Newcomer {
+  readonly volume: VolumeRef;
+  /** The sender's own name of it. */
+  readonly source: string;
+  readonly createdAtMs: number;
+}
+
+/**
+ * Makes the volume known. Repeatable. Errors: REFUSED when no rule admits it, its group is not the site's to write, or
+ * another source has its name; NOT_FOUND when its group was never registered.
+ */
+export async function admit(documents: Documents, site: SiteDocument, newcomer: Newcomer): Promise<void> {
+  const { volume, source, createdAtMs } = newcomer;
+  const id = volumeId(volume);
+  const admitted = admittedVolume(site.admission ?? [], parseSite(site.site), source);
+  if (!admitted || volumeId(admitted) !== id) {
+    throw new LeewardError('REFUSED', `source: no rule of ${site.site} makes "${source}" the volume ${id}`);
+  }
+  const { value: group } = await documents.need(groupKind, names.group(volume));
+  if (group.phase !== 'open' || group.holder !== 'site' || group.run !== null) {
+    throw new LeewardError(
+      'REFUSED',
+      `group ${groupId(volume)} is being moved or runs in the cloud: no new volume now`,
+    );
+  }
+  await documents.update(planKind, names.plan(volume), (plan) => withDisk(plan, id, { optional: true }));
+  const { account } = site;
+  // Its first delta brings its size.
+  const fresh = newVolume(volume, { account, volumeBytes: 0, term: group.term, createdAtMs, source });
+  const { held } = await documents.createOrRead(volumeKind, names.volume(volume), fresh);
+  if (held.value.source !== source) {
+    throw new LeewardError('REFUSED', `source: ${id} is ${held.value.source ?? 'registered by hand'}, not "${source}"`);
+  }
+}

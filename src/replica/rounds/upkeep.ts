@@ -1,0 +1,183 @@
+/**
+ * Upkeep: removes what nobody needs any more (docs/design.md, "Upkeep").
+ *
+ * Invariants: nothing is removed that an applied state, a claim, a base or a comparison still needs, judged by a state that
+ * was read after the listing or that can only have moved on; of one number's journal entries all go or none, so that
+ * what is left never makes another writer's entry look like the chain's; a generation goes only long after it was seen
+ * to be needed by nobody, for a run may be copying a point of it. It can be interrupted and repeated at any time.
+ */
+import { currentGeneration, isReady, uploadPlace, volumeKind, withGeneration } from '../../documents/volume.ts';
+import type { Generation, VolumeDocument } from '../../documents/volume.ts';
+import type { Documents } from '../../documents/store.ts';
+import { describeError } from '../../kernel/errors.ts';
+import { fewAtOnce } from '../../kernel/few-at-once.ts';
+import { parseVolume } from '../../kernel/ids.ts';
+import type { VolumeRef } from '../../kernel/ids.ts';
+import { documents as names, journalPrefix, parseJournalEntry, parseVolumeDocument } from '../../kernel/names.ts';
+import type { AccessIssuer } from '../../ports/access.ts';
+import type { EntryStore } from '../../ports/entries.ts';
+import type { ReplicaStore } from '../../ports/replica-store.ts';
+import { removeUnnamedSnapshots } from '../apply/snapshots.ts';
+
+export interface UpkeepPorts {
+  readonly documents: Documents;
+  readonly replicas: ReplicaStore;
+  readonly entries: EntryStore;
+  readonly access: Pick<AccessIssuer, 'removeContainer'>;
+}
+
+export interface UpkeepOptions {
+  /** How long journal entries are kept once they are applied, and generations once nobody needs them, in milliseconds. */
+  readonly keptMs: number;
+}
+
+export interface UpkeepReport {
+  readonly entries: number;
+  readonly snapshots: number;
+  readonly generations: number;
+  readonly failed: readonly { readonly what: string; readonly reason: string }[];
+}
+
+/** Entries of a generation that one call removes at most: a site that put a million must not use up the others' time. */
+const ENTRIES_AT_ONCE_MAX = 5000;
+
+/** Volumes that are looked at side by side. */
+const VOLUMES_AT_ONCE = 4;
+
+/** Looks once at every volume. A volume that fails keeps no other from its turn. Errors: UNAVAILABLE of the listing. */
+export async function runUpkeep(ports: UpkeepPorts, options: UpkeepOptions): Promise<UpkeepReport> {
+  const done = { entries: 0, snapshots: 0, generations: 0 };
+  const failed: { what: string; reason: string }[] = [];
+  await fewAtOnce(VOLUMES_AT_ONCE, ports.documents.list(names.allVolumes), async ({ name }) => {
+    const volume = parseVolumeDocument(name);
+    if (volume === undefined) return;
+    try {
+      const of = await upkeepOf(ports, parseVolume(volume), options);
+      done.entries += of.entries;
+      done.snapshots += of.snapshots;
+      done.generations += of.generations;
+    } catch (error) {
+      failed.push({ what: volume, reason: describeError(error) });
+    }
+  });
+  return { ...done, failed };
+}
+
+/** One volume's upkeep. Errors: UNAVAILABLE, CONFLICT, VERSION_TOO_NEW, DOCUMENT_INVALID. */
+async function upkeepOf(
+  ports: UpkeepPorts,
+  volume: VolumeRef,
+  { keptMs }: UpkeepOptions,
+): Promise<Omit<UpkeepReport, 'failed'>> {
+  const { document, nowMs } = await retire(ports.documents, volume);
+  const done = { entries: 0, snapshots: 0, generations: 0 };
+  for (const generation of Object.values(document.generations)) {
+    if (isLeftOpen(document, generation)) await ports.access.removeContainer(uploadPlace(document.volume, generation));
+    // Without a point no run can be copying any of it.
+    const keptUntilMs = (generation.retiredAtMs ?? Infinity) + (generation.snapshots.length > 0 ? keptMs : 0);
+    if (keptUntilMs <= nowMs) {
+      const removed = await removeEntries(ports.entries, volume, { generation }, () => true);
+      done.entries += removed;
+      // What is left of so many is for the next time; the generation is named until then.
+      if (removed >= ENTRIES_AT_ONCE_MAX) continue;
+      await ports.replicas.remove(generation.replica);
+      await forget(ports.documents, volume, generation);
+      done.generations += 1;
+      continue;
+    }
+    const isOld = (createdAtMs: number): boolean => createdAtMs + keptMs <= nowMs;
+    const used = [document.verification?.entry, isReady(generation) ? undefined : generation.base?.list];
+    done.entries += await removeEntries(
+      ports.entries,
+      volume,
+      { generation, used },
+      (number, createdAtMs) => (number ?? 0) <= generation.applied.number && createdAtMs.every(isOld),
+    );
+    done.snapshots += await removeUnnamedSnapshots(ports, volume, generation.generation);
+  }
+  return done;
+}
+
+/** Marks the generations that nobody needs. They are never needed again: what is offered and what is current only go up. */
+async function retire(
+  documents: Documents,
+  volume: VolumeRef,
+): Promise<{ readonly document: VolumeDocument; readonly nowMs: number }> {
+  const name = names.volume(volume);
+  const { serviceNowMs: nowMs } = await documents.readWithTime(volumeKind, name);
+  const { value } = await documents.update(volumeKind, name, (document) => {
+    const idle = Object.values(document.generations).filter(
+      (generation) => generation.retiredAtMs === undefined && !isNeeded(document, generation),
+    );
+    if (idle.length === 0) return undefined;
+    return idle.reduce((now, generation) => withGeneration(now, { ...generation, retiredAtMs: nowMs }), document);
+  });
+  return { document: value, nowMs };
+}
+
+/** Deltas are taken for it, it is offered, or what deltas are taken for is being made of it. */
+function isNeeded(document: VolumeDocument, { generation, replica }: Generation): boolean {
+  const current = currentGeneration(document);
+  const isSource = !isReady(current) && current.base?.source?.blob === replica.blob;
+  return generation === document.current || generation === document.published || isSource;
+}
+
+/** An upload that nobody will ever take: its credential must not outlive that. */
+function isLeftOpen(document: VolumeDocument, generation: Generation): boolean {
+  const isOver = generation.generation !== document.current || generation.cut !== null;
+  return isOver && generation.base?.from === 'upload' && !isReady(generation);
+}
+
+/** Drops a generation from the state, after all that it named is gone. */
+async function forget(documents: Documents, volume: VolumeRef, { generation }: Generation): Promise<void> {
+  await documents.update(volumeKind, names.volume(volume), (document) => {
+    const left = Object.entries(document.generations).filter(([key]) => key !== String(generation));
+    return { ...document, generations: Object.fromEntries(left) };
+  });
+}
+
+/**
+ * Removes a generation's entries, one number's after the other, where `isDone` says so of the number and the times at
+ * which they were created. What is no delta has no number: range lists that nobody compares, and names that a site made
+ * up. Gives how many went.
+ */
+async function removeEntries(
+  entries: EntryStore,
+  volume: VolumeRef,
+  of: { readonly generation: Generation; readonly used?: readonly (string | null | undefined)[] },
+  isDone: (number: number | undefined, createdAtMs: readonly number[]) => boolean,
+): Promise<number> {
+  const { generation, used = [] } = of;
+  let removed = 0;
+  let group:
+    { readonly number: number | undefined; readonly found: { name: string; createdAtMs: number }[] } | undefined;
+  const flush = async (): Promise<void> => {
+    if (
+      !group ||
+      !isDone(
+        group.number,
+        group.found.map(({ createdAtMs }) => createdAtMs),
+      )
+    )
+      return;
+    for (const { name } of group.found) await entries.remove({ ...generation.journal, blob: name });
+    removed += group.found.length;
+  };
+  for await (const { name, createdAtMs } of entries.list(
+    generation.journal,
+    journalPrefix(volume, generation.generation),
+  )) {
+    if (used.includes(name)) continue;
+    const number = parseJournalEntry(name)?.number;
+    if (group && number !== undefined && group.number === number) {
+      group.found.push({ name, createdAtMs });
+      // One number's entries go together or not at all, but for what no sound site puts there.
+      if (group.found.length < ENTRIES_AT_ONCE_MAX) continue;
+    }
+    await flush();
+    if (removed >= ENTRIES_AT_ONCE_MAX) return removed;
+    group = { number, found: [{ name, createdAtMs }] };
+  }
+  await flush();
+  return removed;
+}

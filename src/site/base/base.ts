@@ -1,0 +1,190 @@
+/**
+ * What a generation begins from, where that is not zeros: the site's side (docs/site-protocol.md, "Generations" and "First
+ * copy, direct").
+ *
+ * Invariants: no delta is made before the cloud has the base; once a range list of it was sent, neither the upload nor
+ * the index changes, so that a list is never of anything but what the index holds; whoever is interrupted, at any
+ * moment, goes on where the stored state says.
+ */
+import type { Clock } from '../../kernel/clock.ts';
+import { LeewardError, isLeewardError } from '../../kernel/errors.ts';
+import type { VolumeRef } from '../../kernel/ids.ts';
+import type { SiteStore } from '../../ports/site-store.ts';
+import type { VolumeSource } from '../../ports/volume-source.ts';
+import type { Heartbeat, VolumeAnswer } from '../../protocol/heartbeat.ts';
+import type { SiteAgent } from '../send/agent.ts';
+import { fillBase } from './base-filling.ts';
+import { failureOf } from '../send/outage.ts';
+import { sendRangeList } from '../send/range-lists.ts';
+import type { ReplicationState } from '../chain/replication-state.ts';
+import type { VolumeLog } from '../chain/volume-log.ts';
+
+/** How seldom the cloud is asked at last while it makes its copy, and how seldom beside the time that it took so far. */
+const WAIT_MS_MAX = 15_000;
+const WAIT_SHARE_MAX = 0.05;
+
+export interface BaseOptions {
+  readonly volume: VolumeRef;
+  readonly source: VolumeSource;
+  readonly store: Pick<SiteStore, 'readIndex'>;
+  readonly log: VolumeLog;
+  readonly agent: Pick<SiteAgent, 'heartbeat' | 'round' | 'putEntry' | 'sendRanges' | 'putPages'>;
+  readonly clock: Clock;
+  readonly pollMs: number;
+  readonly resendAfterMs: number;
+  /** From which size on a volume's first copy is written as raw pages. */
+  readonly directFromBytes: number;
+  /** What the cloud said last of the volume. */
+  readonly answer: () => VolumeAnswer | undefined;
+  /** Throws where the site may not write. */
+  readonly mayWrite: () => void;
+}
+
+export class Base {
+  readonly #options: BaseOptions;
+  /** Whether a heartbeat has asked for an upload in this generation, and whether its answer brought none. */
+  #asked = false;
+  #declined = false;
+  #listSentBootMs: number | undefined;
+  #sentBytes = 0;
+
+  constructor(options: BaseOptions) {
+    this.#options = options;
+  }
+
+  /** Bytes of raw pages that were written. */
+  get sentBytes(): number {
+    return this.#sentBytes;
+  }
+
+  /** What a heartbeat says of it. */
+  word(): Pick<Heartbeat['volumes'][number], 'direct' | 'volumeBytes'> {
+    const state = this.#options.log.state;
+    const volumeBytes = state?.directBytes ?? null;
+    if (!state || volumeBytes === null || state.base !== null || state.last.number > 0 || this.#declined) return {};
+    this.#asked = true;
+    return { direct: true, volumeBytes };
+  }
+
+  /** Takes what an answer says of the present generation. Its repair was heeded before. */
+  async hear({ base }: VolumeAnswer): Promise<void> {
+    const { log } = this.#options;
+    if (base === undefined) {
+      this.#declined ||= this.#asked;
+      return;
+    }
+    await log.takeBase(base.from);
+    if (base.digest === undefined) return;
+    // One that is ready was compared with some list: if not with this site's, nothing is believed of it.
+    await this.#closeUnknown();
+    await log.openBase(base.digest);
+  }
+
+  /** Another generation began. */
+  forget(): void {
+    this.#asked = false;
+    this.#declined = false;
+    this.#listSentBootMs = undefined;
+  }
+
+  /**
+   * Returns once deltas can be made. Errors: SOURCE_CHANGED; what `mayWrite` throws; why the pages could not be written. An
+   * outage makes it take longer.
+   */
+  async ready(signal: AbortSignal | undefined): Promise<void> {
+    const { agent, clock, pollMs, mayWrite, log, source } = this.#options;
+    await this.#ask(signal);
+    const beganBootMs = clock.bootMs();
+    for (;;) {
+      signal?.throwIfAborted();
+      mayWrite();
+      const state = log.state;
+      if (!state?.base) return;
+      if (state.base.phase === 'ready') break;
+      if (state.base.phase === 'filling') await this.#fill(state, signal);
+      else await this.#sendListIfDue();
+      await failureOf(agent.round());
+      const waitMs = Math.min((clock.bootMs() - beganBootMs) * WAIT_SHARE_MAX, WAIT_MS_MAX);
+      if (isWaiting(log.state)) await clock.sleep(Math.max(waitMs, pollMs), signal);
+    }
+    await log.growBase(await source.sizeBytes());
+  }
+
+  /** For a large volume of which nothing was sent yet, asks the cloud for a place to write raw pages to. */
+  async #ask(signal: AbortSignal | undefined): Promise<void> {
+    const { log, source, agent, clock, directFromBytes, pollMs, mayWrite } = this.#options;
+    for (;;) {
+      signal?.throwIfAborted();
+      mayWrite();
+      const state = log.state;
+      if (!state || state.base !== null || state.last.number > 0 || this.#declined) return;
+      const sizeBytes = await source.sizeBytes();
+      if (sizeBytes < directFromBytes && state.directBytes === null) return;
+      if (state.directBytes !== sizeBytes) await log.askDirect(sizeBytes);
+      if (await failureOf(agent.heartbeat())) await clock.sleep(pollMs, signal);
+    }
+  }
+
+  async #fill(state: ReplicationState, signal: AbortSignal | undefined): Promise<void> {
+    const { source, store, log, answer } = this.#options;
+    const { generation } = state;
+    const said = answer();
+    const base = said?.base;
+    if (base === undefined || said?.generation !== generation) return;
+    if (base.listed || (base.from === 'upload' && base.phase !== 'open')) {
+      await this.#closeUnknown();
+      return;
+    }
+    const isUpload = base.from === 'upload';
+    if (isUpload && base.uploadUrl === undefined) return;
+    const volumeBytes = (isUpload ? state.directBytes : null) ?? (await source.sizeBytes());
+    const put = isUpload ? (offset: number, bytes: Uint8Array) => this.#put(offset, bytes) : undefined;
+    await fillBase({ source, store, log, generation, volumeBytes, put, signal });
+    // Whatever list the cloud has by now is none of this index.
+    await log.closeBase(generation, { volumeBytes, unknown: answer()?.base?.listed === true });
+    await this.#sendListIfDue();
+  }
+
+  /** Ends a base that an earlier life of this site, whose state is lost, has listed. */
+  async #closeUnknown(): Promise<void> {
+    const { log, source } = this.#options;
+    const { state } = log;
+    if (state?.base?.phase !== 'filling') return;
+    const volumeBytes = state.directBytes ?? (await source.sizeBytes());
+    await log.closeBase(state.generation, { volumeBytes, unknown: true });
+  }
+
+  /** Writes pages; where the URL has ended, by the next one. */
+  async #put(offset: number, bytes: Uint8Array): Promise<void> {
+    const { agent, answer } = this.#options;
+    const url = (): string => {
+      const { uploadUrl } = answer()?.base ?? {};
+      if (uploadUrl !== undefined) return uploadUrl;
+      throw new LeewardError('CONFLICT', 'the cloud takes no raw pages of this generation any more');
+    };
+    try {
+      await agent.putPages(url(), offset, bytes);
+    } catch (error) {
+      if (!isLeewardError(error, 'DENIED')) throw error;
+      await agent.heartbeat();
+      await agent.putPages(url(), offset, bytes);
+    }
+    this.#sentBytes += bytes.length;
+  }
+
+  /** Sends the base's range list, again only where the cloud has none for a while. */
+  async #sendListIfDue(): Promise<void> {
+    const { agent, clock, log, volume, answer, resendAfterMs } = this.#options;
+    const said = answer();
+    if (!said?.base || said.base.listed || said.base.phase === 'ready') return;
+    if (this.#listSentBootMs !== undefined && clock.bootMs() - this.#listSentBootMs < resendAfterMs) return;
+    const list = await log.rangeList();
+    if (list?.number !== 0) return;
+    const failure = await failureOf(sendRangeList(agent, { volume, queue: said.queue, list }));
+    if (!failure) this.#listSentBootMs = clock.bootMs();
+  }
+}
+
+function isWaiting(state: ReplicationState | undefined): boolean {
+  return state?.base !== null && state?.base.phase !== 'ready';
+}
