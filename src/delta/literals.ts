@@ -4,12 +4,12 @@
  * Invariants: no call decompresses a frame more than once, nor one of which it needs nothing; but for the bytes that they
  * return, the functions hold one frame.
  */
-import type { Delta } from './delta.ts';
 import { unpackFrame } from './frame.ts';
+import type { HeadAndTables } from './head.ts';
 import { refuse } from './problem.ts';
 
 /** What of a delta has the frames. */
-type Framed = Pick<Delta, 'bytes' | 'frames' | 'head'>;
+type Framed = Pick<HeadAndTables, 'head' | 'frames'> & { readonly bytes: Uint8Array };
 
 /** A range of literal bytes. */
 export interface LiteralRange {

@@ -1,6 +1,6 @@
 /** What a delta sets, piece by piece, wherever the content comes from. */
-import type { Delta } from './delta.ts';
 import type { DeltaExtent, OutsideReference } from './extents.ts';
+import type { HeadAndTables } from './head.ts';
 import type { Literals } from './literals.ts';
 import { refuse } from './problem.ts';
 
@@ -16,7 +16,7 @@ export type OutsideContent = (reference: OutsideReference) => Uint8Array;
  * reference, in the extents' order. `lettingGo` of each frame after the last extent that needs it: for the last walk.
  */
 export function* piecesOf(
-  { extents, frames }: Pick<Delta, 'extents' | 'frames'>,
+  { extents, frames }: Pick<HeadAndTables, 'extents' | 'frames'>,
   literals: Literals,
   content: OutsideContent,
   { lettingGo }: { readonly lettingGo: boolean } = { lettingGo: false },
