@@ -16,7 +16,6 @@ import { Documents } from '../../src/documents/store.ts';
 import { currentGeneration, uploadPlace, volumeKind } from '../../src/documents/volume.ts';
 import type { VolumeDocument } from '../../src/documents/volume.ts';
 import { UPLOAD_BLOB } from '../../src/kernel/names.ts';
-import type { BlobPlace } from '../../src/kernel/places.ts';
 import { MIB } from '../../src/kernel/units.ts';
 import { RANGE_BYTES } from '../../src/ranges/blocks.ts';
 import { orderReseed } from '../../src/replica/generation/generations.ts';
@@ -32,14 +31,6 @@ const VOLUME_BYTES = RANGE_BYTES + MIB + 512;
 const VERSION = { 'x-ms-version': '2024-11-04' };
 const HOUR_MS = 3_600_000;
 const LEASE_ID = '6b1f0c0d-e9b8-4a4e-8f1d-2c3b4a596877';
-
-/** Replicas whose reads end with the blob: what is held against the model asks for more than there may be. */
-class Clipped extends PageBlobReplicas {
-  override async read(place: BlobPlace, at: Parameters<PageBlobReplicas['read']>[1]): Promise<Uint8Array> {
-    const sizeBytes = (await this.properties(place))?.sizeBytes ?? 0;
-    return super.read(place, { ...at, lengthBytes: Math.min(at.lengthBytes, sizeBytes - at.offset) });
-  }
-}
 
 /** What is sent with an upload's URL: `path` in the place of the blob's own. */
 interface Attempt {
@@ -128,13 +119,17 @@ describe('an upload’s credential in hostile hands', () => {
     worker: Worker;
     url: string;
     volume: () => Promise<VolumeDocument>;
-    ports: { replicas: Clipped; entries: BlobEntries };
+    ports: { replicas: PageBlobReplicas; entries: BlobEntries };
   }> {
     const accounts = new StorageAccounts(account);
     const clock = new SystemClock();
     const state = new BlobState(account.blobs.getContainerClient('state'));
     const access = new SasAccess(accounts, clock);
-    const [replicas, entries, queues] = [new Clipped(accounts), new BlobEntries(accounts), new StorageQueues(account)];
+    const [replicas, entries, queues] = [
+      new PageBlobReplicas(accounts),
+      new BlobEntries(accounts),
+      new StorageQueues(account),
+    ];
     const worker = new Worker({ state, replicas, entries, queues, access, clock });
     const documents = new Documents(state);
     count += 1;
