@@ -23,10 +23,7 @@ export interface BenchStack {
 }
 
 /** A stack of its own for one benchmark; ended by `close`, and at the latest with the bench. */
-export async function openStack(
-  context: BenchContext,
-  settings: Readonly<Record<string, string>> = {},
-): Promise<BenchStack> {
+async function openStack(context: BenchContext, settings: Readonly<Record<string, string>>): Promise<BenchStack> {
   const stack = await LiveStack.up({ ...QUIET, ...settings });
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
@@ -37,4 +34,18 @@ export async function openStack(
   const pid = (await statusOfStack(stack.facts.stateDir))?.parts.find(({ part }) => part === 'host')?.pid;
   if (pid === undefined) throw new Error('the functions host does not run');
   return { stack, hostPid: pid, close };
+}
+
+/** What `measure` finds on a stack of its own, which is ended after it. */
+export async function onStack<T>(
+  context: BenchContext,
+  measure: (bench: BenchStack) => Promise<T>,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<T> {
+  const bench = await openStack(context, settings);
+  try {
+    return await measure(bench);
+  } finally {
+    await bench.close();
+  }
 }

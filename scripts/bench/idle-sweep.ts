@@ -9,7 +9,7 @@ import { fewAtOnce } from '../../src/kernel/few-at-once.ts';
 import { register } from '../../test/support/integration/live-site.ts';
 import type { LiveStack } from '../../test/support/integration/live-stack.ts';
 import type { Benchmark } from './benchmark.ts';
-import { openStack } from './bench-stack.ts';
+import { onStack } from './bench-stack.ts';
 import { describeCounts, requestsOf, totalOf } from './counting.ts';
 import type { Counts } from './counting.ts';
 import { callsEnded, logEnd } from './host-log.ts';
@@ -21,8 +21,7 @@ const VOLUMES_OF_GROUP = 25;
 export const idleSweep: Benchmark = {
   names: ['sweep.idle'],
   async run(context) {
-    const { stack, close } = await openStack(context);
-    try {
+    return onStack(context, async ({ stack }) => {
       const { master } = await readFunctionKeys(stack.facts);
       await addIdleVolumes(stack, 0, FEW);
       // The first sweep of a process may have to find its way.
@@ -33,9 +32,7 @@ export const idleSweep: Benchmark = {
       const value = totalOf(many) / totalOf(few);
       const detail = `${totalOf(many)} requests with ${MANY} volumes (${describeCounts(many)}), ${totalOf(few)} with ${FEW}`;
       return [{ name: 'sweep.idle', value, detail }];
-    } finally {
-      await close();
-    }
+    });
   },
 };
 

@@ -12,7 +12,7 @@ import { KIB, MIB, PAGE_BYTES } from '../../src/kernel/units.ts';
 import { parseHostJson } from '../../src/local/host/host-json.ts';
 import { Chance } from '../../test/support/integration/chance.ts';
 import type { BenchContext, Benchmark } from './benchmark.ts';
-import { openStack } from './bench-stack.ts';
+import { onStack } from './bench-stack.ts';
 import type { BenchStack } from './bench-stack.ts';
 import { CraftedVolume } from './crafted-volume.ts';
 import { callsEnded, logEnd } from './host-log.ts';
@@ -32,12 +32,7 @@ const INGEST_QUEUES = ['deltas', 'bulk'] as const;
 export const ingestMemory: Benchmark = {
   names: ['ingest.memoryMiB'],
   async run(context) {
-    const bench = await openStack(context);
-    try {
-      return await measure(context, bench);
-    } finally {
-      await bench.close();
-    }
+    return onStack(context, async (bench) => measure(context, bench));
   },
 };
 

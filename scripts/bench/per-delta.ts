@@ -16,7 +16,8 @@ import { Chance } from '../../test/support/integration/chance.ts';
 import { register } from '../../test/support/integration/live-site.ts';
 import type { LiveStack } from '../../test/support/integration/live-stack.ts';
 import type { BenchContext, Benchmark } from './benchmark.ts';
-import { openStack } from './bench-stack.ts';
+import { onStack } from './bench-stack.ts';
+import type { BenchStack } from './bench-stack.ts';
 import { describeCounts, requestsOf, totalOf } from './counting.ts';
 import type { Counts } from './counting.ts';
 import { applied, callsEnded, logEnd } from './host-log.ts';
@@ -32,25 +33,29 @@ const QUIET_MS = 31_000;
 export const perDelta: Benchmark = {
   names: ['requests.perDelta'],
   async run(context) {
-    const { stack, close } = await openStack(context, { LEEWARD_SNAPSHOTS_KEPT: String(SNAPSHOTS_KEPT) });
-    const sites: QuietSite[] = [];
-    try {
-      for (let index = 0; index < SITES; index += 1) sites.push(await QuietSite.open(context, stack, index));
-      for (const site of sites) for (let made = 0; made <= SNAPSHOTS_KEPT; made += 1) await site.change();
-      for (const site of sites) await site.hear();
-      await sleep(QUIET_MS);
-      const counts: Counts[] = [];
-      for (const site of sites) counts.push(await requestsOf(stack, async () => site.change()));
-      const value = median(counts.map(totalOf));
-      const typical = counts.find((one) => totalOf(one) === value) ?? new Map();
-      const detail = `median of ${SITES}: ${describeCounts(typical)}`;
-      return [{ name: 'requests.perDelta', value, detail }];
-    } finally {
-      for (const site of sites) await site.close();
-      await close();
-    }
+    return onStack(context, async (bench) => measure(context, bench), {
+      LEEWARD_SNAPSHOTS_KEPT: String(SNAPSHOTS_KEPT),
+    });
   },
 };
+
+async function measure(context: BenchContext, { stack }: BenchStack): ReturnType<Benchmark['run']> {
+  const sites: QuietSite[] = [];
+  try {
+    for (let index = 0; index < SITES; index += 1) sites.push(await QuietSite.open(context, stack, index));
+    for (const site of sites) for (let made = 0; made <= SNAPSHOTS_KEPT; made += 1) await site.change();
+    for (const site of sites) await site.hear();
+    await sleep(QUIET_MS);
+    const counts: Counts[] = [];
+    for (const site of sites) counts.push(await requestsOf(stack, async () => site.change()));
+    const value = median(counts.map(totalOf));
+    const typical = counts.find((one) => totalOf(one) === value) ?? new Map();
+    const detail = `median of ${SITES}: ${describeCounts(typical)}`;
+    return [{ name: 'requests.perDelta', value, detail }];
+  } finally {
+    for (const site of sites) await site.close();
+  }
+}
 
 /** A site with one small volume that is changed by a page at a time. */
 class QuietSite {

@@ -6,7 +6,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MIB } from '../../src/kernel/units.ts';
 import type { BenchContext, Benchmark } from './benchmark.ts';
-import { openStack } from './bench-stack.ts';
+import { onStack } from './bench-stack.ts';
 import type { BenchStack } from './bench-stack.ts';
 import { besideTools } from './beside.ts';
 import type { Image } from './corpus.ts';
@@ -21,12 +21,7 @@ export const seedQueue: Benchmark = {
   names: ['seed.queue', 'seed.cpu'],
   async run(context) {
     const image = await seedImage(context);
-    const bench = await openStack(context);
-    try {
-      return await measure(context, bench, image);
-    } finally {
-      await bench.close();
-    }
+    return onStack(context, async (bench) => measure(context, bench, image));
   },
 };
 

@@ -18,7 +18,7 @@ import { withVolume } from '../../src/site/send/access.ts';
 import { register } from '../../test/support/integration/live-site.ts';
 import { intercept } from '../../test/support/memory/intercept.ts';
 import type { BenchContext, Benchmark } from './benchmark.ts';
-import { openStack } from './bench-stack.ts';
+import { onStack } from './bench-stack.ts';
 import { chooseFiles, makeImage } from './corpus.ts';
 import type { Image } from './corpus.ts';
 import { describeImage } from './seed-corpus.ts';
@@ -71,8 +71,7 @@ const UUIDS = ['6c656577-6172-4462-8e63-686669727374', '6c656577-6172-4462-8e63-
 
 /** Bytes that each volume costs, in the order in which they are first copied. */
 async function sentBytes(context: BenchContext, images: readonly Image[]): Promise<number[]> {
-  const { stack, close } = await openStack(context);
-  try {
+  return onStack(context, async ({ stack }) => {
     let counted = 0;
     let access: Awaited<ReturnType<typeof register>> | undefined;
     for (const [index, image] of images.entries()) {
@@ -112,9 +111,7 @@ async function sentBytes(context: BenchContext, images: readonly Image[]): Promi
     } finally {
       await site.close();
     }
-  } finally {
-    await close();
-  }
+  });
 }
 
 function wireBytes(part: unknown): number {

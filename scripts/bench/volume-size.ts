@@ -7,7 +7,7 @@ import { GIB, KIB } from '../../src/kernel/units.ts';
 import type { DeltaPiece } from '../../src/delta/delta.ts';
 import { Chance } from '../../test/support/integration/chance.ts';
 import type { BenchContext, Benchmark } from './benchmark.ts';
-import { openStack } from './bench-stack.ts';
+import { onStack } from './bench-stack.ts';
 import type { BenchStack } from './bench-stack.ts';
 import { CraftedVolume } from './crafted-volume.ts';
 import { applied, callsEnded, logEnd } from './host-log.ts';
@@ -27,12 +27,7 @@ const SEED = 20_261_121;
 export const volumeSize: Benchmark = {
   names: ['delta.volumeSize'],
   async run(context) {
-    const bench = await openStack(context);
-    try {
-      return await measure(context, bench);
-    } finally {
-      await bench.close();
-    }
+    return onStack(context, async (bench) => measure(context, bench));
   },
 };
 

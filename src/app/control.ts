@@ -4,7 +4,7 @@ import { startRun } from '../failover/start.ts';
 import { resumeRuns } from '../failover/tickets.ts';
 import { tick } from '../health/monitor.ts';
 import type { TickReport } from '../health/monitor.ts';
-import { FetchHttp } from '../system/http.ts';
+import { PlainHttp } from '../system/http.ts';
 import type { Settings } from './settings.ts';
 import type { Storage } from './storage.ts';
 
@@ -12,7 +12,7 @@ import type { Storage } from './storage.ts';
 export async function monitorTick(settings: Settings, storage: Storage): Promise<TickReport> {
   return tick({
     ...storage,
-    http: new FetchHttp(),
+    http: new PlainHttp(),
     publicUrl: settings.LEEWARD_PUBLIC_URL,
     gapMs: settings.LEEWARD_MONITOR_GAP_MS,
     failover: {

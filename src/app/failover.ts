@@ -9,7 +9,7 @@ import type { OrderOutcome } from '../failover/orders.ts';
 import { isLeewardError } from '../kernel/errors.ts';
 import { QUEUES } from '../kernel/names.ts';
 import { setAside } from '../replica/intake/aside.ts';
-import { FetchHttp } from '../system/http.ts';
+import { PlainHttp } from '../system/http.ts';
 import type { App } from './app.ts';
 import type { Settings } from './settings.ts';
 
@@ -31,7 +31,7 @@ export async function receiveFailoverMessage(app: App, message: unknown, byHand:
   const { storage, settings, engine } = app;
   const ports = {
     ...storage,
-    http: new FetchHttp(),
+    http: new PlainHttp(),
     volumes: engine,
     cloud: cloudOf(settings),
     storageAccountId: (account: string) => storageAccountId(settings, account),

@@ -5,7 +5,7 @@
  * interrupted repeats the call; nothing is registered into a group that is being moved. The plan starts in report mode:
  * automatic failover is only ever switched on in so many words.
  */
-import { groupKind } from '../documents/group.ts';
+import { checkTakesVolumes, groupKind } from '../documents/group.ts';
 import type { GroupDocument } from '../documents/group.ts';
 import { SINGLE_WITNESS_CONSENT, STRICT_LEASE_CONSENT, planKind, withDisk } from '../documents/plan.ts';
 import type { Plan } from '../documents/plan.ts';
@@ -83,12 +83,7 @@ export async function registerVolume(storage: Storage, registration: Registratio
   const { value: site } = heldSite;
   const { held: heldGroup } = await documents.createOrRead(groupKind, names.group(volume), newGroup(registration));
   const { value: group } = heldGroup;
-  if (group.phase !== 'open' || group.holder !== 'site' || group.run !== null) {
-    throw new LeewardError(
-      'REFUSED',
-      `group ${group.group} is being moved or runs in the cloud: no volume can be added now`,
-    );
-  }
+  checkTakesVolumes(group);
   const { isNew } = await documents.createOrRead(
     volumeKind,
     names.volume(volume),

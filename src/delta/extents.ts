@@ -5,7 +5,7 @@
  * always ends after one step.
  */
 import { DIGEST_FORM } from '../kernel/hash.ts';
-import { parseForm, parseJournalEntry } from '../kernel/names.ts';
+import { entryKind } from '../kernel/names.ts';
 import { PAGE_BYTES } from '../kernel/units.ts';
 import { EXTENT_AT, REFERENCE_AT } from './layout.ts';
 import type { DeltaLimits } from './limits.ts';
@@ -62,8 +62,7 @@ export function outsideOf(extents: readonly DeltaExtent[]): OutsideReference[] {
 
 /** Whether content can be referred to by this journal entry's name: it holds all that it sets. */
 export function isSource(entry: string): boolean {
-  const form = parseJournalEntry(entry)?.form;
-  return form !== undefined && parseForm(form)?.kind === 'literal';
+  return entryKind(entry) === 'literal';
 }
 
 /** What an extent is held against. */

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { LeewardError } from '../kernel/errors.ts';
 import { statusOfStack, upStack } from '../local/stack/stack.ts';
 import type { StackFacts } from '../local/stack/stack.ts';
-import { FetchHttp } from '../system/http.ts';
+import { PlainHttp } from '../system/http.ts';
 
 const CHECK_MS = 15_000;
 
@@ -48,7 +48,7 @@ const unknownSiteSchema = z.looseObject({ error: z.looseObject({ code: z.literal
 
 async function checkFunctions(url: string, key: string): Promise<void> {
   const headers = { 'x-functions-key': key };
-  const { status, body } = await new FetchHttp().get(`${url}/api/status/demo/nobody`, { timeoutMs: CHECK_MS, headers });
+  const { status, body } = await new PlainHttp().get(`${url}/api/status/demo/nobody`, { timeoutMs: CHECK_MS, headers });
   if (status === 200 || (status === 404 && isUnknownSite(body))) return;
   throw new LeewardError(
     'USAGE',

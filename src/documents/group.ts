@@ -6,6 +6,7 @@
  * single write that ends one. A run is bound to the group by the same document: there is never a second.
  */
 import { z } from 'zod';
+import { LeewardError } from '../kernel/errors.ts';
 import { groupIdSchema } from '../kernel/ids.ts';
 import { versionSchema } from '../kernel/versions.ts';
 import { actorSchema } from './actor.ts';
@@ -49,6 +50,12 @@ export const groupSchema = z
     path: ['closing'],
   });
 export type GroupDocument = z.infer<typeof groupSchema>;
+
+/** Refuses another volume of a group that is not the site's to write, or that a run moves. Errors: REFUSED. */
+export function checkTakesVolumes({ group, phase, holder, run }: GroupDocument): void {
+  if (phase === 'open' && holder === 'site' && run === null) return;
+  throw new LeewardError('REFUSED', `group ${group} is being moved or runs in the cloud: no volume can be added now`);
+}
 
 /**
  * A time on the service's clock after which no lease was granted up to this version of the document, which was written at

@@ -105,6 +105,12 @@ export function parseForm(form: string): { readonly kind: DeltaFormKind; readonl
   return match ? { kind: match[1] === 'refs' ? 'refs' : 'literal', attempt: Number(match[2]) } : undefined;
 }
 
+/** How the content of the delta in a journal entry travelled; undefined for a name that is none of an entry. */
+export function entryKind(name: string): DeltaFormKind | undefined {
+  const parsed = parseJournalEntry(name);
+  return parsed && parseForm(parsed.form)?.kind;
+}
+
 /**
  * A site's list of range hashes of its volume after delta `number`, in the site's journal container; named by its own
  * hash, so that a second one never needs to overwrite the first.

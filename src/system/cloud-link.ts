@@ -16,9 +16,8 @@ import type { HeartbeatAnswer } from '../protocol/heartbeat.ts';
 import { leaseAnswerSchema } from '../protocol/lease.ts';
 import type { LeaseAnswer } from '../protocol/lease.ts';
 import type { SignedMessage } from '../protocol/signed.ts';
-import { request } from './fetching.ts';
-import type { PlainAnswer } from './fetching.ts';
-import { sendBytes } from './sending.ts';
+import { request } from './request.ts';
+import type { PlainAnswer } from './request.ts';
 
 /** A version of the Storage services that knows everything used here, messages that never expire above all. */
 const STORAGE_VERSION = '2021-12-02';
@@ -77,7 +76,8 @@ export class HttpCloudLink implements CloudLink {
 
   async putEntry(containerUrl: string, name: string, bytes: Uint8Array): Promise<void> {
     const what = `journal entry ${name}`;
-    const answer = await sendBytes({
+    const answer = await request({
+      method: 'PUT',
       url: below(containerUrl, name.split('/').map(encodeURIComponent).join('/'), what),
       headers: {
         'x-ms-version': STORAGE_VERSION,
@@ -97,7 +97,8 @@ export class HttpCloudLink implements CloudLink {
 
   async putPages(blobUrl: string, offset: number, bytes: Uint8Array): Promise<void> {
     const what = `${bytes.length} bytes of pages at ${offset}`;
-    const answer = await sendBytes({
+    const answer = await request({
+      method: 'PUT',
       url: below(blobUrl, '', what, { comp: 'page' }),
       headers: {
         'x-ms-version': STORAGE_VERSION,

@@ -1,7 +1,7 @@
-/** {@link Http} by Node's fetch. */
+/** {@link Http} by Node's http client. */
 import { KIB } from '../kernel/units.ts';
 import type { Http, HttpAnswer } from '../ports/http.ts';
-import { request } from './fetching.ts';
+import { request } from './request.ts';
 
 const BODY_BYTES_MAX = 64 * KIB;
 
@@ -10,7 +10,7 @@ interface Options {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-export class FetchHttp implements Http {
+export class PlainHttp implements Http {
   async get(url: string, options: Options): Promise<HttpAnswer> {
     return await send('GET', url, options);
   }

@@ -8,6 +8,7 @@ import { groupId } from '../../src/kernel/ids.ts';
 import { documents as names } from '../../src/kernel/names.ts';
 import { CURRENT_VERSION } from '../../src/kernel/versions.ts';
 import type { MemoryStorage } from '../support/data-path.ts';
+import { openGroup } from '../support/group.ts';
 import { SiteFixture } from '../support/site-fixture.ts';
 import { reasonOf, sound, start } from './start.ts';
 
@@ -60,18 +61,7 @@ describe('a volume that nobody registered', () => {
       ...found,
       admission: [{ match: 'web-*/*', group: 'erp' }],
     }));
-    await storage.documents.create(groupKind, names.group(ref), {
-      version: CURRENT_VERSION,
-      group: groupId(ref),
-      term: 1,
-      phase: 'open',
-      holder: 'site',
-      leaseMs: 60_000,
-      marginMs: 1000,
-      renewals: 0,
-      run: null,
-      closing: null,
-    });
+    await storage.documents.create(groupKind, names.group(ref), openGroup(ref));
     await storage.documents.create(planKind, names.plan(ref), {
       version: CURRENT_VERSION,
       group: groupId(ref),

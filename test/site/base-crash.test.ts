@@ -5,32 +5,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { KIB } from '../../src/kernel/units.ts';
-import type { SiteStore } from '../../src/ports/site-store.ts';
 import { assertSameBytes } from '../support/bytes.ts';
+import { Crash, crashingStore } from '../support/crashing-store.ts';
+import type { Faults } from '../support/crashing-store.ts';
 import { MemorySite } from '../support/memory-site.ts';
-import { intercept } from '../support/memory/intercept.ts';
 import { ModelCloud } from '../support/model-cloud.ts';
 
-const DURABLE = ['writeState', 'putDelta', 'removeDelta', 'writeIndex', 'syncIndex', 'cutIndex'];
 const VOLUME_BYTES = 300 * KIB + 512;
-
-class Crash extends Error {}
-
-interface Faults {
-  count: number;
-  readonly crashAt: number;
-  readonly when: 'before' | 'after';
-}
-
-function faulty(store: SiteStore, faults: Faults): SiteStore {
-  return intercept(store, async ({ method, proceed }) => {
-    if (!DURABLE.includes(method)) return proceed();
-    faults.count += 1;
-    if (faults.count !== faults.crashAt) return proceed();
-    if (faults.when === 'after') await proceed();
-    throw new Crash(`${faults.when} ${method}`);
-  });
-}
 
 async function run(crashAt: number, when: Faults['when']): Promise<Faults> {
   const cloud = new ModelCloud(VOLUME_BYTES);
@@ -46,7 +27,7 @@ async function run(crashAt: number, when: Faults['when']): Promise<Faults> {
   const persist = async (work: (of: Awaited<ReturnType<typeof site.start>>) => Promise<void>): Promise<void> => {
     for (;;) {
       try {
-        running ??= await site.start(options, faulty(store, faults));
+        running ??= await site.start(options, crashingStore(store, faults));
         await work(running);
         return;
       } catch (error) {

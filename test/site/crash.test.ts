@@ -7,37 +7,17 @@ import { test } from 'node:test';
 import { openDelta } from '../../src/delta/delta.ts';
 import { NO_DIGEST } from '../../src/kernel/hash.ts';
 import { KIB } from '../../src/kernel/units.ts';
-import type { SiteStore } from '../../src/ports/site-store.ts';
 import { envelopeSchema } from '../../src/protocol/envelope.ts';
 import { readPayload, signedMessageSchema } from '../../src/protocol/signed.ts';
 import { BLOCK_BYTES } from '../../src/ranges/blocks.ts';
-import { intercept } from '../support/memory/intercept.ts';
 import { assertSameBytes } from '../support/bytes.ts';
 import { MemoryCloud } from '../support/memory-cloud.ts';
+import { Crash, crashingStore } from '../support/crashing-store.ts';
+import type { Faults } from '../support/crashing-store.ts';
 import { MemorySite } from '../support/memory-site.ts';
 
-const DURABLE = ['writeState', 'putDelta', 'removeDelta', 'writeIndex', 'syncIndex', 'cutIndex'];
 const CRASH = { consistency: 'crash' } as const;
 const VOLUME_BYTES = 66 * KIB;
-
-class Crash extends Error {}
-
-interface Faults {
-  /** Durable operations so far. */
-  count: number;
-  readonly crashAt: number;
-  readonly when: 'before' | 'after';
-}
-
-function faulty(store: SiteStore, faults: Faults): SiteStore {
-  return intercept(store, async ({ method, proceed }) => {
-    if (!DURABLE.includes(method)) return proceed();
-    faults.count += 1;
-    if (faults.count !== faults.crashAt) return proceed();
-    if (faults.when === 'after') await proceed();
-    throw new Crash(`${faults.when} ${method}`);
-  });
-}
 
 /** Each step may be cut off and is then repeated by a fresh process, as often as it takes. */
 async function steps(site: MemorySite, faults: Faults, survives: () => boolean): Promise<void> {
@@ -47,7 +27,7 @@ async function steps(site: MemorySite, faults: Faults, survives: () => boolean):
     (bytes) => bytes.fill(3, 3 * BLOCK_BYTES, 8 * BLOCK_BYTES),
   ];
   const options = { deltaLiteralBytesMax: 3 * BLOCK_BYTES };
-  const begin = async () => site.start(options, faulty(site.store, faults));
+  const begin = async () => site.start(options, crashingStore(site.store, faults));
   let running: Awaited<ReturnType<typeof begin>> | undefined;
   for (const change of changes) {
     change(site.volume.bytes);
@@ -129,7 +109,7 @@ test('a disk that is full for a while is recovered from without a restart', asyn
     const faults: Faults = { count: 0, crashAt, when: 'before' };
     const { agent, replicator } = await site.start(
       { deltaLiteralBytesMax: 3 * BLOCK_BYTES },
-      faulty(site.store, faults),
+      crashingStore(site.store, faults),
     );
     for (const value of [1, 2, 3]) {
       site.volume.bytes.fill(value, value * BLOCK_BYTES, (value + 7) * BLOCK_BYTES);

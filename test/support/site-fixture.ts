@@ -5,10 +5,10 @@
  * Invariant: the model is computed from the extents alone, never from anything that the code under test wrote.
  */
 import assert from 'node:assert/strict';
+import { newVolume } from '../../src/documents/new-volume.ts';
 import { siteKind } from '../../src/documents/site.ts';
 import type { Documents } from '../../src/documents/store.ts';
 import { volumeKind } from '../../src/documents/volume.ts';
-import type { Generation, VolumeDocument } from '../../src/documents/volume.ts';
 import { openDelta } from '../../src/delta/delta.ts';
 import type { DeltaPiece } from '../../src/delta/delta.ts';
 import { writeProperties } from '../../src/delta/properties.ts';
@@ -102,7 +102,9 @@ export class SiteFixture {
     if (!(await documents.read(siteKind, names.site(this.ref)))) {
       await documents.create(siteKind, names.site(this.ref), { ...site, keys });
     }
-    await documents.create(volumeKind, names.volume(this.ref), this.#volumeDocument());
+    const { account } = this.replica;
+    const begun = newVolume(this.ref, { account, volumeBytes: this.volumeBytes, term: 1, createdAtMs: CREATED_AT_MS });
+    await documents.create(volumeKind, names.volume(this.ref), begun);
     return this;
   }
 
@@ -257,33 +259,5 @@ export class SiteFixture {
     const pages = volumeBytes / PAGE_BYTES;
     const bytes = Buffer.alloc(PAGE_BYTES, `delta ${number} ${marker} of ${this.id}; `);
     return { offset: (number % pages) * PAGE_BYTES, bytes };
-  }
-
-  #volumeDocument(): VolumeDocument {
-    const generation: Generation = {
-      generation: 1,
-      replica: { ...this.replica },
-      journal: { ...this.journal },
-      volumeBytes: this.volumeBytes,
-      properties: {},
-      createdAtMs: CREATED_AT_MS,
-      epoch: 1,
-      applied: { ...CHAIN_START, sourceTimeMs: 0 },
-      claim: null,
-      tip: CHAIN_START,
-      snapshots: [],
-      cut: null,
-      beyond: 0,
-    };
-    return {
-      version: CURRENT_VERSION,
-      volume: this.id,
-      term: 1,
-      current: 1,
-      published: null,
-      generations: { '1': generation },
-      resend: [],
-      trouble: null,
-    };
   }
 }

@@ -14,7 +14,7 @@ import { CURRENT_VERSION } from '../../src/kernel/versions.ts';
 import { INLINE_BYTES_MAX } from '../../src/protocol/envelope.ts';
 import { sign } from '../../src/protocol/signed.ts';
 import { HttpCloudLink } from '../../src/system/cloud-link.ts';
-import { FetchHttp } from '../../src/system/http.ts';
+import { PlainHttp } from '../../src/system/http.ts';
 import { assertSameBytes } from '../support/bytes.ts';
 import { startAzurite } from '../support/azurite.ts';
 import type { Azurite } from '../support/azurite.ts';
@@ -109,7 +109,7 @@ describe('the functions', () => {
   });
 
   test('can be probed by plain HTTP, with a long body cut', async () => {
-    const http = new FetchHttp();
+    const http = new PlainHttp();
     answer = { status: 418, body: 'x'.repeat(100 * KIB) };
     const got = await http.get(`${functionsUrl}/health`, { timeoutMs: 5000, headers: { 'x-probe': '1' } });
     assert.equal(got.status, 418);

@@ -105,8 +105,9 @@ export class ReplicaEngine {
 
   /**
    * Does all that the state and the journal allow: finishes a claim, applies up to the tip, extends the tip by what
-   * waits. Idempotent; any number of workers may call it at once. 'more' when the budget ran out first. Errors: UNAVAILABLE, VERSION_TOO_NEW, NOT_FOUND for an unknown volume;
-   * DELTA_INVALID when the volume waits for a delta to be sent again, which its state says. What was done stands.
+   * waits. Idempotent; any number of workers may call it at once. 'more' when the budget ran out first. Errors: UNAVAILABLE,
+   * VERSION_TOO_NEW, NOT_FOUND for an unknown volume; DELTA_INVALID when the volume waits for a delta to be sent again,
+   * which its state says. What was done stands.
    */
   async advance(volume: VolumeRef): Promise<Progress> {
     return this.taking(volume, async (advance) => advance());

@@ -38,7 +38,8 @@ export async function resolve(ports: ResolvePorts, generation: Generation, sent:
   const content: Content = new Map();
   const prior = sent.outside.filter((reference) => reference.kind === 'prior');
   await readPrior(ports.replicas, generation, { references: prior, content });
-  for (const [source, references] of bySource(sent.outside)) {
+  const elsewhere = sent.outside.filter((reference) => reference.kind === 'journal');
+  for (const [source, references] of Map.groupBy(elsewhere, (reference) => reference.source)) {
     await readSource(ports.entries, { ...generation.journal, blob: source }, { references, content });
   }
   return rehydrate(sent, ({ index }) => content.get(index) ?? unresolvable(`extent ${index}`));
@@ -114,17 +115,6 @@ async function readSource(
     const reference = references[index];
     if (reference) content.set(reference.index, found);
   }
-}
-
-function bySource(references: readonly OutsideReference[]): Map<string, OutsideReference[]> {
-  const sources = new Map<string, OutsideReference[]>();
-  for (const reference of references) {
-    if (reference.kind !== 'journal') continue;
-    const known = sources.get(reference.source);
-    if (known) known.push(reference);
-    else sources.set(reference.source, [reference]);
-  }
-  return sources;
 }
 
 function unresolvable(why: string): never {

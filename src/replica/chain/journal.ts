@@ -14,7 +14,7 @@ import type { ChainPoint } from '../../kernel/chain-point.ts';
 import { LeewardError, isLeewardError } from '../../kernel/errors.ts';
 import { volumeId } from '../../kernel/ids.ts';
 import type { VolumeRef } from '../../kernel/ids.ts';
-import { journalEntry, journalNumberPrefix, parseForm, parseJournalEntry } from '../../kernel/names.ts';
+import { entryKind, journalEntry, journalNumberPrefix, parseForm, parseJournalEntry } from '../../kernel/names.ts';
 import type { DeltaForm, DeltaFormKind } from '../../kernel/names.ts';
 import type { EntryStore } from '../../ports/entries.ts';
 
@@ -78,7 +78,7 @@ export class Journal {
     const limits = this.limitsFor(name);
     const bytes = await this.#bytesOf(entry, limits);
     if (!bytes) throw new LeewardError('NOT_FOUND', `entry: the journal has no "${entry}"`);
-    const delta = isReferring(entry) ? checkSent(bytes, limits) : checkDelta(bytes, limits);
+    const delta = entryKind(entry) === 'refs' ? checkSent(bytes, limits) : checkDelta(bytes, limits);
     const { head } = delta;
     if (
       entry !== journalEntry(this.#volume, name) ||
@@ -246,10 +246,4 @@ export class Journal {
   #place(entry: string): { account: string; container: string; blob: string } {
     return { ...this.#generation.journal, blob: entry };
   }
-}
-
-/** Whether an entry's name says that it refers to content elsewhere. */
-export function isReferring(entry: string): boolean {
-  const form = parseJournalEntry(entry)?.form;
-  return form !== undefined && parseForm(form)?.kind === 'refs';
 }

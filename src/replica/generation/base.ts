@@ -45,8 +45,8 @@ interface Seen {
 
 /**
  * One step of making the present generation's base. 'more' when another step can follow at once, 'copying' when the
- * copy is still being made, 'nothing' when the site is waited for or there is no base to be made. Repeatable. Errors: UNAVAILABLE, VERSION_TOO_NEW; what was done
- * stands.
+ * copy is still being made, 'nothing' when the site is waited for or there is no base to be made. Repeatable. Errors:
+ * UNAVAILABLE, VERSION_TOO_NEW; what was done stands.
  */
 export async function stepBase(
   ports: BasePorts,

@@ -7,14 +7,14 @@
  * recovery point the machine starts without it, as it would have without the rule.
  */
 import { admittedVolume } from '../../documents/admission.ts';
-import { groupKind } from '../../documents/group.ts';
+import { checkTakesVolumes, groupKind } from '../../documents/group.ts';
 import { newVolume } from '../../documents/new-volume.ts';
 import { planKind, withDisk } from '../../documents/plan.ts';
 import type { SiteDocument } from '../../documents/site.ts';
 import type { Documents } from '../../documents/store.ts';
 import { volumeKind } from '../../documents/volume.ts';
 import { LeewardError } from '../../kernel/errors.ts';
-import { groupId, parseSite, volumeId } from '../../kernel/ids.ts';
+import { parseSite, volumeId } from '../../kernel/ids.ts';
 import type { VolumeRef } from '../../kernel/ids.ts';
 import { documents as names } from '../../kernel/names.ts';
 
@@ -37,12 +37,7 @@ export async function admit(documents: Documents, site: SiteDocument, newcomer: 
     throw new LeewardError('REFUSED', `source: no rule of ${site.site} makes "${source}" the volume ${id}`);
   }
   const { value: group } = await documents.need(groupKind, names.group(volume));
-  if (group.phase !== 'open' || group.holder !== 'site' || group.run !== null) {
-    throw new LeewardError(
-      'REFUSED',
-      `group ${groupId(volume)} is being moved or runs in the cloud: no new volume now`,
-    );
-  }
+  checkTakesVolumes(group);
   await documents.update(planKind, names.plan(volume), (plan) => withDisk(plan, id, { optional: true }));
   const { account } = site;
   // Its first delta brings its size.

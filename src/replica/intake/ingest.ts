@@ -16,7 +16,7 @@ import { LeewardError, isLeewardError } from '../../kernel/errors.ts';
 import type { ErrorCode } from '../../kernel/errors.ts';
 import { volumeId } from '../../kernel/ids.ts';
 import type { VolumeRef } from '../../kernel/ids.ts';
-import { documents as names } from '../../kernel/names.ts';
+import { documents as names, entryKind } from '../../kernel/names.ts';
 import type { EntryStore } from '../../ports/entries.ts';
 import type { Queues } from '../../ports/queue.ts';
 import { envelopeSchema } from '../../protocol/envelope.ts';
@@ -29,7 +29,6 @@ import { isAskedFor, isWanted, noteEarly, noteFork, positionOf } from '../chain/
 import type { Chores } from '../rounds/chores.ts';
 import type { Advance, Progress, ReplicaEngine, Seen } from '../apply/engine.ts';
 import { identifyVolume } from './identify.ts';
-import { isReferring } from '../chain/journal.ts';
 import type { KeptDelta } from '../chain/journal.ts';
 import { takeRanges } from './range-list-intake.ts';
 import type { RangesOutcome } from './range-list-intake.ts';
@@ -241,7 +240,8 @@ export class Ingest {
 
   async #keep(volume: VolumeRef, document: VolumeDocument, sent: Sent): Promise<KeptDelta> {
     // An entry that only looks as if it referred to something is made one that the chain can have.
-    const isInPlace = 'entry' in sent && sent.delta.outside.length > 0 === isReferring(sent.entry);
+    const kind = sent.delta.outside.length > 0 ? 'refs' : 'literal';
+    const isInPlace = 'entry' in sent && entryKind(sent.entry) === kind;
     return isInPlace ? sent : this.#ports.engine.journal(volume, document).keep(sent.delta);
   }
 

@@ -73,8 +73,8 @@ export class Chores {
     });
   }
 
-  /** One step; 'nothing' when none can be made now. */
-  async #step(volume: VolumeRef): Promise<'done' | 'copying' | 'nothing'> {
+  /** One step; 'more' when another may follow at once, 'nothing' when none can be made now. */
+  async #step(volume: VolumeRef): Promise<'more' | 'copying' | 'nothing'> {
     const { documents } = this.#ports;
     const { held, serviceNowMs: nowMs } = await documents.readWithTime(volumeKind, names.volume(volume));
     if (!held) throw new LeewardError('NOT_FOUND', `volume ${volumeId(volume)} is not registered`);
@@ -82,11 +82,10 @@ export class Chores {
     if (!hasChores(document)) return 'nothing';
     if (mayBegin(document)) {
       await documents.update(volumeKind, held.name, (now) => (mayBegin(now) ? begin(now, nowMs) : undefined));
-      return 'done';
+      return 'more';
     }
     const at = { document, nowMs, windowRanges: this.#windowRanges };
     const base = await stepBase(this.#ports, volume, at);
-    if (base !== 'nothing') return base === 'more' ? 'done' : 'copying';
-    return (await stepVerification(this.#ports, volume, at)) === 'more' ? 'done' : 'nothing';
+    return base === 'nothing' ? stepVerification(this.#ports, volume, at) : base;
   }
 }

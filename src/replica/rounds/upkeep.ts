@@ -148,35 +148,29 @@ async function removeEntries(
   isDone: (number: number | undefined, createdAtMs: readonly number[]) => boolean,
 ): Promise<number> {
   const { generation, used = [] } = of;
+  const listed = entries.list(generation.journal, journalPrefix(volume, generation.generation));
   let removed = 0;
-  let group:
-    { readonly number: number | undefined; readonly found: { name: string; createdAtMs: number }[] } | undefined;
+  let group: { readonly number: number | undefined; readonly found: { name: string; createdAtMs: number }[] } = {
+    number: undefined,
+    found: [],
+  };
   const flush = async (): Promise<void> => {
-    if (
-      !group ||
-      !isDone(
-        group.number,
-        group.found.map(({ createdAtMs }) => createdAtMs),
-      )
-    )
-      return;
+    const createdAtMs = group.found.map((entry) => entry.createdAtMs);
+    if (!isDone(group.number, createdAtMs)) return;
     for (const { name } of group.found) await entries.remove({ ...generation.journal, blob: name });
     removed += group.found.length;
   };
-  for await (const { name, createdAtMs } of entries.list(
-    generation.journal,
-    journalPrefix(volume, generation.generation),
-  )) {
+  for await (const { name, createdAtMs } of listed) {
     if (used.includes(name)) continue;
     const number = parseJournalEntry(name)?.number;
-    if (group && number !== undefined && group.number === number) {
-      group.found.push({ name, createdAtMs });
-      // One number's entries go together or not at all, but for what no sound site puts there.
-      if (group.found.length < ENTRIES_AT_ONCE_MAX) continue;
+    // One number's entries go together or not at all, but for what no sound site puts there.
+    const isSame = number !== undefined && group.number === number && group.found.length < ENTRIES_AT_ONCE_MAX;
+    if (!isSame) {
+      await flush();
+      if (removed >= ENTRIES_AT_ONCE_MAX) return removed;
+      group = { number, found: [] };
     }
-    await flush();
-    if (removed >= ENTRIES_AT_ONCE_MAX) return removed;
-    group = { number, found: [{ name, createdAtMs }] };
+    group.found.push({ name, createdAtMs });
   }
   await flush();
   return removed;

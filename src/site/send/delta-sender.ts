@@ -7,9 +7,10 @@
  * known in memory only: after a restart everything that waits is sent once more.
  */
 import { checkDelta, openDelta } from '../../delta/delta.ts';
+import type { Delta } from '../../delta/delta.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { LeewardError, isLeewardError } from '../../kernel/errors.ts';
-import { journalEntry } from '../../kernel/names.ts';
+import { journalEntry, parseForm } from '../../kernel/names.ts';
 import type { DeltaForm } from '../../kernel/names.ts';
 import type { VolumeRef } from '../../kernel/ids.ts';
 import { INLINE_BYTES_MAX } from '../../protocol/envelope.ts';
@@ -21,7 +22,6 @@ import type { VolumeLog } from '../chain/volume-log.ts';
 
 /** Form of a delta's first entry where nothing is known of what the cloud has: docs/names.md. */
 const FIRST_FORM: DeltaForm = 'literal-1';
-const FORM_PATTERN = /^literal-\d{1,4}$/;
 
 export interface DeltaSenderOptions {
   readonly volume: VolumeRef;
@@ -137,7 +137,7 @@ export class DeltaSender {
 
   /** Inline if it fits, else by the journal, where its entry is put once. */
   async #sendFirst(encoded: Uint8Array, queue: VolumeAnswer['queue']): Promise<void> {
-    const claims = claimsOf(encoded);
+    const claims = claimsOf(openDelta(encoded));
     if (encoded.length <= INLINE_BYTES_MAX) {
       const inline = Buffer.from(encoded).toString('base64');
       await this.#options.agent.sendDelta(queue, { ...claims, inline });
@@ -186,17 +186,16 @@ export class DeltaSender {
 }
 
 /** What the envelope says of the delta. */
-function claimsOf(encoded: Uint8Array): Envelope {
-  const { volume, generation, term, number, digest } = openDelta(encoded).head;
-  return { volume, generation, term, number, digest, sizeBytes: encoded.length };
+function claimsOf({ head, bytes }: Delta): Envelope {
+  const { volume, generation, term, number, digest } = head;
+  return { volume, generation, term, number, digest, sizeBytes: bytes.length };
 }
 
 /** As {@link claimsOf}; undefined where the outbox's own file does not hold what was stored. */
 function claimsIfSound(encoded: Uint8Array): Envelope | undefined {
   try {
     // Whole, frames and all: what the cloud found damaged must not come damaged again.
-    checkDelta(encoded);
-    return claimsOf(encoded);
+    return claimsOf(checkDelta(encoded));
   } catch (error) {
     if (!isLeewardError(error, 'DELTA_INVALID')) throw error;
     return undefined;
@@ -208,5 +207,5 @@ function refused(volume: string, why: string): LeewardError {
 }
 
 function isForm(form: string): form is DeltaForm {
-  return FORM_PATTERN.test(form);
+  return parseForm(form)?.kind === 'literal';
 }

@@ -5,7 +5,7 @@ import type { RequestListener } from 'node:http';
 import { test } from 'node:test';
 import { z } from 'zod';
 import { MIB } from '../../src/kernel/units.ts';
-import { sendBytes } from '../../src/system/sending.ts';
+import { request as send } from '../../src/system/request.ts';
 
 const BODY = new Uint8Array(9 * MIB + 3).map((_, index) => index % 251);
 const addressSchema = z.object({ port: z.number() });
@@ -22,8 +22,16 @@ async function served(listener: RequestListener, use: (url: string) => Promise<v
   }
 }
 
-const put = (url: string, body = BODY): Parameters<typeof sendBytes>[0] => ({
-  ...{ url, body, headers: { 'x-ms-version': '1' }, timeoutMs: 10_000, bodyBytesMax: 1000, what: 'pages' },
+const put = (url: string, body = BODY): Parameters<typeof send>[0] => ({
+  ...{
+    method: 'PUT',
+    url,
+    body,
+    headers: { 'x-ms-version': '1' },
+    timeoutMs: 10_000,
+    bodyBytesMax: 1000,
+    what: 'pages',
+  },
 });
 
 test('bytes arrive as they are, with their length, and the answer comes back', async () => {
@@ -36,7 +44,7 @@ test('bytes arrive as they are, with their length, and the answer comes back', a
     request.on('end', () => response.writeHead(201, { etag: '"1"' }).end('x'.repeat(5000)));
   };
   await served(listener, async (url) => {
-    const { status, headers, body } = await sendBytes(put(url));
+    const { status, headers, body } = await send(put(url));
     assert.deepEqual([status, headers.get('etag'), body], [201, '"1"', 'x'.repeat(1000)]);
     assert.ok(Buffer.concat(got).equals(BODY));
   });
@@ -49,7 +57,7 @@ test('a redirect is an answer, and nothing is sent where it leads', async () => 
     request.resume().on('end', () => response.writeHead(307, { location: '/elsewhere' }).end());
   };
   await served(listener, async (url) => {
-    assert.equal((await sendBytes(put(url))).status, 307);
+    assert.equal((await send(put(url))).status, 307);
     assert.equal(requests, 1);
   });
 });
@@ -62,11 +70,11 @@ for (const [how, listener, code] of [
   test(`a server that ${how} is unavailable, in time, and no error holds the address`, async () => {
     await served(listener, async (url) => {
       const isUnavailable = { code: 'UNAVAILABLE', message: `pages: no answer from ${new URL(url).host} (${code})` };
-      await assert.rejects(sendBytes({ ...put(url, BODY.subarray(0, 4096)), timeoutMs: 200 }), isUnavailable);
+      await assert.rejects(send({ ...put(url, BODY.subarray(0, 4096)), timeoutMs: 200 }), isUnavailable);
     });
   });
 
 test('an address that is none is told from one that does not answer', async () => {
-  await assert.rejects(sendBytes(put('nowhere')), { code: 'USAGE' });
-  await assert.rejects(sendBytes(put('http://127.0.0.1:1/')), { code: 'UNAVAILABLE' });
+  await assert.rejects(send(put('nowhere')), { code: 'USAGE' });
+  await assert.rejects(send(put('http://127.0.0.1:1/')), { code: 'UNAVAILABLE' });
 });
