@@ -303,11 +303,11 @@ export class Replicator implements AgentPart {
     const isTime = sinceMs < 0 || sinceMs >= rangesEveryMs;
     const wasSent = this.#listed?.digest === state.last.digest && clock.bootMs() - this.#listed.bootMs < resendAfterMs;
     if (!isTime && (answer.verify !== true || wasSent)) return;
-    const list = await this.#log.rangeList();
+    const list = await this.#log.comparison.rangeList();
     if (list === undefined) return;
     await sendRangeList(agent, { volume: this.#ref, queue: answer.queue, list });
     this.#listed = { digest: list.digest, bootMs: clock.bootMs() };
-    await this.#log.noteListed(Math.floor(clock.wallMs()));
+    await this.#log.comparison.noteListed(Math.floor(clock.wallMs()));
   }
 
   /** Waits while the outbox is full, asking the cloud what it needs no more: an outage only makes it longer. */
@@ -352,7 +352,7 @@ export class Replicator implements AgentPart {
       throw new LeewardError('REFUSED', `${this.volume}: ${why}`);
     }
     // Before the base is taken for ready: its delta 1 must hold the repair.
-    if (answer.repair) await this.#log.repair(answer.repair);
+    if (answer.repair) await this.#log.comparison.repair(answer.repair);
     await this.#base.hear(answer);
     const before = this.#log.state?.acknowledged.number;
     await this.#log.acknowledge(answer.acknowledged, answer.appliedNumber);

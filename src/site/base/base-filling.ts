@@ -11,8 +11,8 @@ import { KIB } from '../../kernel/units.ts';
 import type { SiteStore } from '../../ports/site-store.ts';
 import type { VolumeSource } from '../../ports/volume-source.ts';
 import { BLOCK_BYTES, BLOCK_HASH_BYTES, RANGE_BYTES, blockHashes } from '../../ranges/blocks.ts';
+import type { BaseLog } from '../chain/base-log.ts';
 import { readHashes } from '../chain/block-index.ts';
-import type { VolumeLog } from '../chain/volume-log.ts';
 
 /** Ranges whose pages are written side by side: enough to hide a request's latency, and 32 MiB of memory. */
 const IN_FLIGHT_MAX = 8;
@@ -29,7 +29,7 @@ const BRIDGED_BYTES = 120 * KIB;
 export interface BaseFillingOptions {
   readonly source: VolumeSource;
   readonly store: Pick<SiteStore, 'readIndex'>;
-  readonly log: Pick<VolumeLog, 'fill'>;
+  readonly log: Pick<BaseLog, 'fill'>;
   readonly generation: number;
   /** How much of the volume the base has room for. */
   readonly volumeBytes: number;
@@ -38,7 +38,7 @@ export interface BaseFillingOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Errors: SOURCE_CHANGED, CONFLICT (see {@link VolumeLog.fill}), those of `put`. What was done till then is kept. */
+/** Errors: SOURCE_CHANGED, CONFLICT (see {@link BaseLog.fill}), those of `put`. What was done till then is kept. */
 export async function fillBase(options: BaseFillingOptions): Promise<void> {
   const free: Uint8Array[] = [];
   await fewAtOnce(IN_FLIGHT_MAX, readRanges(options, free), async ({ offset, bytes, buffer }) => {

@@ -73,11 +73,11 @@ export class Base {
       this.#declined ||= this.#asked;
       return;
     }
-    await log.takeBase(base.from);
+    await log.base.take(base.from);
     if (base.digest === undefined) return;
     // One that is ready was compared with some list: if not with this site's, nothing is believed of it.
     await this.#closeUnknown();
-    await log.openBase(base.digest);
+    await log.base.open(base.digest);
   }
 
   /** Another generation began. */
@@ -107,7 +107,7 @@ export class Base {
       const waitMs = Math.min((clock.bootMs() - beganBootMs) * WAIT_SHARE_MAX, WAIT_MS_MAX);
       if (isWaiting(log.state)) await clock.sleep(Math.max(waitMs, pollMs), signal);
     }
-    await log.growBase(await source.sizeBytes());
+    await log.base.grow(await source.sizeBytes());
   }
 
   /** For a large volume of which nothing was sent yet, asks the cloud for a place to write raw pages to. */
@@ -120,7 +120,7 @@ export class Base {
       if (!state || state.base !== null || state.last.number > 0 || this.#declined) return;
       const sizeBytes = await source.sizeBytes();
       if (sizeBytes < directFromBytes && state.directBytes === null) return;
-      if (state.directBytes !== sizeBytes) await log.askDirect(sizeBytes);
+      if (state.directBytes !== sizeBytes) await log.base.askDirect(sizeBytes);
       if (await failureOf(agent.heartbeat())) await clock.sleep(pollMs, signal);
     }
   }
@@ -139,9 +139,9 @@ export class Base {
     if (isUpload && base.uploadUrl === undefined) return;
     const volumeBytes = (isUpload ? state.directBytes : null) ?? (await source.sizeBytes());
     const put = isUpload ? (offset: number, bytes: Uint8Array) => this.#put(offset, bytes) : undefined;
-    await fillBase({ source, store, log, generation, volumeBytes, put, signal });
+    await fillBase({ source, store, log: log.base, generation, volumeBytes, put, signal });
     // Whatever list the cloud has by now is none of this index.
-    await log.closeBase(generation, { volumeBytes, unknown: answer()?.base?.listed === true });
+    await log.base.close(generation, { volumeBytes, unknown: answer()?.base?.listed === true });
     await this.#sendListIfDue();
   }
 
@@ -151,7 +151,7 @@ export class Base {
     const { state } = log;
     if (state?.base?.phase !== 'filling') return;
     const volumeBytes = state.directBytes ?? (await source.sizeBytes());
-    await log.closeBase(state.generation, { volumeBytes, unknown: true });
+    await log.base.close(state.generation, { volumeBytes, unknown: true });
   }
 
   /** Writes pages; where the URL has ended, by the next one. */
@@ -178,7 +178,7 @@ export class Base {
     const said = answer();
     if (!said?.base || said.base.listed || said.base.phase === 'ready') return;
     if (this.#listSentBootMs !== undefined && clock.bootMs() - this.#listSentBootMs < resendAfterMs) return;
-    const list = await log.rangeList();
+    const list = await log.comparison.rangeList();
     if (list?.number !== 0) return;
     const failure = await failureOf(sendRangeList(agent, { volume, queue: said.queue, list }));
     if (!failure) this.#listSentBootMs = clock.bootMs();
