@@ -4,8 +4,7 @@
  *
  * Invariants: a delta is sent only after it was stored; it is stored only while the volume has the size that its
  * interval began with; an interval without changes makes nothing; disk and memory are bounded by configuration, not
- * by the volume. Whatever shows that somebody else writes this volume's chain, or that the cloud's store was set back,
- * stops the replicator until a new generation, and it says why.
+ * by the volume; nothing is made while the volume's standing (standing.ts) does not allow it.
  */
 import type { DeltaMarker } from '../delta/identity.ts';
 import { DELTA_LIMITS } from '../delta/limits.ts';
@@ -13,7 +12,6 @@ import type { Clock } from '../kernel/clock.ts';
 import { LeewardError, isLeewardError } from '../kernel/errors.ts';
 import { parseVolume, volumeId } from '../kernel/ids.ts';
 import type { VolumeRef } from '../kernel/ids.ts';
-import { journalPrefix } from '../kernel/names.ts';
 import { GIB } from '../kernel/units.ts';
 import type { ContentIndex } from '../ports/content-index.ts';
 import type { SiteStore } from '../ports/site-store.ts';
@@ -27,9 +25,11 @@ import { runInterval } from './chain/interval.ts';
 import type { IntervalReport } from './chain/interval.ts';
 import { failureOf } from './send/outage.ts';
 import type { SaidProperties } from './chain/properties.ts';
-import { sendRangeList } from './send/range-lists.ts';
+import { RangeListSender } from './send/range-list-sender.ts';
 import type { ReplicationState } from './chain/replication-state.ts';
 import { VolumeLog } from './chain/volume-log.ts';
+import { takeAnswer } from './answers.ts';
+import { Standing } from './standing.ts';
 
 export interface ReplicatorOptions {
   /** tenant/site/group/volume */
@@ -84,20 +84,11 @@ export class Replicator implements AgentPart {
   readonly volume: string;
   readonly #ref: VolumeRef;
   readonly #options: Required<Omit<ReplicatorOptions, 'content'>>;
+  readonly #standing = new Standing();
   readonly #log: VolumeLog;
   readonly #sender: DeltaSender;
   readonly #base: Base;
-  #answer: VolumeAnswer | undefined;
-  /** Why nothing may be sent for now; each answer says anew. */
-  #pause: LeewardError | undefined;
-  /** Whether the pause is only that the term has ended: what the cloud asks for again is sent all the same. */
-  #onStandby = false;
-  /** Why nothing may ever be made or sent in this generation. */
-  #stop: LeewardError | undefined;
-  /** Whether this site has lost what it needs to go on in the generation, and asks for another. */
-  #wantsGeneration = false;
-  /** The delta of which a list of range hashes was sent last, and when, on boot time. */
-  #listed: { readonly digest: string; readonly bootMs: number } | undefined;
+  readonly #rangeLists: RangeListSender;
   #running = false;
   #sending: Promise<void> = Promise.resolve();
 
@@ -126,14 +117,8 @@ export class Replicator implements AgentPart {
         journalKeptMs: () => options.agent.answer?.journalKeptMs,
       });
     this.#sender = new DeltaSender({ ...shared, dedup });
-    this.#base = new Base({
-      ...shared,
-      log: this.#log,
-      answer: () => this.#answer,
-      mayWrite: () => {
-        this.#mayWrite();
-      },
-    });
+    this.#base = new Base({ ...shared, log: this.#log, standing: this.#standing });
+    this.#rangeLists = new RangeListSender({ ...shared, log: this.#log });
   }
 
   /** A replicator whose store is whole, attached to its agent. Errors: DOCUMENT_INVALID, VERSION_TOO_NEW. */
@@ -145,26 +130,28 @@ export class Replicator implements AgentPart {
   }
 
   status(): ReplicatorStatus {
-    const state = this.#log.state;
+    const { state } = this.#log;
+    const { refusal, answer } = this.#standing;
     return {
       volume: this.volume,
       generation: state?.generation,
       term: state?.term,
       storedNumber: state?.last.number ?? 0,
       acknowledgedNumber: state?.acknowledged.number ?? 0,
-      appliedNumber: this.#answer?.appliedNumber ?? 0,
+      appliedNumber: answer?.appliedNumber ?? 0,
       waitingBytes: this.#log.waitingBytes,
       sentBytes: this.#sender.sentBytes + this.#base.sentBytes,
       firstCopyDone: (state?.markedNumber ?? 0) > 0,
-      trouble: (this.#stop ?? this.#pause)?.message ?? this.#answer?.trouble,
+      trouble: refusal?.message ?? answer?.trouble,
     };
   }
 
   /** What is known of the volume; generation 1 and nothing stored, before the cloud has said anything. */
   report(): Heartbeat['volumes'][number] {
-    const state = this.#log.state;
+    const { state } = this.#log;
     const { lostNumber } = this.#sender;
-    const asked = this.#answer?.repair?.id;
+    const { answer, wantsGeneration } = this.#standing;
+    const asked = answer?.repair?.id;
     return {
       volume: this.volume,
       generation: state?.generation ?? 1,
@@ -173,23 +160,13 @@ export class Replicator implements AgentPart {
       ...this.#base.word(),
       ...(asked !== undefined && asked === state?.repaired && { repaired: asked }),
       ...(lostNumber !== undefined && { lost: lostNumber }),
-      ...(this.#wantsGeneration && { wants: 'generation' as const }),
+      ...(wantsGeneration && { wants: 'generation' as const }),
     };
   }
 
   async hear(answer: VolumeAnswer | undefined): Promise<void> {
-    this.#answer = answer;
-    try {
-      this.#pause = undefined;
-      this.#onStandby = false;
-      if (answer === undefined)
-        throw new LeewardError('NOT_FOUND', `${this.volume}: the cloud does not know this volume`);
-      await this.#follow(answer);
-    } catch (error) {
-      if (!isLeewardError(error)) throw error;
-      if (isLeewardError(error, 'DELTA_FORKED')) this.#stop = error;
-      this.#pause = error;
-    }
+    const parts = { standing: this.#standing, log: this.#log, base: this.#base, sender: this.#sender };
+    await takeAnswer({ volume: this.#ref, ...parts }, answer);
   }
 
   /**
@@ -226,7 +203,7 @@ export class Replicator implements AgentPart {
       await this.#ready();
       await this.#base.ready(how.signal);
       const report = await runInterval(options, await this.#ready()).finally(async () => sending);
-      await failureOf(this.#listIfDue());
+      await failureOf(this.#sendRangeListIfDue());
       return { ...report, unsent: await sending };
     } finally {
       this.#running = false;
@@ -240,13 +217,15 @@ export class Replicator implements AgentPart {
    */
   async sendDue(): Promise<void> {
     const turn = this.#sending.then(async () => {
-      if (this.#answer === undefined && !this.#pause) await this.#options.agent.heartbeat();
-      if (this.#stop ?? (this.#onStandby ? undefined : this.#pause)) return;
+      const standing = this.#standing;
+      if (standing.isUnheard) await this.#options.agent.heartbeat();
+      const { answer } = standing;
+      if (!answer || !standing.maySend) return;
       try {
-        if (this.#answer) await this.#sender.sendDue(this.#log, this.#answer);
+        await this.#sender.sendDue(this.#log, answer);
       } catch (error) {
         // The outbox does not hold what was stored.
-        this.#wantsGeneration ||= isLeewardError(error, 'DELTA_INVALID');
+        if (isLeewardError(error, 'DELTA_INVALID')) standing.wantGeneration();
         throw error;
       }
     });
@@ -264,7 +243,7 @@ export class Replicator implements AgentPart {
     for (;;) {
       const failure = await failureOf(agent.round());
       // A site that may not write any more must hear of it, also when it has nothing to send.
-      this.#mayWrite();
+      this.#standing.mayWrite();
       const state = this.#log.state;
       if (state && state.acknowledged.number === state.last.number) return;
       if (clock.bootMs() >= deadline) {
@@ -280,34 +259,18 @@ export class Replicator implements AgentPart {
 
   /** The state to make deltas in: the stored one, so that an outage stops nothing, or what the cloud says. */
   async #ready(): Promise<ReplicationState> {
-    const failure = this.#answer ? undefined : await failureOf(this.#options.agent.heartbeat());
+    const failure = this.#standing.answer ? undefined : await failureOf(this.#options.agent.heartbeat());
     await this.#log.recover();
-    this.#mayWrite();
+    this.#standing.mayWrite();
     const state = this.#log.state;
     if (state) return state;
     const why = `${this.volume}: the cloud has not said yet which generation to make`;
     throw new LeewardError('UNAVAILABLE', why, { cause: failure });
   }
 
-  /**
-   * Sends a list of range hashes after a delta with a marker, when it is time or the cloud asks for one. What fails is tried
-   * again after the next interval.
-   */
-  async #listIfDue(): Promise<void> {
-    const { agent, clock, rangesEveryMs, resendAfterMs } = this.#options;
-    const state = this.#log.state;
-    const answer = this.#answer;
-    if (!state || !answer || (this.#stop ?? this.#pause)) return;
-    const sinceMs = clock.wallMs() - (state.listedAtMs ?? clock.wallMs());
-    // A clock that was set back must not put it off for ever.
-    const isTime = sinceMs < 0 || sinceMs >= rangesEveryMs;
-    const wasSent = this.#listed?.digest === state.last.digest && clock.bootMs() - this.#listed.bootMs < resendAfterMs;
-    if (!isTime && (answer.verify !== true || wasSent)) return;
-    const list = await this.#log.comparison.rangeList();
-    if (list === undefined) return;
-    await sendRangeList(agent, { volume: this.#ref, queue: answer.queue, list });
-    this.#listed = { digest: list.digest, bootMs: clock.bootMs() };
-    await this.#log.comparison.noteListed(Math.floor(clock.wallMs()));
+  async #sendRangeListIfDue(): Promise<void> {
+    const { answer, refusal } = this.#standing;
+    if (answer && !refusal) await this.#rangeLists.sendDue(answer);
   }
 
   /** Waits while the outbox is full, asking the cloud what it needs no more: an outage only makes it longer. */
@@ -315,57 +278,12 @@ export class Replicator implements AgentPart {
     const { agent, clock, outboxBytesMax, pollMs } = this.#options;
     const isFull = (): boolean => {
       signal?.throwIfAborted();
-      this.#mayWrite();
+      this.#standing.mayWrite();
       return this.#log.storedBytes > 0 && this.#log.storedBytes + sizeBytes > outboxBytesMax;
     };
     while (isFull()) {
       await failureOf(agent.round());
       if (isFull()) await clock.sleep(pollMs, signal);
     }
-  }
-
-  #mayWrite(): void {
-    const reason = this.#stop ?? this.#pause;
-    if (reason) throw new LeewardError(reason.code, reason.message, { cause: reason });
-  }
-
-  async #follow(answer: VolumeAnswer): Promise<void> {
-    const state = this.#log.state;
-    if (answer.entryPrefix !== journalPrefix(this.#ref, answer.generation)) {
-      throw new LeewardError('REFUSED', `${this.volume}: the cloud names its journal otherwise than this program does`);
-    }
-    if (state === undefined || answer.generation > state.generation) {
-      await this.#log.begin({ generation: answer.generation, term: answer.term, from: answer.base?.from });
-      this.#sender.forget();
-      this.#base.forget();
-      this.#stop = undefined;
-      this.#wantsGeneration = false;
-    } else if (answer.generation < state.generation || answer.term < state.term) {
-      throw new LeewardError(
-        'REFUSED',
-        `${this.volume}: the cloud speaks of generation ${answer.generation}, term ${answer.term}, and was at ${state.generation}, ${state.term}: its store was set back; nothing is sent until a person has looked`,
-      );
-    }
-    if (this.#log.state?.last.number === 0 && answer.acknowledged.number > 0) {
-      this.#wantsGeneration = true;
-      const why = `the cloud has ${answer.acknowledged.number} deltas of generation ${answer.generation} and nothing of them is known here: another generation was asked for`;
-      throw new LeewardError('REFUSED', `${this.volume}: ${why}`);
-    }
-    // Before the base is taken for ready: its delta 1 must hold the repair.
-    if (answer.repair) await this.#log.comparison.repair(answer.repair);
-    await this.#base.hear(answer);
-    const before = this.#log.state?.acknowledged.number;
-    await this.#log.acknowledge(answer.acknowledged, answer.appliedNumber);
-    const { generation, acknowledged } = answer;
-    if (acknowledged.number !== before) await this.#sender.noteProgress({ generation, number: acknowledged.number });
-    this.#sender.noteReleased(this.#log.state?.releasedNumber ?? 0);
-    if (!answer.writable) {
-      this.#onStandby = true;
-      throw new LeewardError('REFUSED', `${this.volume}: term ${answer.term} has ended for this site: on standby`);
-    }
-    if (answer.term === this.#log.state?.term) return;
-    // What is left over of the term before belongs to no chain any more.
-    this.#wantsGeneration ||= this.#log.waiting.length > 0;
-    await this.#log.continueIn(answer.term);
   }
 }

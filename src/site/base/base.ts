@@ -18,6 +18,7 @@ import { failureOf } from '../send/outage.ts';
 import { sendRangeList } from '../send/range-lists.ts';
 import type { ReplicationState } from '../chain/replication-state.ts';
 import type { VolumeLog } from '../chain/volume-log.ts';
+import type { Standing } from '../standing.ts';
 
 /** How seldom the cloud is asked at last while it makes its copy, and how seldom beside the time that it took so far. */
 const WAIT_MS_MAX = 15_000;
@@ -34,10 +35,7 @@ export interface BaseOptions {
   readonly resendAfterMs: number;
   /** From which size on a volume's first copy is written as raw pages. */
   readonly directFromBytes: number;
-  /** What the cloud said last of the volume. */
-  readonly answer: () => VolumeAnswer | undefined;
-  /** Throws where the site may not write. */
-  readonly mayWrite: () => void;
+  readonly standing: Pick<Standing, 'answer' | 'mayWrite'>;
 }
 
 export class Base {
@@ -88,16 +86,16 @@ export class Base {
   }
 
   /**
-   * Returns once deltas can be made. Errors: SOURCE_CHANGED; what `mayWrite` throws; why the pages could not be written. An
+   * Returns once deltas can be made. Errors: SOURCE_CHANGED; why the site may not write; why the pages could not be written. An
    * outage makes it take longer.
    */
   async ready(signal: AbortSignal | undefined): Promise<void> {
-    const { agent, clock, pollMs, mayWrite, log, source } = this.#options;
+    const { agent, clock, pollMs, standing, log, source } = this.#options;
     await this.#ask(signal);
     const beganBootMs = clock.bootMs();
     for (;;) {
       signal?.throwIfAborted();
-      mayWrite();
+      standing.mayWrite();
       const state = log.state;
       if (!state?.base) return;
       if (state.base.phase === 'ready') break;
@@ -112,10 +110,10 @@ export class Base {
 
   /** For a large volume of which nothing was sent yet, asks the cloud for a place to write raw pages to. */
   async #ask(signal: AbortSignal | undefined): Promise<void> {
-    const { log, source, agent, clock, directFromBytes, pollMs, mayWrite } = this.#options;
+    const { log, source, agent, clock, directFromBytes, pollMs, standing } = this.#options;
     for (;;) {
       signal?.throwIfAborted();
-      mayWrite();
+      standing.mayWrite();
       const state = log.state;
       if (!state || state.base !== null || state.last.number > 0 || this.#declined) return;
       const sizeBytes = await source.sizeBytes();
@@ -126,9 +124,9 @@ export class Base {
   }
 
   async #fill(state: ReplicationState, signal: AbortSignal | undefined): Promise<void> {
-    const { source, store, log, answer } = this.#options;
+    const { source, store, log, standing } = this.#options;
     const { generation } = state;
-    const said = answer();
+    const said = standing.answer;
     const base = said?.base;
     if (base === undefined || said?.generation !== generation) return;
     if (base.listed || (base.from === 'upload' && base.phase !== 'open')) {
@@ -141,7 +139,7 @@ export class Base {
     const put = isUpload ? (offset: number, bytes: Uint8Array) => this.#put(offset, bytes) : undefined;
     await fillBase({ source, store, log: log.base, generation, volumeBytes, put, signal });
     // Whatever list the cloud has by now is none of this index.
-    await log.base.close(generation, { volumeBytes, unknown: answer()?.base?.listed === true });
+    await log.base.close(generation, { volumeBytes, unknown: standing.answer?.base?.listed === true });
     await this.#sendListIfDue();
   }
 
@@ -156,9 +154,9 @@ export class Base {
 
   /** Writes pages; where the URL has ended, by the next one. */
   async #put(offset: number, bytes: Uint8Array): Promise<void> {
-    const { agent, answer } = this.#options;
+    const { agent, standing } = this.#options;
     const url = (): string => {
-      const { uploadUrl } = answer()?.base ?? {};
+      const { uploadUrl } = standing.answer?.base ?? {};
       if (uploadUrl !== undefined) return uploadUrl;
       throw new LeewardError('CONFLICT', 'the cloud takes no raw pages of this generation any more');
     };
@@ -174,8 +172,8 @@ export class Base {
 
   /** Sends the base's range list, again only where the cloud has none for a while. */
   async #sendListIfDue(): Promise<void> {
-    const { agent, clock, log, volume, answer, resendAfterMs } = this.#options;
-    const said = answer();
+    const { agent, clock, log, volume, standing, resendAfterMs } = this.#options;
+    const said = standing.answer;
     if (!said?.base || said.base.listed || said.base.phase === 'ready') return;
     if (this.#listSentBootMs !== undefined && clock.bootMs() - this.#listSentBootMs < resendAfterMs) return;
     const list = await log.comparison.rangeList();
