@@ -59,10 +59,12 @@ async function follow(of: AnsweredVolume, answer: VolumeAnswer): Promise<void> {
     standing.standBy(new LeewardError('REFUSED', `${volume}: term ${answer.term} has ended for this site: on standby`));
     return;
   }
-  if (answer.term === log.state?.term) return;
-  // What is left over of the term before belongs to no chain any more.
-  if (log.waiting.length > 0) standing.wantGeneration();
-  await log.continueIn(answer.term);
+  if (answer.term !== log.state?.term) {
+    // What is left over of the term before belongs to no chain any more.
+    if (log.waiting.length > 0) standing.wantGeneration();
+    await log.continueIn(answer.term);
+  }
+  standing.goOn();
 }
 
 /** Begins the generation that the answer is of, where that is a new one. */

@@ -1,8 +1,9 @@
 /**
  * How a volume stands with the cloud: what was said of it last, and whether deltas may be made and sent.
  *
- * Invariants: each answer says anew whether there is a pause; what shows that somebody else writes the volume's chain ends
- * only with the generation, and so does a wish for another one; on standby only what the cloud asks for again is sent.
+ * Invariants: each answer says anew whether there is a pause, but not before it was heeded whole; what shows that somebody
+ * else writes the volume's chain ends only with the generation, and so does a wish for another one; on standby only what
+ * the cloud asks for again is sent.
  */
 import { LeewardError, isLeewardError } from '../kernel/errors.ts';
 import type { VolumeAnswer } from '../protocol/heartbeat.ts';
@@ -48,23 +49,28 @@ export class Standing {
     if (reason) throw new LeewardError(reason.code, reason.message, { cause: reason });
   }
 
-  /** An answer came: what was said before holds no more. */
+  /** An answer came. What it means for the standing is said when it was heeded, by one of the next three. */
   hear(answer: VolumeAnswer | undefined): void {
     this.#answer = answer;
+  }
+
+  /** There is no pause, or it is over. */
+  goOn(): void {
     this.#pause = undefined;
     this.#onStandby = false;
   }
 
-  /** Nothing is made until the next answer; nothing in this generation, where that is a fork. */
+  /** Nothing is made until a later answer; nothing in this generation, where that is a fork. */
   pause(reason: LeewardError): void {
     if (isLeewardError(reason, 'DELTA_FORKED')) this.#stop = reason;
     this.#pause = reason;
+    this.#onStandby = false;
   }
 
   /** As {@link pause}: the term has ended. Without what the cloud asks for again it could not come to the chain's end. */
   standBy(reason: LeewardError): void {
-    this.#onStandby = true;
     this.#pause = reason;
+    this.#onStandby = true;
   }
 
   /** Asks for another generation, until one begins. */

@@ -50,6 +50,28 @@ test('a damaged delta up to the cut is sent again, so that the drain comes to it
   assert.match(replicator.status().trouble ?? '', /on standby/);
 });
 
+test('a site on standby stays so while a further answer is heeded, and when that fails', async () => {
+  const cloud = await MemoryCloud.make({ volumeBytes: MIB });
+  const { documents } = cloud.storage;
+  const site = new MemorySite(cloud);
+  const { agent, replicator } = await site.start();
+  site.volume.bytes.fill(1, 0, 4096);
+  await replicator.replicateOnce(CRASH);
+  await cloud.work();
+  await documents.update(volumeKind, cloud.site.documentName, (document) => endTerm(document, 1));
+  await agent.heartbeat();
+  const repair = { id: 'one', ranges: [{ offset: 0, lengthBytes: 4096 }], sinceMs: 0 };
+  await documents.update(volumeKind, cloud.site.documentName, (document) => ({ ...document, repair }));
+  let meanwhile: string | undefined;
+  site.store.writeState = async () => {
+    meanwhile = replicator.status().trouble;
+    throw new Error('no space left');
+  };
+  await assert.rejects(agent.heartbeat(), /no space left/);
+  assert.match(meanwhile ?? '', /on standby/);
+  await assert.rejects(replicator.replicateOnce(CRASH), { code: 'REFUSED', message: /on standby/ });
+});
+
 test('what waits is not sent on standby, and an ask that cannot be met stops no other', async () => {
   const cloud = await MemoryCloud.make({ volumeBytes: MIB });
   const site = new MemorySite(cloud);

@@ -86,8 +86,8 @@ export class Base {
   }
 
   /**
-   * Returns once deltas can be made. Errors: SOURCE_CHANGED; why the site may not write; why the pages could not be written. An
-   * outage makes it take longer.
+   * Returns once deltas can be made. Errors: SOURCE_CHANGED; why the site may not write; why the pages could not be
+   * written. An outage makes it take longer.
    */
   async ready(signal: AbortSignal | undefined): Promise<void> {
     const { agent, clock, pollMs, standing, log, source } = this.#options;
