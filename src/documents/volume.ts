@@ -1,122 +1,24 @@
 /**
  * The state of a volume: the document that the apply protocol of docs/design.md turns on.
  *
- * Invariants: changed only under its ETag. In each generation `applied.number` ≤ `tip.number`; a claim is
- * `applied.number + 1` and at most the tip; a cut, once set, is the tip of that moment and never moves; only a snapshot
- * that is named here exists. What is offered for recovery is the published generation's named snapshots.
+ * Invariants: changed only under its ETag; each of its generations keeps those of generation.ts. What is offered for
+ * recovery is the published generation's named snapshots.
  */
 import { z } from 'zod';
 import { chainPointSchema } from '../kernel/chain-point.ts';
-import { parseVolume, volumeIdSchema } from '../kernel/ids.ts';
-import { UPLOAD_BLOB, uploadContainer } from '../kernel/names.ts';
-import { blobPlaceSchema, containerPlaceSchema } from '../kernel/places.ts';
-import type { BlobPlace } from '../kernel/places.ts';
+import { volumeIdSchema } from '../kernel/ids.ts';
 import { versionSchema } from '../kernel/versions.ts';
 import { sourceSchema } from '../protocol/source.ts';
+import { byteRangesSchema } from './byte-ranges.ts';
+import { generationSchema, mayExtend } from './generation.ts';
+import type { Generation } from './generation.ts';
 import type { DocumentKind } from './store.ts';
 
+// Whoever works on the document needs its generations with it.
+export { isFresh, isReady, uploadPlace } from './generation.ts';
+export type { Base, Claim, Generation, NamedSnapshot, VolumeProperties } from './generation.ts';
+
 const { number, digest } = chainPointSchema.shape;
-
-const claimSchema = z.looseObject({
-  number,
-  digest,
-  /** The journal entry that is applied: whoever finishes the claim uses this very one. */
-  entry: z.string(),
-  /**
-   * Size of the volume after this delta, where it is another than before: said before the replica is touched, since a
-   * blob that grows is no valid disk for the two requests that it takes. Whoever finds that finishes it.
-   */
-  volumeBytes: z.int().min(0).optional(),
-  /** Until when others leave the claim alone, on the service's clock. A courtesy: safety does not hang on it. */
-  untilMs: z.int(),
-});
-export type Claim = z.infer<typeof claimSchema>;
-
-/** What the site says of its volume besides its bytes; whatever of it is unknown is missing. */
-const propertiesSchema = z.looseObject({
-  /** UUID that the disk's footer carries; the replica's own where the site names none. */
-  identity: z.string().optional(),
-  label: z.string().optional(),
-  mountPoints: z.array(z.string()).optional(),
-});
-export type VolumeProperties = z.infer<typeof propertiesSchema>;
-
-const namedSnapshotSchema = z.looseObject({
-  /** The delta after which it was taken. */
-  number,
-  digest,
-  /** Azure's own name of the snapshot. */
-  snapshot: z.string(),
-  /** Name of the marker. */
-  marker: z.string(),
-  consistency: z.enum(['crash', 'application']),
-  /** When the source stood like this, on the site's clock. */
-  takenAtMs: z.int().min(0),
-  /** Size of the volume then. Missing in documents that were written before volumes could be resized. */
-  volumeBytes: z.int().min(0).optional(),
-  properties: propertiesSchema.optional(),
-  /** When the site's hashes were last compared with it and every one was the same, on the service's clock. */
-  verifiedAtMs: z.int().min(0).optional(),
-});
-export type NamedSnapshot = z.infer<typeof namedSnapshotSchema>;
-
-/** Bytes of the volume. Ascending, without overlap, and few: src/ranges/differences.ts bounds them. */
-const byteRangesSchema = z.array(z.looseObject({ offset: z.int().min(0), lengthBytes: z.int().min(1) })).max(256);
-
-/**
- * What a generation begins from, where that is not zeros. Its phases, in order:
- *
- * - `opening`: the upload's container is being made;
- * - `open`: the site writes raw pages there;
- * - `copying`: what is to be copied stands still, and is copied into the generation's blob;
- * - `comparing`: the upload is closed for good; the copy is compared with the site's range list;
- * - `ready`: deltas are taken; `tip` and `applied` began at number 0 with the base's digest.
- */
-const baseSchema = z.looseObject({
-  from: z.enum(['upload', 'point']),
-  phase: z.enum(['opening', 'open', 'copying', 'comparing', 'ready']),
-  /** What is copied: a recovery point, or the upload as it was sealed; null before that. */
-  source: blobPlaceSchema.extend({ snapshot: z.string() }).nullable(),
-  /** Journal entry of the site's range list; null until it came. */
-  list: z.string().nullable(),
-  /** The range that is compared next. */
-  next: z.int().min(0),
-  /** Digest of the base up to `next` (docs/range-format.md, "Digest of a base"). */
-  digest,
-  /** Where the copy differs from the list so far. */
-  differing: byteRangesSchema,
-});
-export type Base = z.infer<typeof baseSchema>;
-
-const generationSchema = z.looseObject({
-  generation: z.int().min(1).max(99_999_999),
-  /** The page blob. */
-  replica: blobPlaceSchema,
-  /** The container that holds the generation's journal entries. */
-  journal: containerPlaceSchema,
-  /** Size of the volume after `applied`. */
-  volumeBytes: z.int().min(0),
-  /** Properties of the volume after `applied`. */
-  properties: propertiesSchema.default({}),
-  createdAtMs: z.int().min(0),
-  epoch: z.int().min(1),
-  applied: chainPointSchema.extend({ sourceTimeMs: z.int().min(0) }),
-  claim: claimSchema.nullable(),
-  tip: chainPointSchema,
-  snapshots: z.array(namedSnapshotSchema),
-  /** Set when the term ended: nothing of that term beyond it will ever be applied. */
-  cut: chainPointSchema.extend({ term: z.int().min(1) }).nullable(),
-  /** Highest number that came early and waits in the journal; 0 for none. Above the tip, a sweep looks for more. */
-  beyond: number,
-  base: baseSchema.optional(),
-  /** Why it began; missing for a volume's first. */
-  reason: z.string().optional(),
-  /** What was acknowledged and is lost, so that a next generation had to begin: deltas `from` to `to`. */
-  givenUp: z.looseObject({ from: number, to: number, atMs: z.int() }).optional(),
-  /** Since when nobody needs it any more; upkeep removes it later. */
-  retiredAtMs: z.int().optional(),
-});
-export type Generation = z.infer<typeof generationSchema>;
 
 /** A range list of the site, being compared with the named snapshot of the same state. */
 const verificationSchema = z.looseObject({
@@ -190,20 +92,8 @@ export const volumeSchema = z
     const refuse = (path: string, message: string): void => {
       context.addIssue({ code: 'custom', path: [path], message });
     };
-    for (const [key, generation] of Object.entries(document.generations)) {
-      const { applied, claim, tip, cut } = generation;
-      if (key !== String(generation.generation)) refuse(`generations.${key}`, 'stands under another number');
-      if (applied.number > tip.number) refuse(`generations.${key}`, 'applied is beyond the tip');
-      if (claim && (claim.number !== applied.number + 1 || claim.number > tip.number)) {
-        refuse(`generations.${key}`, 'the claim is not the next delta of the chain');
-      }
-      if (cut && cut.number !== tip.number) refuse(`generations.${key}`, 'the cut is not the tip');
-      if (!isReady(generation) && (tip.number > 0 || claim)) {
-        refuse(`generations.${key}`, 'a delta was taken before the base was ready');
-      }
-      if (generation.base?.phase === 'comparing' && generation.base.source === null) {
-        refuse(`generations.${key}`, 'compared without a source');
-      }
+    for (const [key, { generation }] of Object.entries(document.generations)) {
+      if (key !== String(generation)) refuse(`generations.${key}`, 'stands under another number');
     }
     if (!document.generations[String(document.current)]) refuse('current', 'no such generation');
     if (document.published !== null && !document.generations[String(document.published)]) {
@@ -221,49 +111,6 @@ export const volumeKind: DocumentKind<VolumeDocument> = {
   schema: volumeSchema,
   labels: (document) => ({ [WORK_LABEL]: hasWork(document) || hasChores(document) ? 'yes' : 'no' }),
 };
-
-/** Whether something is left to be done without any message: a claim, a tip not reached, a delta that waits. */
-export function hasWork(document: VolumeDocument): boolean {
-  const generation = currentGeneration(document);
-  return generation.claim !== null || generation.applied.number < generation.tip.number || mayExtend(generation);
-}
-
-/**
- * Whether there is work beside the chain: a base to be made, a comparison to go on with, a next generation to begin. What
- * waits for the site, or for a delta to be applied, is none.
- */
-export function hasChores(document: VolumeDocument): boolean {
-  const { base, applied, cut } = currentGeneration(document);
-  if (cut) return false;
-  const baseWaits = base === undefined || base.phase === 'open' || base.phase === 'ready';
-  if (!baseWaits && (base.phase !== 'comparing' || base.list !== null)) return true;
-  const { verification, reseed } = document;
-  return reseed !== undefined || (verification !== undefined && verification.number <= applied.number);
-}
-
-/** Where the raw pages are written that a generation begins from. */
-export function uploadPlace(
-  volume: string,
-  { generation, replica }: Pick<Generation, 'generation' | 'replica'>,
-): BlobPlace {
-  const container = uploadContainer(parseVolume(volume), generation);
-  return { account: replica.account, container, blob: UPLOAD_BLOB };
-}
-
-/** Whether deltas can be taken for the generation: what it begins from is there. */
-export function isReady({ base }: Pick<Generation, 'base'>): boolean {
-  return base === undefined || base.phase === 'ready';
-}
-
-/** Whether the generation has no blob yet, and its volume is zeros: nothing was ever applied, and it begins from no base. */
-export function isFresh({ applied, base }: Generation): boolean {
-  return applied.number === 0 && base === undefined;
-}
-
-/** Whether the journal may hold deltas that the tip has not reached yet, and still may. */
-function mayExtend(generation: Generation): boolean {
-  return generation.cut === null && generation.beyond > generation.tip.number;
-}
 
 /** The generation that deltas are taken for. */
 export function currentGeneration(document: VolumeDocument): Generation {
@@ -284,4 +131,23 @@ export function withGeneration(document: VolumeDocument, generation: Generation)
     ...document,
     generations: { ...document.generations, [String(generation.generation)]: generation },
   };
+}
+
+/** Whether something is left to be done without any message: a claim, a tip not reached, a delta that waits. */
+export function hasWork(document: VolumeDocument): boolean {
+  const generation = currentGeneration(document);
+  return generation.claim !== null || generation.applied.number < generation.tip.number || mayExtend(generation);
+}
+
+/**
+ * Whether there is work beside the chain: a base to be made, a comparison to go on with, a next generation to begin. What
+ * waits for the site, or for a delta to be applied, is none.
+ */
+export function hasChores(document: VolumeDocument): boolean {
+  const { base, applied, cut } = currentGeneration(document);
+  if (cut) return false;
+  const baseWaits = base === undefined || base.phase === 'open' || base.phase === 'ready';
+  if (!baseWaits && (base.phase !== 'comparing' || base.list !== null)) return true;
+  const { verification, reseed } = document;
+  return reseed !== undefined || (verification !== undefined && verification.number <= applied.number);
 }
