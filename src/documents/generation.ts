@@ -1,9 +1,9 @@
 /**
  * A generation of a volume, as the volume's document holds it: one copy in the cloud, and the chain of deltas that follows.
  *
- * Invariants: `applied.number` ≤ `tip.number`; a claim is `applied.number + 1` and at most the tip; a cut, once set, is the
- * tip of that moment and never moves; no delta is taken before what the generation begins from is there; only a snapshot
- * that is named here exists.
+ * Invariants: `applied.number` ≤ `tip.number`; a claim is `applied.number + 1` and at most the tip; a cut, once set, is
+ * the tip of that moment and never moves; no delta is taken before what the generation begins from is there; only a
+ * snapshot that is named here exists.
  */
 import { z } from 'zod';
 import { chainPointSchema } from '../kernel/chain-point.ts';

@@ -24,7 +24,7 @@ export interface AnsweredVolume {
   readonly sender: DeltaSender;
 }
 
-/** Takes an answer; undefined where the cloud did not name the volume. Errors: faults of this site's own, as a full disk. */
+/** Takes an answer; undefined where the cloud did not name the volume. Errors: this site's own faults, as a full disk. */
 export async function takeAnswer(of: AnsweredVolume, answer: VolumeAnswer | undefined): Promise<void> {
   const { volume, standing } = of;
   standing.hear(answer);

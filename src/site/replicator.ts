@@ -17,18 +17,18 @@ import type { ContentIndex } from '../ports/content-index.ts';
 import type { SiteStore } from '../ports/site-store.ts';
 import type { VolumeSource } from '../ports/volume-source.ts';
 import type { Heartbeat, VolumeAnswer } from '../protocol/heartbeat.ts';
-import type { AgentPart, SiteAgent } from './send/agent.ts';
-import { Deduplication } from './dedup/deduplication.ts';
+import { takeAnswer } from './answers.ts';
 import { Base } from './base/base.ts';
-import { DeltaSender } from './send/delta-sender.ts';
 import { runInterval } from './chain/interval.ts';
 import type { IntervalReport } from './chain/interval.ts';
-import { failureOf } from './send/outage.ts';
 import type { SaidProperties } from './chain/properties.ts';
-import { RangeListSender } from './send/range-list-sender.ts';
 import type { ReplicationState } from './chain/replication-state.ts';
 import { VolumeLog } from './chain/volume-log.ts';
-import { takeAnswer } from './answers.ts';
+import { Deduplication } from './dedup/deduplication.ts';
+import type { AgentPart, SiteAgent } from './send/agent.ts';
+import { DeltaSender } from './send/delta-sender.ts';
+import { failureOf } from './send/outage.ts';
+import { RangeListSender } from './send/range-list-sender.ts';
 import { Standing } from './standing.ts';
 
 export interface ReplicatorOptions {

@@ -166,8 +166,8 @@ export class VolumeLog {
   }
 
   /**
-   * What `use` makes of the block index as it is right after the delta with this digest, while nothing changes it; undefined,
-   * and `use` not called, where another delta is the newest.
+   * What `use` makes of the block index as it is right after the delta with this digest, while nothing changes it;
+   * undefined, and `use` not called, where another delta is the newest.
    */
   async atNewest<T>(digest: string, use: (index: Pick<SiteStore, 'readIndex'>) => Promise<T>): Promise<T | undefined> {
     return await this.#kept.change(async () =>
