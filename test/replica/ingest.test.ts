@@ -1,6 +1,7 @@
 /** What becomes of a sound site's messages: every outcome by its name, in every order, with what the replica holds then. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { QUEUES } from '../../src/kernel/names.ts';
 import { KIB, PAGE_BYTES } from '../../src/kernel/units.ts';
 import { replicaProblem } from '../support/replica-check.ts';
@@ -31,6 +32,34 @@ test('a delta in the journal is applied from there, and not kept twice', async (
   for await (const { name } of storage.entries.list(site.journal, '')) entries.push(name);
   assert.equal(entries.length, 1);
   await sound(storage, site, { applied: 1 });
+});
+
+test('while a delta is written the next one is read, and then taken without another look at the state', async () => {
+  const { storage, site } = await start();
+  const calls: string[] = [];
+  const told = { 'entries read': 'fetch', 'state read': 'look', 'replicas writePages': 'write' };
+  const worker = storage.worker({}, async ({ port, method, proceed }) => {
+    for (const [call, name] of Object.entries(told)) if (call === `${port} ${method}`) calls.push(name);
+    // A write takes its time: whatever can go on beside it does.
+    if (method === 'writePages') await turn();
+    return proceed();
+  });
+  await worker.receive(site.inline(site.next()));
+  const messages = [];
+  for (let count = 0; count < 3; count += 1) messages.push(await site.put(storage.entries, site.next()));
+  calls.length = 0;
+  const outcomes = await Promise.all(messages.map(async (message) => worker.receive(message)));
+  for (const { outcome } of outcomes) assert.equal(outcome, 'applied');
+  await sound(storage, site, { applied: 4 });
+  // Each looks once more after it raised the fence; the first one, which nothing was read ahead for, before that too.
+  assert.deepEqual(
+    calls.filter((call) => call !== 'fetch'),
+    ['look', 'look', 'write', 'look', 'write', 'look', 'write'],
+  );
+  const fetchedBy = calls.flatMap((call, at) =>
+    call === 'fetch' ? [calls.slice(at).filter((one) => one === 'write').length] : [],
+  );
+  assert.deepEqual(fetchedBy, [3, 3, 2]);
 });
 
 test('early deltas wait, unacknowledged, and are applied when what was missing comes', async () => {

@@ -7,7 +7,6 @@
  * do not say. The lock within the process and the courtesy towards a claim's holder only save work: without either
  * the protocol is as safe.
  */
-import { openDelta } from '../../delta/delta.ts';
 import type { DeltaLimits } from '../../delta/limits.ts';
 import { currentGeneration, hasWork, volumeKind } from '../../documents/volume.ts';
 import type { Claim, Generation, VolumeDocument } from '../../documents/volume.ts';
@@ -18,29 +17,18 @@ import { LeewardError, isLeewardError } from '../../kernel/errors.ts';
 import { volumeId } from '../../kernel/ids.ts';
 import type { VolumeRef } from '../../kernel/ids.ts';
 import { documents as names } from '../../kernel/names.ts';
-import type { DeltaForm } from '../../kernel/names.ts';
 import type { EntryStore } from '../../ports/entries.ts';
 import type { ReplicaStore } from '../../ports/replica-store.ts';
 import { Applier } from './apply.ts';
 import type { Figures } from './apply.ts';
-import {
-  advanceTip,
-  askFor,
-  endTerm,
-  finishClaim,
-  isUnresolvable,
-  isWanted,
-  noteFork,
-  positionOf,
-  takeClaim,
-} from '../chain/chain.ts';
-import { Journal } from '../chain/journal.ts';
+import { advanceTip, endTerm, finishClaim, noteFork, takeClaim } from '../chain/chain.ts';
 import type { KeptDelta } from '../chain/journal.ts';
-import { KeyedLock } from './keyed-lock.ts';
-import { resolve } from './resolve.ts';
-import { Slots } from './slots.ts';
+import { RecalledStates } from './recalled.ts';
+import type { Seen } from './recalled.ts';
 import { removeUnnamedSnapshots } from './snapshots.ts';
+import { DeltaSupply, isNext } from './supply.ts';
 import { Turn } from './turn.ts';
+import { Workplaces } from './workplaces.ts';
 
 export interface EnginePorts {
   readonly documents: Documents;
@@ -70,37 +58,24 @@ export type Progress = 'caught-up' | 'more' | 'not-taken';
 /** How long to wait before a courtesy to another worker's claim is reconsidered. */
 const COURTESY_MS = 250;
 
-/** Volumes whose state is kept in memory: a document has some 10 KiB. */
-const VOLUMES_RECALLED_MAX = 500;
-
 /** Does what the state and the journal of one volume allow: {@link ReplicaEngine.advance}. */
 export type Advance = (offered?: { seen: Seen; kept: KeptDelta }) => Promise<Progress>;
-
-/** The state as somebody saw it, and how late it was then at the least, on the service's clock. */
-export interface Seen {
-  readonly held: Held<VolumeDocument>;
-  readonly nowMs: number;
-}
 
 export class ReplicaEngine {
   readonly #ports: EnginePorts;
   readonly #options: EngineOptions;
   readonly #applier: Applier;
-  readonly #lock = new KeyedLock();
-  readonly #slots: Slots;
-  /** Where volumes stood when this process left them, the one that was left longest ago first. */
-  readonly #left = new Map<string, Seen & { readonly bootMs: number }>();
+  readonly #workplaces: Workplaces;
+  readonly #recalled: RecalledStates;
+  readonly supply: DeltaSupply;
 
   constructor(ports: EnginePorts, options: EngineOptions) {
     this.#ports = ports;
     this.#options = options;
     this.#applier = new Applier(ports.replicas, options.figures);
-    this.#slots = new Slots(options.volumesAtOnce);
-  }
-
-  /** The volume's journal as its current generation has it. */
-  journal(volume: VolumeRef, document: VolumeDocument): Journal {
-    return new Journal(this.#ports.entries, volume, currentGeneration(document), this.#options.limits);
+    this.#workplaces = new Workplaces(options.volumesAtOnce);
+    this.#recalled = new RecalledStates(ports.clock);
+    this.supply = new DeltaSupply(ports, options.limits);
   }
 
   /**
@@ -117,12 +92,16 @@ export class ReplicaEngine {
    * Runs `take` while nobody else in this process works on the volume, and in one of the few places that bound how much
    * memory all of them hold: whatever it reads, it reads in there. It is given {@link advance}; `offered` is a delta that
    * is durable in the journal and came next in the state that was seen: it is taken first, in one change with its claim
-   * where nothing is before it.
+   * where nothing is before it. Where others are at work on the volume first, `take` is given what `readAhead` brought
+   * meanwhile, if there was room for that.
    */
-  async taking<T>(volume: VolumeRef, take: (advance: Advance) => Promise<T>): Promise<T> {
-    return this.#lock.run(volumeId(volume), async () =>
-      this.#slots.run(async () => take(async (offered) => this.#advance(volume, offered))),
-    );
+  async taking<T, A>(
+    volume: VolumeRef,
+    take: (advance: Advance, ahead: A | undefined) => Promise<T>,
+    readAhead: () => Promise<A | undefined> = async () => undefined,
+  ): Promise<T> {
+    const advance: Advance = async (offered) => this.#advance(volume, offered);
+    return this.#workplaces.run(volumeId(volume), async (ahead: A | undefined) => take(advance, ahead), readAhead);
   }
 
   /** Ends the volume's term, in one change: a new epoch, the cut at the tip. Idempotent. Errors: REFUSED, another term. */
@@ -159,26 +138,6 @@ export class ReplicaEngine {
     throw lost;
   }
 
-  /**
-   * Asks the site to send a delta again, in a form whose name is free, and marks the volume, if the state still wants it;
-   * the delta that is applied ends both. `unresolvable` is an entry of it that is not to be tried again. Returns the form.
-   * Can be repeated.
-   */
-  async askAgain(
-    volume: VolumeRef,
-    number: number,
-    isWanted: (document: VolumeDocument) => boolean,
-    unresolvable?: string,
-  ): Promise<DeltaForm> {
-    const name = names.volume(volume);
-    const seen = await this.#ports.documents.need(volumeKind, name);
-    const form = await this.journal(volume, seen.value).nextForm(number);
-    await this.#ports.documents.update(volumeKind, name, (document, { lastModifiedMs: sinceMs }) =>
-      isWanted(document) ? askFor(document, { number, form, unresolvable, sinceMs }) : undefined,
-    );
-    return form;
-  }
-
   /** The state now. Errors: NOT_FOUND for an unknown volume. */
   async look(volume: VolumeRef): Promise<Seen> {
     const { held, serviceNowMs } = await this.#ports.documents.readWithTime(volumeKind, names.volume(volume));
@@ -186,21 +145,9 @@ export class ReplicaEngine {
     return { held, nowMs: serviceNowMs };
   }
 
-  /**
-   * The state as this process left it at rest. It may have changed since: all that can be decided by it is what to try
-   * under its ETag, which saves the reading where a volume's deltas come one by one.
-   */
+  /** The state as this process left it at rest, if it is remembered: see {@link RecalledStates}. */
   recall(volume: VolumeRef): Seen | undefined {
-    const left = this.#left.get(volumeId(volume));
-    return left && { held: left.held, nowMs: left.nowMs + this.#ports.clock.bootMs() - left.bootMs };
-  }
-
-  #leave(volume: VolumeRef, { held, nowMs }: Seen): void {
-    const id = volumeId(volume);
-    this.#left.delete(id);
-    this.#left.set(id, { held, nowMs, bootMs: this.#ports.clock.bootMs() });
-    const [oldest] = this.#left.keys();
-    if (this.#left.size > VOLUMES_RECALLED_MAX && oldest !== undefined) this.#left.delete(oldest);
+    return this.#recalled.recall(volumeId(volume));
   }
 
   async #advance(volume: VolumeRef, offered?: { seen: Seen; kept: KeptDelta }): Promise<Progress> {
@@ -218,7 +165,7 @@ export class ReplicaEngine {
         if (offer && !(await this.#has(volume, seen.held.value, offer))) return 'not-taken';
         offer = undefined;
         if (!hasWork(seen.held.value)) {
-          this.#leave(volume, seen);
+          this.#recalled.leave(volumeId(volume), seen);
           return 'caught-up';
         }
         const before: Seen = seen;
@@ -241,7 +188,7 @@ export class ReplicaEngine {
     const { generation, number, digest } = delta.head;
     const { tip } = currentGeneration(document);
     if (generation !== document.current || number > tip.number) return false;
-    return (await this.journal(volume, document).isOnChain({ number, digest })) === true;
+    return (await this.supply.journal(volume, document).isOnChain({ number, digest })) === true;
   }
 
   /** Takes a delta that comes next: the tip moves on, and the claim with it where nothing else is before it. */
@@ -269,19 +216,15 @@ export class ReplicaEngine {
     }
     if (claim) return this.#adopt(volume, { held, nowMs }, claim);
     if (applied.number < tip.number) {
-      const kept = await this.#nextOnChain(volume, held);
-      return this.#claim({ held, nowMs }, kept);
+      return this.#claim({ held, nowMs }, await this.supply.nextOnChain(volume, held.value));
     }
     return this.#extend(volume, { held, nowMs });
   }
 
   /** Takes what waits in the journal and comes next. More than one such delta is a fork: one is taken, and it is told. */
   async #extend(volume: VolumeRef, { held, nowMs }: Seen): Promise<Seen | 'nothing'> {
-    const [after, other] = await this.journal(volume, held.value).afterTip((kept) => isNext(held.value, kept));
-    if (!after) {
-      const whole = await this.#makeWhole(volume, held.value);
-      return whole ? this.#take(volume, { held, nowMs }, whole) : 'nothing';
-    }
+    const [after, other] = await this.supply.afterTip(volume, held.value);
+    if (!after) return 'nothing';
     const { digest, number } = after.delta.head;
     const rival = other?.delta.head.digest;
     if (rival === undefined) return this.#take(volume, { held, nowMs }, after);
@@ -290,62 +233,12 @@ export class ReplicaEngine {
     return this.#take(volume, { held: { ...held, value: forked }, nowMs }, after);
   }
 
-  /**
-   * The next delta, made of one that refers to content elsewhere: all that it sets is in one entry before the tip may
-   * cover it, so that nothing behind the tip ever hangs on what else there is. What it refers to in its own volume is the
-   * state that the replica stands at: everything before it is applied, and nothing claimed. Where it cannot be resolved
-   * the site is asked for it with all its bytes, and that entry is not tried again.
-   */
-  async #makeWhole(volume: VolumeRef, document: VolumeDocument): Promise<KeptDelta | undefined> {
-    const generation = currentGeneration(document);
-    const number = generation.tip.number + 1;
-    const journal = this.journal(volume, document);
-    for await (const sent of journal.referring(number)) {
-      if (!isNext(document, sent) || isUnresolvable(document, sent.entry)) continue;
-      try {
-        const { bytes } = await resolve(this.#ports, generation, sent.delta);
-        return await journal.keep(openDelta(bytes));
-      } catch (error) {
-        if (!isLeewardError(error, 'DELTA_INVALID')) throw error;
-        await this.askAgain(volume, number, (now) => isWanted(now, sent.delta.head), sent.entry);
-      }
-    }
-    return undefined;
-  }
-
   /** Finishes a claim that its holder left. Its snapshot, if the holder got so far, is nobody's now. */
   async #adopt(volume: VolumeRef, { held, nowMs }: Seen, claim: Claim): Promise<Seen> {
-    const kept = await this.#claimed(volume, held, claim);
+    const kept = await this.supply.claimed(volume, held.value, claim);
     const after = await this.#claim({ held, nowMs }, kept);
     await removeUnnamedSnapshots(this.#ports, volume);
     return after;
-  }
-
-  /** The claimed entry; where it was damaged or lost since, another one of the same delta. */
-  async #claimed(volume: VolumeRef, held: Held<VolumeDocument>, claim: Claim): Promise<KeptDelta> {
-    try {
-      return await this.journal(volume, held.value).read(claim.entry);
-    } catch (error) {
-      if (!isLeewardError(error, 'DELTA_INVALID', 'NOT_FOUND')) throw error;
-      return this.#nextOnChain(volume, held);
-    }
-  }
-
-  /** The delta after `applied`, out of the journal; where no sound one is left, asks the site and says so. */
-  async #nextOnChain(volume: VolumeRef, held: Held<VolumeDocument>): Promise<KeptDelta> {
-    const { applied } = currentGeneration(held.value);
-    const kept = await this.journal(volume, held.value).onChain(applied.number + 1);
-    if ('entry' in kept && kept.delta.head.predecessor === applied.digest) return kept;
-    const missing = 'entry' in kept ? applied.number + 1 : kept.missing;
-    const form = await this.askAgain(
-      volume,
-      missing,
-      (document) => currentGeneration(document).applied.number < missing,
-    );
-    throw new LeewardError(
-      'DELTA_INVALID',
-      `delta ${missing} of ${held.value.volume}: no sound entry in the journal; the site is asked for it as ${form}`,
-    );
   }
 
   /** Steps 4 to 6 for the claim that `held` has. */
@@ -379,8 +272,4 @@ export class ReplicaEngine {
 
 function seenNow(held: Held<VolumeDocument>): Seen {
   return { held, nowMs: held.lastModifiedMs };
-}
-
-function isNext(document: VolumeDocument, kept: KeptDelta): boolean {
-  return positionOf(document, kept.delta.head).at === 'next';
 }

@@ -5,8 +5,6 @@
  * journal before the tip covers it; every message ends in exactly one of the outcomes below, and none of them loses it.
  * What cannot be right is set aside with one line that says why; what is too new for this program waits in the queue.
  */
-import { checkSent } from '../../delta/delta.ts';
-import type { Delta } from '../../delta/delta.ts';
 import { currentGeneration, volumeKind } from '../../documents/volume.ts';
 import type { VolumeDocument } from '../../documents/volume.ts';
 import type { SiteDocument } from '../../documents/site.ts';
@@ -16,7 +14,7 @@ import { LeewardError, isLeewardError } from '../../kernel/errors.ts';
 import type { ErrorCode } from '../../kernel/errors.ts';
 import { volumeId } from '../../kernel/ids.ts';
 import type { VolumeRef } from '../../kernel/ids.ts';
-import { documents as names, entryKind } from '../../kernel/names.ts';
+import { documents as names } from '../../kernel/names.ts';
 import type { EntryStore } from '../../ports/entries.ts';
 import type { Queues } from '../../ports/queue.ts';
 import { envelopeSchema } from '../../protocol/envelope.ts';
@@ -25,11 +23,13 @@ import { rangesMessageSchema } from '../../protocol/ranges.ts';
 import { parseSigned, readPayload } from '../../protocol/signed.ts';
 import { admit } from './admit.ts';
 import { setAside } from './aside.ts';
-import { isAskedFor, isWanted, noteEarly, noteFork, positionOf } from '../chain/chain.ts';
+import { isAskedFor, noteEarly, noteFork, positionOf } from '../chain/chain.ts';
 import type { Chores } from '../rounds/chores.ts';
-import type { Advance, Progress, ReplicaEngine, Seen } from '../apply/engine.ts';
+import type { Advance, Progress, ReplicaEngine } from '../apply/engine.ts';
+import type { Seen } from '../apply/recalled.ts';
+import { HandedOver } from './handed-over.ts';
+import type { Sent } from './handed-over.ts';
 import { identifyVolume } from './identify.ts';
-import type { KeptDelta } from '../chain/journal.ts';
 import { takeRanges } from './range-list-intake.ts';
 import type { RangesOutcome } from './range-list-intake.ts';
 import type { SiteKeys } from './site-keys.ts';
@@ -79,9 +79,11 @@ const MESSAGE_FAULTS: readonly ErrorCode[] = [
 
 export class Ingest {
   readonly #ports: IngestPorts;
+  readonly #handedOver: HandedOver;
 
   constructor(ports: IngestPorts) {
     this.#ports = ports;
+    this.#handedOver = new HandedOver(ports.engine.supply);
   }
 
   /**
@@ -126,18 +128,28 @@ export class Ingest {
 
   async #take(envelope: Envelope, site: SiteDocument): Promise<IngestOutcome> {
     const volume = identifyVolume(envelope, site);
-    return this.#ports.engine.taking(volume, async (advance) => {
-      const recalled = this.#recallFor(envelope, volume);
-      if (recalled) return this.#takeIn(envelope, volume, { seen: recalled, isRecalled: true, go: advance });
-      const seen = await this.#lookOrAdmit(envelope, volume, site);
-      return this.#takeIn(envelope, volume, { seen, isRecalled: false, go: advance });
-    });
+    const { engine } = this.#ports;
+    return engine.taking(
+      volume,
+      async (advance, sent: Sent | undefined) => {
+        const recalled = this.#recallFor(envelope, volume, sent);
+        const seen = recalled ?? (await this.#lookOrAdmit(envelope, volume, site));
+        return this.#takeIn(envelope, volume, { seen, isRecalled: recalled !== undefined, sent, go: advance });
+      },
+      async () => {
+        const recalled = engine.recall(volume);
+        return recalled && (await this.#handedOver.read(envelope, volume, recalled.held.value));
+      },
+    );
   }
 
-  /** The state as it was left, where a delta that travels inline seems to come next in it. */
-  #recallFor({ inline, generation, number }: Envelope, volume: VolumeRef): Seen | undefined {
+  /**
+   * The state as it was left, where the delta seems to come next in it and is at hand: should that be wrong, nothing was
+   * read for it in vain.
+   */
+  #recallFor({ inline, generation, number }: Envelope, volume: VolumeRef, sent: Sent | undefined): Seen | undefined {
     const recalled = this.#ports.engine.recall(volume);
-    if (!recalled || inline === undefined) return undefined;
+    if (!recalled || (inline === undefined && !sent)) return undefined;
     const { current } = recalled.held.value;
     const isNext = generation === current && number === currentGeneration(recalled.held.value).tip.number + 1;
     return isNext ? recalled : undefined;
@@ -159,16 +171,16 @@ export class Ingest {
   async #takeIn(
     envelope: Envelope,
     volume: VolumeRef,
-    { seen, isRecalled, go }: { seen: Seen; isRecalled: boolean; go: Advance },
+    { seen, isRecalled, sent: ahead, go }: { seen: Seen; isRecalled: boolean; sent: Sent | undefined; go: Advance },
   ): Promise<IngestOutcome> {
     const { held } = seen;
     const advance: Advance = async (offered) => this.#advance(volume, go, offered);
-    const sent = await this.#fetch(envelope, volume, held.value);
+    const sent = ahead ?? (await this.#handedOver.readOrAsk(envelope, volume, held.value));
     const { head } = sent.delta;
     const outcome = { volume: head.volume, number: head.number };
     const position = positionOf(held.value, head);
     const again = async (): Promise<IngestOutcome> =>
-      this.#takeIn(envelope, volume, { seen: await this.#ports.engine.look(volume), isRecalled: false, go });
+      this.#takeIn(envelope, volume, { seen: await this.#ports.engine.look(volume), isRecalled: false, sent, go });
     // Only what comes next may be tried on a state that others may have changed since.
     if (isRecalled && position.at !== 'next') return again();
     switch (position.at) {
@@ -182,7 +194,7 @@ export class Ingest {
         // What refers to content elsewhere waits until the engine has made it whole: that needs the state before it.
         if (sent.delta.outside.length > 0)
           return { outcome: await this.#wait(volume, held.value, sent, advance), ...outcome };
-        const kept = await this.#keep(volume, held.value, sent);
+        const kept = await this.#handedOver.keep(volume, held.value, sent);
         const progress = await advance({ seen, kept });
         if (progress === 'not-taken') return again();
         return { outcome: progress === 'caught-up' ? 'applied' : 'durable', ...outcome };
@@ -199,50 +211,13 @@ export class Ingest {
   ): Promise<'applied' | 'durable' | 'early'> {
     const { number } = sent.delta.head;
     const name = names.volume(volume);
-    await this.#keep(volume, document, sent);
+    await this.#handedOver.keep(volume, document, sent);
     await this.#ports.documents.update(volumeKind, name, (now) => noteEarly(now, number));
     await advance();
     const { value } = await this.#ports.documents.need(volumeKind, name);
     const { tip, applied } = currentGeneration(value);
     if (tip.number < number) return 'early';
     return applied.number < number ? 'durable' : 'applied';
-  }
-
-  /**
-   * The delta that the envelope hands over, checked whole. Where that is damaged or missing, another sound entry of the
-   * same delta serves; where there is none, it is asked for again.
-   */
-  async #fetch(envelope: Envelope, volume: VolumeRef, document: VolumeDocument): Promise<Sent> {
-    try {
-      return await this.#read(envelope, volume, document);
-    } catch (error) {
-      if (!isLeewardError(error, 'DELTA_INVALID', 'NOT_FOUND') || !isWanted(document, envelope)) throw error;
-      const { engine } = this.#ports;
-      const other = await engine.journal(volume, document).find(envelope);
-      if (other) return other;
-      await engine.askAgain(volume, envelope.number, (now) => isWanted(now, envelope));
-      throw error;
-    }
-  }
-
-  /** The delta that the envelope hands over, held against what the envelope says. */
-  async #read(envelope: Envelope, volume: VolumeRef, document: VolumeDocument): Promise<Sent> {
-    if (envelope.entry !== undefined) {
-      const kept = await this.#ports.engine.journal(volume, document).read(envelope.entry);
-      agree(envelope, kept.delta);
-      return kept;
-    }
-    const limits = this.#ports.engine.journal(volume, document).limitsFor(envelope);
-    const delta = checkSent(Buffer.from(envelope.inline ?? '', 'base64'), limits);
-    agree(envelope, delta);
-    return { delta };
-  }
-
-  async #keep(volume: VolumeRef, document: VolumeDocument, sent: Sent): Promise<KeptDelta> {
-    // An entry that only looks as if it referred to something is made one that the chain can have.
-    const kind = sent.delta.outside.length > 0 ? 'refs' : 'literal';
-    const isInPlace = 'entry' in sent && entryKind(sent.entry) === kind;
-    return isInPlace ? sent : this.#ports.engine.journal(volume, document).keep(sent.delta);
   }
 
   /**
@@ -262,12 +237,13 @@ export class Ingest {
   /** A number that the chain has: either its own delta once more, or another writer's. */
   async #repeated(volume: VolumeRef, document: VolumeDocument, sent: Sent, advance: Advance): Promise<IngestOutcome> {
     const { number, digest } = sent.delta.head;
-    const own = await this.#ports.engine.journal(volume, document).isOnChain({ number, digest });
+    const own = await this.#ports.engine.supply.journal(volume, document).isOnChain({ number, digest });
     if (own === false) {
       const reason = `number: the chain has another delta ${number} than ${digest}`;
       return this.#refuseDelta(volume, document, { fork: true, reason });
     }
-    if (isAskedFor(document, number) && sent.delta.outside.length === 0) await this.#keep(volume, document, sent);
+    if (isAskedFor(document, number) && sent.delta.outside.length === 0)
+      await this.#handedOver.keep(volume, document, sent);
     await advance();
     return { outcome: 'repeated', volume: document.volume, number };
   }
@@ -302,9 +278,6 @@ export class Ingest {
   }
 }
 
-/** A checked delta, in the journal already or not. */
-type Sent = KeptDelta | { readonly delta: Delta };
-
 /** What was typed or sent: the host gives JSON parsed, so it is written anew. Nothing typed is an empty text. */
 function textOf(message: unknown): string {
   if (message === undefined) return '';
@@ -318,27 +291,5 @@ function parseJson(message: unknown): unknown {
     return JSON.parse(message);
   } catch {
     return message;
-  }
-}
-
-/**
- * The envelope must say what the delta is. One that does not is the message's own fault: the delta is not damaged, and
- * whatever else the envelope names may not even exist, so nothing is asked for.
- */
-function agree(envelope: Envelope, { head }: Delta): void {
-  const wrong = (['volume', 'generation', 'term', 'number', 'digest'] as const).find(
-    (field) => envelope[field] !== undefined && envelope[field] !== head[field],
-  );
-  if (wrong) {
-    throw new LeewardError(
-      'MESSAGE_INVALID',
-      `${wrong}: the envelope says ${envelope[wrong]}, the delta ${head[wrong]}`,
-    );
-  }
-  if (envelope.sizeBytes !== head.totalBytes) {
-    throw new LeewardError(
-      'MESSAGE_INVALID',
-      `sizeBytes: the envelope says ${envelope.sizeBytes}, the delta ${head.totalBytes}`,
-    );
   }
 }
