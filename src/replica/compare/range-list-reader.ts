@@ -78,14 +78,27 @@ export class RangeListReader {
   }
 }
 
+/**
+ * Removes a list that cannot be read. It is named by its own content and never overwritten, so only then the site can put
+ * it again. Nothing else is ever removed: an entry that is not named as a list of this state stays. Can be repeated.
+ */
+export async function discardList(
+  entries: EntryStore,
+  of: { readonly volume: VolumeRef; readonly journal: ContainerPlace; readonly announced: AnnouncedList },
+): Promise<void> {
+  const { volume, journal, announced } = of;
+  if (isNamed(volume, announced)) await entries.remove({ ...journal, blob: announced.entry });
+}
+
 /** The entry must be named as a list of this state is. */
-function checkName(volume: VolumeRef, { generation, number, entry }: AnnouncedList): void {
+function checkName(volume: VolumeRef, announced: AnnouncedList): void {
+  if (isNamed(volume, announced)) return;
+  const { entry, generation } = announced;
+  const form = `${journalPrefix(volume, generation)}ranges/`;
+  throw new LeewardError('MESSAGE_INVALID', `entry: "${entry.slice(0, 200)}" is no range list of this state (${form})`);
+}
+
+function isNamed(volume: VolumeRef, { generation, number, entry }: AnnouncedList): boolean {
   const sha256 = /([0-9a-f]{64})\.ranges$/.exec(entry)?.[1];
-  if (sha256 === undefined || rangesEntry(volume, { generation, number, sha256 }) !== entry) {
-    const form = `${journalPrefix(volume, generation)}ranges/`;
-    throw new LeewardError(
-      'MESSAGE_INVALID',
-      `entry: "${entry.slice(0, 200)}" is no range list of this state (${form})`,
-    );
-  }
+  return sha256 !== undefined && rangesEntry(volume, { generation, number, sha256 }) === entry;
 }

@@ -3,7 +3,7 @@
  *
  * Invariants: a comparison goes on where the last call left it, over the very progress that was seen; only a comparison
  * of every range, without a difference, makes a point verified; what differs is asked for, so that a numbered delta
- * repairs it. A list that cannot be used ends its comparison and nothing else.
+ * repairs it. A list that cannot be used ends its comparison, and goes, so that it can be sent again.
  */
 import { currentGeneration, isReady, volumeKind, withGeneration } from '../../documents/volume.ts';
 import type { Generation, NamedSnapshot, Verification, VolumeDocument } from '../../documents/volume.ts';
@@ -17,7 +17,7 @@ import { bytesOf, joinDifferences } from '../../ranges/differences.ts';
 import { WINDOW_RANGES, compareWindow } from './compare.ts';
 import type { Compared } from './compare.ts';
 import { askForRepair } from '../generation/generations.ts';
-import { RangeListReader } from './range-list-reader.ts';
+import { RangeListReader, discardList } from './range-list-reader.ts';
 import type { AnnouncedList } from './range-list-reader.ts';
 
 export interface VerifyPorts {
@@ -77,20 +77,18 @@ async function compare(
   const point = pointOf(generation, verification);
   if (!point) return undefined;
   const { snapshot, volumeBytes = generation.volumeBytes } = point;
+  const stored = { volume, journal: generation.journal, announced: verification };
   try {
-    const list = await RangeListReader.open(ports.entries, {
-      volume,
-      journal: generation.journal,
-      announced: verification,
-    });
+    const list = await RangeListReader.open(ports.entries, stored);
     if (list.head.volumeBytes !== volumeBytes) {
       throw new LeewardError('MESSAGE_INVALID', `range list: the volume had ${volumeBytes} bytes then`);
     }
     const copy = { place: generation.replica, snapshot, volumeBytes };
     return await compareWindow(ports.replicas, { copy, list, first: verification.next, ranges: of.ranges });
   } catch (error) {
-    if (isLeewardError(error, 'MESSAGE_INVALID', 'NOT_FOUND')) return undefined;
-    throw error;
+    if (isLeewardError(error, 'MESSAGE_INVALID')) await discardList(ports.entries, stored);
+    else if (!isLeewardError(error, 'NOT_FOUND')) throw error;
+    return undefined;
   }
 }
 

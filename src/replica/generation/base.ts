@@ -24,7 +24,7 @@ import { replicaBlobBytes, replicaDataBytes } from '../../vhd/footer.ts';
 import { WINDOW_RANGES, compareWindow } from '../compare/compare.ts';
 import { changeBase, finishBase, orderReseed } from './generations.ts';
 import { footerOf } from '../apply/replica-footer.ts';
-import { RangeListReader } from '../compare/range-list-reader.ts';
+import { RangeListReader, discardList } from '../compare/range-list-reader.ts';
 
 export interface BasePorts {
   readonly documents: Documents;
@@ -143,9 +143,10 @@ async function compare(ports: BasePorts, seen: Seen): Promise<'more' | 'nothing'
   if (base.list === null) return 'nothing';
   const { replica: place, journal, volumeBytes } = generation;
   const announced = { generation: generation.generation, number: 0, digest: NO_DIGEST, entry: base.list };
+  const stored = { volume, journal, announced };
   let compared: Awaited<ReturnType<typeof compareWindow>>;
   try {
-    const list = await RangeListReader.open(ports.entries, { volume, journal, announced });
+    const list = await RangeListReader.open(ports.entries, stored);
     compared = await compareWindow(ports.replicas, {
       copy: { place, volumeBytes },
       list,
@@ -154,7 +155,8 @@ async function compare(ports: BasePorts, seen: Seen): Promise<'more' | 'nothing'
     });
   } catch (error) {
     if (!isLeewardError(error, 'MESSAGE_INVALID', 'NOT_FOUND')) throw error;
-    // No list that can be read is none: the site, which is told so, sends another.
+    // No list that can be read is none: the site, which is told so, sends it again.
+    if (isLeewardError(error, 'MESSAGE_INVALID')) await discardList(ports.entries, stored);
     await change(ports, seen, { list: null, next: 0, differing: [], digest: startOf(seen) });
     return 'more';
   }

@@ -6,13 +6,13 @@
  */
 import { currentGeneration, volumeKind } from '../../documents/volume.ts';
 import type { Documents } from '../../documents/store.ts';
-import { LeewardError } from '../../kernel/errors.ts';
+import { LeewardError, isLeewardError } from '../../kernel/errors.ts';
 import { parseVolume, siteId } from '../../kernel/ids.ts';
 import { documents as names } from '../../kernel/names.ts';
 import type { EntryStore } from '../../ports/entries.ts';
 import type { RangesMessage } from '../../protocol/ranges.ts';
 import type { Chores } from '../rounds/chores.ts';
-import { RangeListReader } from '../compare/range-list-reader.ts';
+import { RangeListReader, discardList } from '../compare/range-list-reader.ts';
 import { takeList } from '../compare/verify.ts';
 
 export interface RangeListIntakePorts {
@@ -49,7 +49,13 @@ export async function takeRanges(
   if (!held) throw new LeewardError('NOT_FOUND', `volume ${message.volume} is not registered`);
   const outcome = { volume: message.volume, number };
   if (!takeList(held.value, announced, serviceNowMs)) return { outcome: 'passed-by', ...outcome };
-  await RangeListReader.open(ports.entries, { volume, journal: currentGeneration(held.value).journal, announced });
+  const stored = { volume, journal: currentGeneration(held.value).journal, announced };
+  try {
+    await RangeListReader.open(ports.entries, stored);
+  } catch (error) {
+    if (isLeewardError(error, 'MESSAGE_INVALID')) await discardList(ports.entries, stored);
+    throw error;
+  }
   await ports.documents.update(volumeKind, name, (document) => takeList(document, announced, serviceNowMs));
   await ports.chores.run(volume);
   return { outcome: 'listed', ...outcome };
