@@ -142,9 +142,13 @@ export function noteFork(
  * The journal holds `number`, which is early: remembered, so that a sweep looks for it. Undefined when the state says
  * so already, or has come that far: a burst of early deltas must not fight over the document for nothing.
  */
-export function noteEarly(document: VolumeDocument, number: number): VolumeDocument | undefined {
+export function noteEarly(
+  document: VolumeDocument,
+  { generation: of, number }: { readonly generation: number; readonly number: number },
+): VolumeDocument | undefined {
   const generation = currentGeneration(document);
-  if (number <= Math.max(generation.beyond, generation.tip.number)) return undefined;
+  // Another generation may have begun meanwhile, whose numbers are others.
+  if (of !== generation.generation || number <= Math.max(generation.beyond, generation.tip.number)) return undefined;
   return withGeneration(document, { ...generation, beyond: number });
 }
 

@@ -209,14 +209,14 @@ export class Ingest {
     sent: Sent,
     advance: Advance,
   ): Promise<'applied' | 'durable' | 'early'> {
-    const { number } = sent.delta.head;
+    const { generation, number } = sent.delta.head;
     const name = names.volume(volume);
     await this.#handedOver.keep(volume, document, sent);
-    await this.#ports.documents.update(volumeKind, name, (now) => noteEarly(now, number));
+    await this.#ports.documents.update(volumeKind, name, (now) => noteEarly(now, { generation, number }));
     await advance();
     const { value } = await this.#ports.documents.need(volumeKind, name);
     const { tip, applied } = currentGeneration(value);
-    if (tip.number < number) return 'early';
+    if (value.current !== generation || tip.number < number) return 'early';
     return applied.number < number ? 'durable' : 'applied';
   }
 
