@@ -9,7 +9,7 @@ class Observed {
   readonly begun: string[] = [];
   readonly given: Record<string, string | undefined> = {};
   readonly #workplaces: Workplaces;
-  readonly #ends = new Map<string, PromiseWithResolvers<void>>();
+  readonly #ends = new Map<string, PromiseWithResolvers<undefined>>();
 
   constructor(count: number) {
     this.#workplaces = new Workplaces(count);
@@ -30,7 +30,7 @@ class Observed {
   }
 
   async end(what: string): Promise<void> {
-    this.#endOf(what).resolve();
+    this.#endOf(what).resolve(undefined);
     await this.settle();
   }
 
@@ -49,7 +49,7 @@ class Observed {
     await this.#endOf(what).promise;
   }
 
-  #endOf(what: string): PromiseWithResolvers<void> {
+  #endOf(what: string): PromiseWithResolvers<undefined> {
     const end = this.#ends.get(what) ?? Promise.withResolvers<void>();
     this.#ends.set(what, end);
     return end;
