@@ -71,7 +71,7 @@ async function follow(of: AnsweredVolume, answer: VolumeAnswer): Promise<void> {
 async function followGeneration(of: AnsweredVolume, answer: VolumeAnswer): Promise<void> {
   const { standing, log, base, sender } = of;
   const volume = volumeId(of.volume);
-  const { generation, term, acknowledged } = answer;
+  const { generation, term } = answer;
   const { state } = log;
   if (state === undefined || generation > state.generation) {
     await log.begin({ generation, term, from: answer.base?.from });
@@ -84,9 +84,20 @@ async function followGeneration(of: AnsweredVolume, answer: VolumeAnswer): Promi
       `${volume}: the cloud speaks of generation ${generation}, term ${term}, and was at ${state.generation}, ${state.term}: its store was set back; nothing is sent until a person has looked`,
     );
   }
-  if (log.state?.last.number === 0 && acknowledged.number > 0) {
-    standing.wantGeneration();
-    const why = `the cloud has ${acknowledged.number} deltas of generation ${generation} and nothing of them is known here: another generation was asked for`;
-    throw new LeewardError('REFUSED', `${volume}: ${why}`);
+  const why = whyImpossible(log.state, answer);
+  if (why === undefined) return;
+  standing.wantGeneration();
+  throw new LeewardError('REFUSED', `${volume}: generation ${generation}: ${why}: another generation was asked for`);
+}
+
+/** Why nothing can ever come of the generation here; undefined where it can. */
+function whyImpossible(state: VolumeLog['state'], { acknowledged, base }: VolumeAnswer): string | undefined {
+  if (state?.last.number === 0 && acknowledged.number > 0) {
+    return `the cloud has ${acknowledged.number} deltas of it and nothing of them is known here`;
   }
+  // An upload that was asked for and that the cloud did not speak of may have been opened late.
+  if (state?.base === null && state.last.number > 0 && base !== undefined) {
+    return 'the cloud makes it from a base, and here it was begun without one';
+  }
+  return undefined;
 }
