@@ -50,7 +50,7 @@ class Observed {
   }
 
   #endOf(what: string): PromiseWithResolvers<undefined> {
-    const end = this.#ends.get(what) ?? Promise.withResolvers<void>();
+    const end = this.#ends.get(what) ?? Promise.withResolvers<undefined>();
     this.#ends.set(what, end);
     return end;
   }
