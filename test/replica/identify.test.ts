@@ -144,4 +144,38 @@ describe('a volume that nobody registered', () => {
     await worker.receive(newcomer.inline(first, { source: SOURCE }));
     await sound(storage, newcomer, { applied: 1 });
   });
+
+  test('is one source’s for good: another whose name becomes the same is refused by name, and does it no harm', async () => {
+    const { storage, newcomer } = await ruled();
+    const worker = storage.worker();
+    await worker.receive(newcomer.inline(newcomer.next({ marker: 'm' }), { volume: undefined, source: SOURCE }));
+    const other = new SiteFixture({ volume: ref });
+    const rival = other.next({ marker: 'other' });
+    for (const to of [{ volume: undefined }, {}]) {
+      // Both by what the worker remembers of the volume and by what it reads.
+      for (const at of [worker, storage.worker()]) {
+        for (const delta of [rival, newcomer.forkAt(1).next()]) {
+          const message = newcomer.inline(delta, { ...to, source: 'web-1//sdb' });
+          assert.match(
+            await reasonOf(storage, await at.receive(message)),
+            /source: acme\/berlin\/erp\/web-1-sdb is "web-1\/sdb", not "web-1\/\/sdb"/,
+          );
+        }
+      }
+    }
+    await sound(storage, newcomer, { applied: 1, points: 1 });
+    await worker.receive(newcomer.inline(newcomer.next(), { volume: undefined, source: SOURCE }));
+    await sound(storage, newcomer, { applied: 2, points: 1 });
+  });
+
+  test('is none where its name is of one that is registered by hand', async () => {
+    const { storage, newcomer } = await ruled();
+    await newcomer.register(storage.documents);
+    const worker = storage.worker();
+    const delta = newcomer.next({ marker: 'm' });
+    const message = newcomer.inline(delta, { volume: undefined, source: SOURCE });
+    assert.match(await reasonOf(storage, await worker.receive(message)), /is registered by hand, not "web-1\/sdb"/);
+    await worker.receive(newcomer.inline(delta, { source: SOURCE }));
+    await sound(storage, newcomer, { applied: 1, points: 1 });
+  });
 });

@@ -2,7 +2,7 @@
  * Registering a volume by a rule of its site, when its first delta comes: a new disk of a protected machine needs nobody.
  *
  * Invariants: only a rule admits, and only into a group of the same site that is the site's to write; each document is
- * made only where there is none, so that whoever is interrupted repeats it; two sources never share a volume. The disk
+ * made only where there is none, so that whoever is interrupted repeats it; the volume says whose it is. The disk
  * is planned before there is a volume, since a volume that nobody attaches is protected for nothing; until it has a
  * recovery point the machine starts without it, as it would have without the rule.
  */
@@ -26,8 +26,8 @@ export interface Newcomer {
 }
 
 /**
- * Makes the volume known. Repeatable. Errors: REFUSED when no rule admits it, its group is not the site's to write, or
- * another source has its name; NOT_FOUND when its group was never registered.
+ * Makes the volume known, if it is not: then it may be another source's. Repeatable. Errors: REFUSED when no rule admits it
+ * or its group is not the site's to write; NOT_FOUND when its group was never registered.
  */
 export async function admit(documents: Documents, site: SiteDocument, newcomer: Newcomer): Promise<void> {
   const { volume, source, createdAtMs } = newcomer;
@@ -42,8 +42,5 @@ export async function admit(documents: Documents, site: SiteDocument, newcomer: 
   const { account } = site;
   // Its first delta brings its size.
   const fresh = newVolume(volume, { account, volumeBytes: 0, term: group.term, createdAtMs, source });
-  const { held } = await documents.createOrRead(volumeKind, names.volume(volume), fresh);
-  if (held.value.source !== source) {
-    throw new LeewardError('REFUSED', `source: ${id} is ${held.value.source ?? 'registered by hand'}, not "${source}"`);
-  }
+  await documents.createOrRead(volumeKind, names.volume(volume), fresh);
 }

@@ -1,11 +1,13 @@
 /**
  * Which volume a message is about: by its own word, by the rules of its site, or by the delta's header.
  *
- * Invariant: whatever says it, the volume is the signer's own; the delta's head must say the same in the end.
+ * Invariants: whatever says it, the volume is the signer's own; the delta's head must say the same in the end. A volume
+ * that a rule made is one source's for good: two disks whose names become one would be two writers of one chain.
  */
 import { parseHead } from '../../delta/head.ts';
 import { admittedVolume } from '../../documents/admission.ts';
 import type { SiteDocument } from '../../documents/site.ts';
+import type { VolumeDocument } from '../../documents/volume.ts';
 import { LeewardError } from '../../kernel/errors.ts';
 import { parseSite, parseVolume, siteId, volumeId } from '../../kernel/ids.ts';
 import type { VolumeRef } from '../../kernel/ids.ts';
@@ -23,6 +25,16 @@ export function identifyVolume(envelope: Envelope, site: SiteDocument): VolumeRe
     'SIGNATURE_INVALID',
     `volume: ${volumeId(volume)} is not a volume of ${site.site}, which signed`,
   );
+}
+
+/**
+ * Checks that the volume is the source's that the message names. One that was registered by hand is nobody's by a rule,
+ * and a message that names it by its identifier may call its source as it likes. Errors: REFUSED.
+ */
+export function checkSource({ volume: id, source: owner }: VolumeDocument, { volume, source }: Envelope): void {
+  if (source === undefined || source === owner || (owner === undefined && volume !== undefined)) return;
+  const registered = owner === undefined ? 'registered by hand' : `"${owner}"`;
+  throw new LeewardError('REFUSED', `source: ${id} is ${registered}, not "${source}"`);
 }
 
 function volumeOf(envelope: Envelope, site: SiteDocument): VolumeRef {

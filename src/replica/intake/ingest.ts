@@ -29,7 +29,7 @@ import type { Advance, Progress, ReplicaEngine } from '../apply/engine.ts';
 import type { Seen } from '../apply/recalled.ts';
 import { HandedOver } from './handed-over.ts';
 import type { Sent } from './handed-over.ts';
-import { identifyVolume } from './identify.ts';
+import { checkSource, identifyVolume } from './identify.ts';
 import { takeRanges } from './range-list-intake.ts';
 import type { RangesOutcome } from './range-list-intake.ts';
 import type { SiteKeys } from './site-keys.ts';
@@ -72,6 +72,7 @@ const MESSAGE_FAULTS: readonly ErrorCode[] = [
   'MESSAGE_INVALID',
   'SIGNATURE_INVALID',
   'DELTA_INVALID',
+  'LIMIT_EXCEEDED',
   'DELTA_FORKED',
   'REFUSED',
   'NOT_FOUND',
@@ -134,6 +135,7 @@ export class Ingest {
       async (advance, sent: Sent | undefined) => {
         const recalled = this.#recallFor(envelope, volume, sent);
         const seen = recalled ?? (await this.#lookOrAdmit(envelope, volume, site));
+        checkSource(seen.held.value, envelope);
         return this.#takeIn(envelope, volume, { seen, isRecalled: recalled !== undefined, sent, go: advance });
       },
       async () => {
