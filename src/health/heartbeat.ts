@@ -203,5 +203,6 @@ async function baseAnswer(
   const told = { from, phase: phase === 'opening' ? ('open' as const) : phase, listed: list !== null };
   if (phase === 'ready') return { ...told, digest };
   if (phase !== 'open' || generation.cut) return told;
-  return { ...told, uploadUrl: await access.uploadUrl(uploadPlace(volume, generation), expiresAtMs), expiresAtMs };
+  const uploadUrl = await access.uploadUrl(uploadPlace(volume, generation), expiresAtMs);
+  return { ...told, uploadUrl, volumeBytes: generation.volumeBytes, expiresAtMs };
 }

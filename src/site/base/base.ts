@@ -135,7 +135,9 @@ export class Base {
     }
     const isUpload = base.from === 'upload';
     if (isUpload && base.uploadUrl === undefined) return;
-    const volumeBytes = (isUpload ? state.directBytes : null) ?? (await source.sizeBytes());
+    // The volume may have grown since the size was said that the upload has room for.
+    const roomBytes = isUpload ? (base.volumeBytes ?? state.directBytes) : null;
+    const volumeBytes = roomBytes ?? (await source.sizeBytes());
     const put = isUpload ? (offset: number, bytes: Uint8Array) => this.#put(offset, bytes) : undefined;
     await fillBase({ source, store, log: log.base, generation, volumeBytes, put, signal });
     // Whatever list the cloud has by now is none of this index.
