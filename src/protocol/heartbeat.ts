@@ -98,7 +98,8 @@ export const volumeAnswerSchema = z
           description: 'While it is open: the page blob that raw pages are written to. Missing until there is one.',
         }),
         volumeBytes: z.int().min(0).optional().meta({
-          description: 'Beside `uploadUrl`: how much of the volume is to be written there. What is behind goes with delta 1.',
+          description:
+            'Beside `uploadUrl`: how much of the volume is to be written there. What is behind goes with delta 1.',
         }),
         expiresAtMs: z.int().optional().meta({ description: 'When that URL ends; any later answer brings a new one.' }),
         digest: digest.optional().meta({ description: 'Once it is ready: what delta 1 names as its predecessor.' }),
