@@ -18,7 +18,7 @@ import type { UpkeepReport } from '../replica/rounds/upkeep.ts';
 import { monitorTick } from './control.ts';
 import { openDataPath } from './data-path.ts';
 import { judgedQueues } from './poison.ts';
-import { readSettings } from './settings.ts';
+import { deltaLimits, readSettings } from './settings.ts';
 import type { Settings } from './settings.ts';
 import { knownSiteStatus } from './status.ts';
 import { openStorage } from './storage.ts';
@@ -58,6 +58,7 @@ function openApp(settings: Settings): App {
     accessMs: settings.LEEWARD_ACCESS_MS,
     everyMs: settings.LEEWARD_HEARTBEAT_MS,
     journalKeptMs: settings.LEEWARD_JOURNAL_KEPT_MS,
+    limits: deltaLimits(settings),
   };
   return {
     settings,

@@ -132,7 +132,7 @@ function readParts(
   const totalBytes = fields.u64(AT.totalBytes, 'total bytes');
   if (totalBytes > limits.encodedBytesMax) {
     const problem = `${totalBytes} is above the limit of ${limits.encodedBytesMax} (encodedBytesMax)`;
-    report({ field: 'total bytes', at: AT.totalBytes, problem });
+    report({ field: 'total bytes', at: AT.totalBytes, problem, beyondLimit: true });
   }
   const counts = readCounts(fields, second, limits);
   if (counts === undefined) return undefined;
@@ -192,11 +192,11 @@ function readParts(
   if (contentBytes > limits.contentBytesMax) {
     const what = `${rawBytes} raw bytes and ${referencedBytes} referenced ones`;
     const problem = `${what} are above the limit of ${limits.contentBytesMax} (contentBytesMax)`;
-    report({ field: 'frame table', at: at.frames, problem });
+    report({ field: 'frame table', at: at.frames, problem, beyondLimit: true });
   }
   if (rawBytes > limits.ratioMax * totalBytes) {
     const problem = `${rawBytes} raw bytes from ${totalBytes} are above the limit of ${limits.ratioMax} to 1 (ratioMax)`;
-    report({ field: 'frame table', at: at.frames, problem });
+    report({ field: 'frame table', at: at.frames, problem, beyondLimit: true });
   }
   if (literalBytes !== rawBytes) {
     const problem = `${literalBytes} literal bytes in all, but the frames hold ${rawBytes}`;
@@ -246,7 +246,7 @@ function readCounts(fields: Fields, second: boolean, limits: DeltaLimits): Count
   const beyond = bounds.filter(([, count, limit]) => counts[count] > limits[limit]);
   for (const [field, count, limit] of beyond) {
     const problem = `${counts[count]} is above the limit of ${limits[limit]} (${limit})`;
-    fields.report({ field, at: AT[count], problem });
+    fields.report({ field, at: AT[count], problem, beyondLimit: true });
   }
   return beyond.length === 0 ? counts : undefined;
 }

@@ -65,9 +65,11 @@ export function checkIdentity(
       report({ field, at: AT[field], problem: `${value} is not 1 to ${U32_MAX}` });
     }
   }
-  if (!isCount(of.volumeBytes) || of.volumeBytes % PAGE_BYTES !== 0 || of.volumeBytes > limits.volumeBytesMax) {
-    const problem = `${of.volumeBytes} is no multiple of ${PAGE_BYTES} up to ${limits.volumeBytesMax} (volumeBytesMax)`;
-    report({ field: 'volume bytes', at: AT.volumeBytes, problem });
+  if (!isCount(of.volumeBytes) || of.volumeBytes % PAGE_BYTES !== 0) {
+    report({ field: 'volume bytes', at: AT.volumeBytes, problem: `${of.volumeBytes} is no multiple of ${PAGE_BYTES}` });
+  } else if (of.volumeBytes > limits.volumeBytesMax) {
+    const problem = `${of.volumeBytes} is above the limit of ${limits.volumeBytesMax} (volumeBytesMax)`;
+    report({ field: 'volume bytes', at: AT.volumeBytes, problem, beyondLimit: true });
   }
   if (!DIGEST_FORM.test(of.predecessor)) {
     report({ field: 'predecessor', at: AT.predecessor, problem: 'not 64 lower-case hexadecimal digits' });

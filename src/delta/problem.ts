@@ -14,6 +14,8 @@ export interface DeltaProblem {
   readonly problem: string;
   /** Set only where a newer program could read the delta. */
   readonly tooNew?: true;
+  /** Set only where a limit is exceeded, which may be lower here than the format's. */
+  readonly beyondLimit?: true;
   /** What made it fail. */
   readonly cause?: unknown;
 }
@@ -27,11 +29,12 @@ export function problemLine(problem: DeltaProblem): string {
   return `${problem.field}${where}: ${problem.problem}`.replace(/\p{Cc}/gu, '?');
 }
 
-/** Throws DELTA_INVALID, or VERSION_TOO_NEW where a newer program could read it. */
+/** Throws DELTA_INVALID; VERSION_TOO_NEW where a newer program could read it, LIMIT_EXCEEDED where a limit is exceeded. */
 export function refuse(problem: DeltaProblem): never {
+  const { tooNew, beyondLimit, cause } = problem;
   throw new LeewardError(
-    problem.tooNew === true ? 'VERSION_TOO_NEW' : 'DELTA_INVALID',
+    tooNew === true ? 'VERSION_TOO_NEW' : beyondLimit === true ? 'LIMIT_EXCEEDED' : 'DELTA_INVALID',
     `delta: ${problemLine(problem)}`,
-    problem.cause === undefined ? undefined : { cause: problem.cause },
+    cause === undefined ? undefined : { cause },
   );
 }

@@ -9,7 +9,7 @@ import { firstIssue } from '../kernel/schema.ts';
 import { DELTA_LIMITS } from './limits.ts';
 import type { DeltaLimits } from './limits.ts';
 import { refuse } from './problem.ts';
-import type { Report } from './problem.ts';
+import type { DeltaProblem, Report } from './problem.ts';
 
 const CHARACTERS_MAX = 255;
 
@@ -39,7 +39,7 @@ export type VolumeProperties = Readonly<z.infer<typeof propertiesSchema>>;
  */
 export function readProperties(text: string): VolumeProperties {
   const parsed = parse(text, DELTA_LIMITS);
-  return 'problem' in parsed ? refuse({ field: 'properties', problem: parsed.problem }) : parsed.properties;
+  return 'problem' in parsed ? refuse({ field: 'properties', ...parsed }) : parsed.properties;
 }
 
 /** The text of `properties`, for a delta. Throws DELTA_INVALID for what is none. */
@@ -53,7 +53,7 @@ export function writeProperties(properties: VolumeProperties): string {
 /** Reports what is wrong with the properties' text, which lies at `at` if it lies anywhere yet. */
 export function checkProperties(text: string, at: number | undefined, limits: DeltaLimits, report: Report): void {
   const parsed = parse(text, limits);
-  if ('problem' in parsed) report({ field: 'properties', at, problem: parsed.problem });
+  if ('problem' in parsed) report({ field: 'properties', at, ...parsed });
 }
 
 /** The text of `bytes`, which are its UTF-8; undefined where they are not. */
@@ -66,10 +66,14 @@ export function propertiesTextOf(bytes: Uint8Array): string | undefined {
   }
 }
 
-function parse(text: string, limits: DeltaLimits): { properties: VolumeProperties } | { problem: string } {
+function parse(
+  text: string,
+  limits: DeltaLimits,
+): { properties: VolumeProperties } | Pick<DeltaProblem, 'problem' | 'beyondLimit'> {
   const sizeBytes = Buffer.byteLength(text);
   if (sizeBytes > limits.propertiesBytesMax) {
-    return { problem: `${sizeBytes} bytes are above the limit of ${limits.propertiesBytesMax} (propertiesBytesMax)` };
+    const problem = `${sizeBytes} bytes are above the limit of ${limits.propertiesBytesMax} (propertiesBytesMax)`;
+    return { problem, beyondLimit: true };
   }
   if (!text.isWellFormed()) return { problem: 'not a text of UTF-8' };
   let value: unknown;

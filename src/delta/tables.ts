@@ -48,9 +48,12 @@ export function readFrames(
     const rawBytes = fields.u32(entryAt + FRAME_AT.rawBytes);
     fields.reserved('frame', index, entryAt + FRAME_AT.reserved, entryAt + FRAME_AT.crc);
     if (storedBytes === 0) fault('storedBytes', 'stored bytes', '0: a frame holds something');
-    if (rawBytes === 0 || rawBytes % PAGE_BYTES !== 0 || rawBytes > limits.frameRawBytesMax) {
-      const limit = `${limits.frameRawBytesMax} (frameRawBytesMax)`;
-      fault('rawBytes', 'raw bytes', `${rawBytes} is no multiple of ${PAGE_BYTES} from ${PAGE_BYTES} to ${limit}`);
+    if (rawBytes === 0 || rawBytes % PAGE_BYTES !== 0) {
+      fault('rawBytes', 'raw bytes', `${rawBytes} is no multiple of ${PAGE_BYTES} from ${PAGE_BYTES} on`);
+    } else if (rawBytes > limits.frameRawBytesMax) {
+      const problem = `${rawBytes} is above the limit of ${limits.frameRawBytesMax} (frameRawBytesMax)`;
+      const field = `frame ${index}, raw bytes`;
+      fields.report({ field, at: entryAt + FRAME_AT.rawBytes, problem, beyondLimit: true });
     } else if (compression === 'none' && rawBytes !== storedBytes) {
       fault('rawBytes', 'raw bytes', `${rawBytes}, but ${storedBytes} are stored, uncompressed`);
     }

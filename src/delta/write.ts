@@ -121,7 +121,7 @@ export class DeltaWriter {
 
   /**
    * Sets pages to `bytes`, which are copied. `offset` is not before the end of what was added last; both are multiples of
-   * 512. Throws DELTA_INVALID: out of order, out of the volume, or beyond a limit (begin the next delta before that).
+   * 512. Throws DELTA_INVALID: out of order, out of the volume; LIMIT_EXCEEDED: begin the next delta before that.
    */
   literal(offset: number, bytes: Uint8Array): void {
     this.#checkRoom(bytes.length);
@@ -160,14 +160,15 @@ export class DeltaWriter {
 
   /**
    * Sets pages to `content`, which the literal bytes of another delta of the same site have, as its journal entry holds
-   * them. As {@link own}; throws DELTA_INVALID too for an entry of another form and for one source too many.
+   * them. As {@link own}; throws DELTA_INVALID too for an entry of another form, LIMIT_EXCEEDED for one source too many.
    */
   journal(offset: number, { entry, at }: JournalPlace, content: Uint8Array): void {
     if (!isSource(entry)) {
       refuse({ field: 'source', problem: 'not the name of a journal entry of the form literal-N' });
     }
     if (!this.#sources.has(entry) && this.#sources.size === DELTA_LIMITS.sourcesMax) {
-      refuse({ field: 'source count', problem: `above the limit of ${DELTA_LIMITS.sourcesMax} (sourcesMax)` });
+      const problem = `above the limit of ${DELTA_LIMITS.sourcesMax} (sourcesMax)`;
+      refuse({ field: 'source count', problem, beyondLimit: true });
     }
     const reference = { offset, lengthBytes: content.length, at, sha256: sha256Hex(content) };
     this.#addReference({ kind: 'journal', ...reference, source: entry }, content);
@@ -220,7 +221,8 @@ export class DeltaWriter {
 
   #push(extent: DeltaExtent): void {
     if (this.#extents.length === DELTA_LIMITS.extentsMax) {
-      refuse({ field: 'extent count', problem: `above the limit of ${DELTA_LIMITS.extentsMax} (extentsMax)` });
+      const problem = `above the limit of ${DELTA_LIMITS.extentsMax} (extentsMax)`;
+      refuse({ field: 'extent count', problem, beyondLimit: true });
     }
     this.#extents.push(extent);
   }
@@ -229,7 +231,8 @@ export class DeltaWriter {
     const contentBytes = this.contentBytes + moreBytes;
     if (contentBytes <= DELTA_LIMITS.contentBytesMax) return;
     const limit = `${DELTA_LIMITS.contentBytesMax} (contentBytesMax)`;
-    refuse({ field: 'extent table', problem: `${contentBytes} bytes of content are above the limit of ${limit}` });
+    const problem = `${contentBytes} bytes of content are above the limit of ${limit}`;
+    refuse({ field: 'extent table', problem, beyondLimit: true });
   }
 
   #open(): void {

@@ -38,6 +38,8 @@ export interface HeartbeatPorts {
   readonly everyMs: number;
   /** How long journal entries are kept once they are applied. */
   readonly journalKeptMs: number;
+  /** How large a delta may be that is taken; the format's own limits where nothing is said. */
+  readonly limits?: HeartbeatAnswer['limits'];
   /** Heeds what the site says of a volume beyond what is only recorded. `nowMs` is the service's time. */
   readonly heed: (word: Heartbeat['volumes'][number], nowMs: number) => Promise<void>;
   /** One line for the people who run the cloud's side. */
@@ -85,6 +87,7 @@ export async function receiveHeartbeat(ports: HeartbeatPorts, data: unknown): Pr
     },
     everyMs: ports.everyMs,
     journalKeptMs: ports.journalKeptMs,
+    ...(ports.limits && { limits: ports.limits }),
   };
 }
 

@@ -11,6 +11,8 @@ const RETRY_HELPS = {
   IDENTIFIER_INVALID: false,
   /** A delta is malformed, cut short, damaged or out of bounds. */
   DELTA_INVALID: false,
+  /** A delta is larger than the limits allow by which it is read: docs/settings.md. */
+  LIMIT_EXCEEDED: false,
   /** A delta contradicts the chain that the cloud already has: two writers. */
   DELTA_FORKED: false,
   /** A VHD footer is malformed. */

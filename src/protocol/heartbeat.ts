@@ -119,6 +119,22 @@ export const volumeAnswerSchema = z
 
 export type VolumeAnswer = z.infer<typeof volumeAnswerSchema>;
 
+const limit = z.int().min(0).optional();
+
+/** Named as in docs/delta-format.md, "Limits". */
+const limitsSchema = z.looseObject({
+  contentBytesMax: limit,
+  encodedBytesMax: limit,
+  frameRawBytesMax: limit,
+  framesMax: limit,
+  extentsMax: limit,
+  sourcesMax: limit,
+  ratioMax: limit,
+  volumeBytesMax: limit,
+  markerNameBytesMax: limit,
+  propertiesBytesMax: limit,
+});
+
 export const heartbeatAnswerSchema = z
   .looseObject({
     version: versionSchema,
@@ -146,6 +162,9 @@ export const heartbeatAnswerSchema = z
     everyMs: z.int().min(1).meta({ description: 'How often the cloud wants to hear from the site.' }),
     journalKeptMs: z.int().min(1).optional().meta({
       description: 'How long a journal entry is kept once its delta was applied: until then deltas may refer to it.',
+    }),
+    limits: limitsSchema.optional().meta({
+      description: "How large a delta may be that the cloud takes, never more than the format's own limits.",
     }),
   })
   .meta({ id: 'HeartbeatAnswer' });

@@ -188,7 +188,7 @@ function read(bytes: Buffer, seen: Map<string, number>): void {
     }
     rehydrate(sent, ({ lengthBytes }) => new Uint8Array(lengthBytes));
   } catch (error) {
-    assert.ok(isLeewardError(error, 'DELTA_INVALID', 'VERSION_TOO_NEW'), String(error));
+    assert.ok(isLeewardError(error, 'DELTA_INVALID', 'LIMIT_EXCEEDED', 'VERSION_TOO_NEW'), String(error));
     assert.doesNotMatch(error.message, /\p{Cc}/u);
     count(error.message.replace(/^delta: /, '').replaceAll(/ \(byte.*|:.*|\d+/g, ''));
   }

@@ -15,6 +15,7 @@ import { journalEntry } from '../../src/kernel/names.ts';
 import { MIB } from '../../src/kernel/units.ts';
 import { craft, gzipFrame, hashOf, rawFrame, zstdFrame } from './craft.ts';
 import { fullest, longNames } from './fullest.ts';
+import { refusal } from './refusal.ts';
 
 const PAGES = 64;
 const START: DeltaStart = {
@@ -427,7 +428,7 @@ test('what no reference can be is not written', () => {
       () => {
         write(new DeltaWriter({ ...START, volumeBytes: PAGES * 512 }));
       },
-      { code: 'DELTA_INVALID', message },
+      refusal(message),
       name,
     );
   }

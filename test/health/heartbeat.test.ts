@@ -9,6 +9,7 @@ import { LeewardError } from '../../src/kernel/errors.ts';
 import { parseSite, parseVolume } from '../../src/kernel/ids.ts';
 import { documents as names } from '../../src/kernel/names.ts';
 import { heartbeatAnswerSchema } from '../../src/protocol/heartbeat.ts';
+import type { HeartbeatAnswer } from '../../src/protocol/heartbeat.ts';
 import { GROUP, SITE, VOLUMES, createWorld, digestOf } from '../failover/world.ts';
 import type { World } from '../failover/world.ts';
 import { intercept } from '../support/memory/intercept.ts';
@@ -22,6 +23,18 @@ const change = async (world: World, edit: (found: VolumeDocument) => VolumeDocum
 };
 
 suite('a heartbeat', () => {
+  test('is told how large a delta may be, where that is said', async () => {
+    const world = await createWorld();
+    const told = async (limits: HeartbeatAnswer['limits']): Promise<unknown> => {
+      const counter = world.clock.wallMs() + (limits === undefined ? 1 : 2);
+      const heartbeats = { ...world.heartbeats, limits };
+      return (await receiveHeartbeat(heartbeats, world.signed('heartbeat', { counter, volumes: [], groups: [] })))
+        .limits;
+    };
+    assert.equal(await told(undefined), undefined);
+    assert.deepEqual(await told({ contentBytesMax: 4096 }), { contentBytesMax: 4096 });
+  });
+
   test('is recorded, and answered with all that a sender needs', async () => {
     const world = await createWorld();
     const volumes = [{ volume: VOLUMES[0], generation: 1, stored: 9, waitingBytes: 10 }];

@@ -28,6 +28,29 @@ test('an entry is not even read beyond the lowered limit of its bytes', async ()
   assert.match(reason, /\(encodedBytesMax\)/);
 });
 
+test('what is too large is told by the volume, asked for never, and taken once the limit is raised', async () => {
+  const { storage, site, worker } = await start({}, { limits: LOWERED });
+  const large = await site.put(storage.entries, site.next(LARGE));
+  for (let count = 0; count < 3; count += 1) await reasonOf(storage, await worker.receive(large));
+  const { resend, trouble } = await storage.volume(site);
+  assert.deepEqual(resend, []);
+  assert.equal(trouble?.code, 'LIMIT_EXCEEDED');
+  assert.match(trouble.message, /^delta 1 cannot be taken: .* limit of 4096 \(contentBytesMax\); raise that limit, or reseed/);
+  const raised = storage.worker();
+  assert.equal((await raised.receive(large)).outcome, 'applied');
+  await sound(storage, site, { applied: 1 });
+});
+
+test('a fork stays what is told, whatever is too large after it', async () => {
+  const { storage, site, worker } = await start({}, { limits: LOWERED });
+  const rival = site.forkAt(0);
+  await worker.receive(site.inline(site.next()));
+  await worker.receive(rival.inline(rival.next({ marker: 'other' })));
+  assert.equal((await storage.volume(site)).trouble?.code, 'DELTA_FORKED');
+  await reasonOf(storage, await worker.receive(site.inline(site.next(LARGE))));
+  assert.equal((await storage.volume(site)).trouble?.code, 'DELTA_FORKED');
+});
+
 test('what the chain has already is applied, whatever has been lowered since', async () => {
   const { storage, site } = await start();
   const dying = storage.worker({}, async ({ method, proceed }) => {

@@ -37,6 +37,8 @@ export class MemoryCloud implements CloudLink {
   heartbeats = 0;
   /** What it says of how long entries are kept. */
   journalKeptMs = 7 * 86_400_000;
+  /** What it says of how large a delta may be. */
+  limits: HeartbeatAnswer['limits'];
 
   private constructor(storage: MemoryStorage, site: SiteFixture, accessMs: number) {
     this.storage = storage;
@@ -63,6 +65,7 @@ export class MemoryCloud implements CloudLink {
         accessMs: this.#accessMs,
         everyMs: 1000,
         journalKeptMs: this.journalKeptMs,
+        limits: this.limits,
         heed: async (word, nowMs) => heedWord(this.storage, word, nowMs),
         tell: (line) => {
           assert.fail(line);

@@ -13,9 +13,10 @@ import { LeewardError, isLeewardError } from '../../kernel/errors.ts';
 import type { VolumeRef } from '../../kernel/ids.ts';
 import { documents as names } from '../../kernel/names.ts';
 import type { DeltaForm } from '../../kernel/names.ts';
-import { askFor, isUnresolvable, isWanted, positionOf } from '../chain/chain.ts';
+import { askFor, isUnresolvable, isWanted, noteTooLarge, positionOf } from '../chain/chain.ts';
 import { Journal } from '../chain/journal.ts';
 import type { KeptDelta } from '../chain/journal.ts';
+import type { Announced } from '../chain/chain.ts';
 import { resolve } from './resolve.ts';
 import type { ResolvePorts } from './resolve.ts';
 
@@ -95,6 +96,13 @@ export class DeltaSupply {
     return form;
   }
 
+  /** Says in the volume's state that a delta which it needs is larger than the limits allow, while it needs it. */
+  async tellTooLarge(volume: VolumeRef, announced: Announced, why: string): Promise<void> {
+    await this.#ports.documents.update(volumeKind, names.volume(volume), (document, { lastModifiedMs: sinceMs }) =>
+      isWanted(document, announced) ? noteTooLarge(document, { number: announced.number, why, sinceMs }) : undefined,
+    );
+  }
+
   /**
    * The next delta, made of one that refers to content elsewhere: all that it sets is in one entry before the tip may
    * cover it, so that nothing behind the tip ever hangs on what else there is. What it refers to in its own volume is the
@@ -111,7 +119,7 @@ export class DeltaSupply {
         const { bytes } = await resolve(this.#ports, generation, sent.delta);
         return await journal.keep(openDelta(bytes));
       } catch (error) {
-        if (!isLeewardError(error, 'DELTA_INVALID')) throw error;
+        if (!isLeewardError(error, 'DELTA_INVALID', 'LIMIT_EXCEEDED')) throw error;
         await this.askAgain(volume, number, (now) => isWanted(now, sent.delta.head), sent.entry);
       }
     }

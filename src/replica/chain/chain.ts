@@ -14,6 +14,7 @@ import type { Claim, Generation, NamedSnapshot, VolumeDocument, VolumeProperties
 /** Codes of a volume's trouble. */
 const DAMAGED = 'DELTA_INVALID';
 const FORKED = 'DELTA_FORKED';
+const TOO_LARGE = 'LIMIT_EXCEEDED';
 
 /** How many deltas a site is asked for at once: the lowest, since nothing goes on without them. Bounds the document. */
 const ASKED_MAX = 64;
@@ -57,22 +58,37 @@ export function positionOf(document: VolumeDocument, head: DeltaHead): Position 
 
 /**
  * The tip moved on to `head`, which is durable in the journal and {@link positionOf} called 'next'. With that it is
- * acknowledged: in the same change it is not asked for any more.
+ * acknowledged: in the same change it is not asked for any more, and nothing was too large to go on.
  */
 export function advanceTip(document: VolumeDocument, head: DeltaHead): VolumeDocument {
   const { number, digest } = head;
   const changed = withGeneration(document, { ...currentGeneration(document), tip: { number, digest } });
-  return withoutAsks(changed, (asked) => asked === number);
+  const trouble = document.trouble?.code === TOO_LARGE ? null : document.trouble;
+  return withoutAsks({ ...changed, trouble }, (asked) => asked === number);
 }
+
+/**
+ * A delta that the chain needs is larger than the limits here allow. Nothing is asked for: it would come as it is. It is
+ * sent again as long as it is not acknowledged, so that raising the limit is enough. Undefined where that is said already.
+ */
+export function noteTooLarge(
+  document: VolumeDocument,
+  { number, why, sinceMs }: { readonly number: number; readonly why: string; readonly sinceMs: number },
+): VolumeDocument | undefined {
+  const message = `delta ${number} cannot be taken: ${why}; raise that limit, or reseed the volume`;
+  const { trouble } = document;
+  if (trouble?.code === FORKED || trouble?.message === message) return undefined;
+  return { ...document, trouble: { code: TOO_LARGE, message, sinceMs } };
+}
+
+/** A delta that a site announced. */
+export type Announced = Pick<DeltaHead, 'generation' | 'term' | 'number'>;
 
 /**
  * Whether a delta that a site announced and that cannot be read is worth asking for: only what the chain does not have
  * yet and may still take. The site deletes what was acknowledged; asking for that would stop it for good.
  */
-export function isWanted(
-  document: VolumeDocument,
-  announced: { readonly generation: number; readonly term: number; readonly number: number },
-): boolean {
+export function isWanted(document: VolumeDocument, announced: Announced): boolean {
   const { generation, tip, cut } = currentGeneration(document);
   return (
     announced.generation === generation &&

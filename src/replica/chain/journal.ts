@@ -69,7 +69,7 @@ export class Journal {
 
   /**
    * Reads and checks one entry; what its name calls `literal` must hold all that it sets. Errors: NOT_FOUND; DELTA_INVALID
-   * when it is damaged or not what its name says; VERSION_TOO_NEW.
+   * when it is damaged or not what its name says; LIMIT_EXCEEDED; VERSION_TOO_NEW.
    */
   async read(entry: string): Promise<KeptDelta> {
     const name = parseJournalEntry(entry);
@@ -179,7 +179,7 @@ export class Journal {
       try {
         yield await this.read(entry);
       } catch (error) {
-        if (!isLeewardError(error, 'DELTA_INVALID', 'NOT_FOUND')) throw error;
+        if (!isLeewardError(error, 'DELTA_INVALID', 'LIMIT_EXCEEDED', 'NOT_FOUND')) throw error;
       }
     }
   }
@@ -239,7 +239,7 @@ export class Journal {
       return await this.#entries.read(this.#place(entry), encodedBytesMax);
     } catch (error) {
       if (!isLeewardError(error, 'DELTA_INVALID')) throw error;
-      throw new LeewardError('DELTA_INVALID', `${error.message} (encodedBytesMax)`, { cause: error });
+      throw new LeewardError('LIMIT_EXCEEDED', `${error.message} (encodedBytesMax)`, { cause: error });
     }
   }
 

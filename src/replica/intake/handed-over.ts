@@ -27,7 +27,7 @@ export class HandedOver {
 
   /**
    * The delta that the envelope hands over, checked whole and held against what the envelope says. Errors: MESSAGE_INVALID;
-   * DELTA_INVALID; NOT_FOUND for an entry that is not there.
+   * DELTA_INVALID; LIMIT_EXCEEDED; NOT_FOUND for an entry that is not there.
    */
   async read(envelope: Envelope, volume: VolumeRef, document: VolumeDocument): Promise<Sent> {
     const journal = this.#supply.journal(volume, document);
@@ -43,13 +43,16 @@ export class HandedOver {
 
   /**
    * As {@link read}. Where what is handed over is damaged or missing, another sound entry of the same delta serves; where
-   * there is none, it is asked for again. Errors: those, after that.
+   * there is none, it is asked for again. What is larger than the limits allow is told by the volume's state. Errors: those,
+   * after that.
    */
   async readOrAsk(envelope: Envelope, volume: VolumeRef, document: VolumeDocument): Promise<Sent> {
     try {
       return await this.read(envelope, volume, document);
     } catch (error) {
-      if (!isLeewardError(error, 'DELTA_INVALID', 'NOT_FOUND') || !isWanted(document, envelope)) throw error;
+      if (!isWanted(document, envelope)) throw error;
+      if (isLeewardError(error, 'LIMIT_EXCEEDED')) await this.#supply.tellTooLarge(volume, envelope, error.message);
+      if (!isLeewardError(error, 'DELTA_INVALID', 'NOT_FOUND')) throw error;
       const other = await this.#supply.journal(volume, document).find(envelope);
       if (other) return other;
       await this.#supply.askAgain(volume, envelope.number, (now) => isWanted(now, envelope));
