@@ -78,7 +78,7 @@ const baseSchema = z.looseObject({
   next: z.int().min(0),
   /** Digest of the base up to `next` (docs/range-format.md, "Digest of a base"). */
   digest,
-  /** Where the copy differs from the list so far. */
+  /** Where the copy differs from the list so far; once it is ready, what of that no delta has set yet. */
   differing: byteRangesSchema,
 });
 export type Base = z.infer<typeof baseSchema>;

@@ -41,6 +41,29 @@ export function joinDifferences(one: readonly ByteRange[], other: readonly ByteR
   return joined;
 }
 
+/**
+ * What is left of a set when `taken`, ascending and without overlap, is taken away. Where that would be more than
+ * {@link DIFFERENCES_MAX} ranges, all of the set is left.
+ */
+export function withoutRanges(ranges: readonly ByteRange[], taken: Iterable<ByteRange>): ByteRange[] {
+  const left: ByteRange[] = [];
+  const others = taken[Symbol.iterator]();
+  let other = others.next();
+  for (const range of ranges) {
+    let { offset } = range;
+    const end = endOf(range);
+    while (offset < end && left.length <= DIFFERENCES_MAX) {
+      const until = other.done === true ? end : Math.min(other.value.offset, end);
+      if (until > offset) left.push({ offset, lengthBytes: until - offset });
+      if (other.done === true || other.value.offset >= end) break;
+      offset = Math.max(offset, endOf(other.value));
+      // One that reaches beyond this range may reach into the next.
+      if (offset <= end) other = others.next();
+    }
+  }
+  return left.length > DIFFERENCES_MAX ? [...ranges] : left;
+}
+
 /** How many bytes of the volume a set has. */
 export function bytesOf(ranges: readonly ByteRange[]): number {
   return ranges.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0);

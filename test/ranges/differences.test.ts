@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { RANGE_BYTES, RANGE_HASH_BYTES } from '../../src/ranges/blocks.ts';
-import { DIFFERENCES_MAX, differences, joinDifferences } from '../../src/ranges/differences.ts';
+import { DIFFERENCES_MAX, differences, joinDifferences, withoutRanges } from '../../src/ranges/differences.ts';
 import { failsWith } from '../support/fails-with.ts';
 
 /** Range hashes that differ from zeros where `differs` says so. */
@@ -59,4 +59,32 @@ test('whatever is found piece by piece, all of it is covered by as many ranges a
     ),
     { numRuns: 60 },
   );
+});
+
+test('what is taken away from ranges is exactly what both have, as long as there is room for what is left', () => {
+  const spans = fc
+    .uniqueArray(fc.integer({ min: 0, max: 60 }), { maxLength: 20 })
+    .map((edges) => edges.sort((a, b) => a - b))
+    .map((edges) =>
+      edges.flatMap((offset, at) => {
+        const end = edges[at + 1];
+        return at % 2 === 0 && end !== undefined ? [{ offset, lengthBytes: end - offset }] : [];
+      }),
+    );
+  const has = (ranges: readonly { offset: number; lengthBytes: number }[], at: number): boolean =>
+    ranges.some(({ offset, lengthBytes }) => at >= offset && at < offset + lengthBytes);
+  fc.assert(
+    fc.property(spans, spans, (ranges, taken) => {
+      const left = withoutRanges(ranges, taken);
+      for (let at = 0; at < 61; at += 1) assert.equal(has(left, at), has(ranges, at) && !has(taken, at), `at ${at}`);
+    }),
+  );
+});
+
+test('what would be left in more ranges than there is room for is left whole', () => {
+  const ranges = [{ offset: 0, lengthBytes: 4 * DIFFERENCES_MAX }];
+  const everyOther = (count: number): { offset: number; lengthBytes: number }[] =>
+    Array.from({ length: count }, (_, at) => ({ offset: 2 * at, lengthBytes: 1 }));
+  assert.deepEqual(withoutRanges(ranges, everyOther(2 * DIFFERENCES_MAX)), ranges);
+  assert.equal(withoutRanges(ranges, everyOther(DIFFERENCES_MAX)).length, DIFFERENCES_MAX);
 });

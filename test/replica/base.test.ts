@@ -4,7 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { currentGeneration, isReady, volumeKind } from '../../src/documents/volume.ts';
+import type { DeltaPiece } from '../../src/delta/delta.ts';
+import { currentGeneration, isReady, offeredGeneration, volumeKind } from '../../src/documents/volume.ts';
 import type { VolumeDocument } from '../../src/documents/volume.ts';
 import { MIB } from '../../src/kernel/units.ts';
 import { UPLOAD_BLOB, uploadContainer } from '../../src/kernel/names.ts';
@@ -17,6 +18,7 @@ import type { Around, MemoryStorage, Worker, WorkerOptions } from '../support/da
 import { baseDigestOf, makeList, putList } from '../support/range-lists.ts';
 import { replicaProblem } from '../support/replica-check.ts';
 import { ACCOUNT, SiteFixture } from '../support/site-fixture.ts';
+import type { DeltaWish } from '../support/site-fixture.ts';
 import { reasonOf, sound, start } from './start.ts';
 
 /** Two ranges, the second short, and a tail up to the whole MiB. */
@@ -54,10 +56,23 @@ function fromBase(site: SiteFixture, generation: number, bytes: Uint8Array): Sit
   return new SiteFixture({ volume: site.ref, generation }, [{ number: 0, digest, bytes }]);
 }
 
-/** The generation's first delta, with a marker, and then all is as it should be. */
-async function publish(storage: MemoryStorage, worker: Worker, next: SiteFixture): Promise<void> {
-  const extents = [{ offset: 0, bytes: Buffer.alloc(512, 0xd1) }];
-  const outcome = await worker.receive(next.inline(next.next({ extents, marker: 'first' })));
+/** What the volume, which holds `bytes`, is asked for. */
+async function repairOf(storage: MemoryStorage, site: SiteFixture, bytes: Uint8Array): Promise<DeltaPiece[]> {
+  const { repair } = await storage.volume(site);
+  return (repair?.ranges ?? []).map(({ offset, lengthBytes }) => ({
+    offset,
+    bytes: bytes.slice(offset, offset + lengthBytes),
+  }));
+}
+
+/**
+ * The generation's first delta, with what is asked for and a marker, and then all is as it should be. `truth` is what the
+ * volume holds, where it is not what the base does.
+ */
+async function publish(storage: MemoryStorage, worker: Worker, next: SiteFixture, truth?: Uint8Array): Promise<void> {
+  const repair = truth ? await repairOf(storage, next, truth) : [];
+  const extents = repair.length > 0 ? repair : [{ offset: 0, bytes: Buffer.alloc(512, 0xd1) }];
+  const outcome = await worker.receive(await next.put(storage.entries, next.next({ extents, marker: 'first' })));
   assert.equal(outcome.outcome, 'applied');
   assert.equal((await storage.volume(next)).published, next.generation);
   await sound(storage, next, { applied: 1, points: 1 });
@@ -106,7 +121,7 @@ describe('a base that is uploaded', () => {
       ranges: [{ offset: RANGE_BYTES, lengthBytes: MIB + 512 }],
       sinceMs: storage.clock.wallMs(),
     });
-    await publish(storage, worker, fromBase(site, 1, torn));
+    await publish(storage, worker, fromBase(site, 1, torn), content());
     await say(storage, site, { repaired: 'base-1' });
     assert.equal((await storage.volume(site)).repair, undefined);
   });
@@ -223,7 +238,49 @@ describe('a generation that begins from a point', () => {
     const { repair } = await storage.volume(site);
     assert.deepEqual(repair?.ranges, [{ offset: RANGE_BYTES, lengthBytes: MIB + 512 }]);
     assert.equal(await offersOld(storage, site), undefined);
-    await publish(storage, worker, next);
+    await publish(storage, worker, next, site.bytesAt(3));
+  });
+
+  test('is not offered, and no point of it is named, before deltas have set all that differs of its base', async () => {
+    const { storage, site, worker } = await begun();
+    await say(storage, site, { wants: 'generation', stored: 3 });
+    const next = fromBase(site, 2, site.bytesAt(2));
+    const truth = new Uint8Array(VOLUME_BYTES).fill(7);
+    await worker.receive(await putList(storage.entries, next, { number: 0, bytes: truth }));
+    const old = await storage.volume(site).then(offeredGeneration);
+    const stillOld = async (): Promise<void> => {
+      assert.deepEqual(offeredGeneration(await storage.volume(site)), old);
+    };
+    const apply = async (wish: DeltaWish): Promise<void> => {
+      assert.equal((await worker.receive(await next.put(storage.entries, next.next(wish)))).outcome, 'applied');
+    };
+    await apply({ extents: [], marker: 'before' });
+    assert.equal((await storage.volume(site)).repair?.id, 'base-2');
+    await stillOld();
+    // The site's word that it will send it, a half of it, and a marker: what is left is asked for once more.
+    assert.equal((await say(storage, next, { repaired: 'base-2' })).repair, undefined);
+    const zeros = { offset: 0, zerosBytes: RANGE_BYTES };
+    await apply({ extents: [zeros], marker: 'half' });
+    const { repair } = await storage.volume(site);
+    const left = [{ offset: RANGE_BYTES, lengthBytes: VOLUME_BYTES - RANGE_BYTES }];
+    assert.deepEqual([repair?.id, repair?.ranges], ['base-2-2', left]);
+    await stillOld();
+    assert.deepEqual((await storage.generation(site)).snapshots, []);
+    await apply({ extents: left.map(({ offset, lengthBytes }) => ({ offset, bytes: Buffer.alloc(lengthBytes, 7) })) });
+    await stillOld();
+    await apply({ extents: [], marker: 'true' });
+    assert.equal((await storage.volume(site)).published, 2);
+    await sound(storage, next, { applied: 4, points: 1 });
+  });
+
+  test('is offered once what differs was cut off', async () => {
+    const { storage, site, worker } = await begun();
+    await say(storage, site, { wants: 'generation', stored: 3 });
+    const next = fromBase(site, 2, site.bytesAt(2));
+    await worker.receive(await putList(storage.entries, next, { number: 0, bytes: site.bytesAt(3) }));
+    await worker.receive(next.inline(next.next({ extents: [], volumeBytes: RANGE_BYTES, marker: 'cut' })));
+    assert.equal((await storage.volume(site)).published, 2);
+    await sound(storage, next, { applied: 1, points: 1 });
   });
 
   test('a word that is repeated, of another generation, or after the term has ended, changes nothing', async () => {
@@ -266,8 +323,10 @@ describe('a generation that begins from a point', () => {
     assert.deepEqual((await storage.volume(site)).repair?.ranges, [
       { offset: RANGE_BYTES, lengthBytes: 2 * RANGE_BYTES },
     ]);
-    const extents = [{ offset: 2 * RANGE_BYTES + 512, bytes: Buffer.alloc(512, 7) }];
-    await worker.receive(next.inline(next.next({ extents, volumeBytes: grown.length, marker: 'grown' })));
+    const extents = await repairOf(storage, site, grown);
+    await worker.receive(
+      await next.put(storage.entries, next.next({ extents, volumeBytes: grown.length, marker: 'grown' })),
+    );
     await sound(storage, next, { applied: 1, points: 1 });
   });
 

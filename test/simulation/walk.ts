@@ -114,7 +114,7 @@ function upTo({ states }: Writer, number: number): Writer['states'] {
 function applied(document: VolumeDocument, head: DeltaHead): VolumeDocument {
   const { number, digest } = head;
   const claimed = takeClaim(advanceTip(document, head), { number, digest, entry: 'none', untilMs: 0 });
-  return finishClaim(claimed, { head, snapshot: undefined, snapshotsKept: 0 });
+  return finishClaim(claimed, { head, extents: [], snapshot: undefined, snapshotsKept: 0, nowMs: 0 });
 }
 
 /** The term ends, and one who has all up to the cut writes the next. The others know nothing of it. */

@@ -251,8 +251,9 @@ export class ReplicaEngine {
     const at = { volume: held.value.volume, generation, fence };
     const etag = await this.#applier.write(kept.delta, at, async () => turn.keep());
     const snapshot = await this.#applier.snapshot(head, { generation, fence, etag });
+    const applied = { head, extents: kept.delta.extents, snapshot, nowMs: held.lastModifiedMs };
     const after = await turn.finish((document) =>
-      finishClaim(document, { head, snapshot, snapshotsKept: this.#options.snapshotsKept }),
+      finishClaim(document, { ...applied, snapshotsKept: this.#options.snapshotsKept }),
     );
     await this.#removeDropped(generation, currentGeneration(after.value));
     return seenNow(after);

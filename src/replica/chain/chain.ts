@@ -8,8 +8,18 @@
 import type { DeltaHead } from '../../delta/head.ts';
 import { readProperties } from '../../delta/properties.ts';
 import { currentGeneration, isReady, withGeneration } from '../../documents/volume.ts';
+import type { ByteRange } from '../../kernel/byte-range.ts';
 import type { DeltaForm } from '../../kernel/names.ts';
-import type { Claim, Generation, NamedSnapshot, VolumeDocument, VolumeProperties } from '../../documents/volume.ts';
+import { withoutRanges } from '../../ranges/differences.ts';
+import { askForRepair } from '../generation/generations.ts';
+import type {
+  Base,
+  Claim,
+  Generation,
+  NamedSnapshot,
+  VolumeDocument,
+  VolumeProperties,
+} from '../../documents/volume.ts';
 
 /** Codes of a volume's trouble. */
 const DAMAGED = 'DELTA_INVALID';
@@ -201,28 +211,50 @@ export function propertiesAfter({ properties }: Generation, head: DeltaHead): Vo
   return head.properties === undefined ? properties : readProperties(head.properties);
 }
 
+/** A claimed delta as it was applied. */
+export interface Done {
+  readonly head: DeltaHead;
+  /** What it set, in ascending order. */
+  readonly extents: readonly ByteRange[];
+  readonly snapshot: NamedSnapshot | undefined;
+  readonly snapshotsKept: number;
+  /** When, on the service's clock. */
+  readonly nowMs: number;
+}
+
 /**
  * The claimed delta applied: `applied`, the end of the claim and the named snapshot in one change. The first marker of
- * a generation publishes it. Retention keeps the newest `snapshotsKept` names, and that of
- * a comparison. What was asked for up to here is there.
+ * a generation publishes it, once deltas have set all that is known to differ of its base: before that no state is the
+ * site's own, so that no snapshot is named, and what is left is asked for again should the site believe that it sent it.
+ * Retention keeps the newest `snapshotsKept` names, and that of a comparison. What was asked for up to here is there.
  */
-export function finishClaim(
-  document: VolumeDocument,
-  done: { head: DeltaHead; snapshot: NamedSnapshot | undefined; snapshotsKept: number },
-): VolumeDocument {
+export function finishClaim(document: VolumeDocument, done: Done): VolumeDocument {
   const generation = currentGeneration(document);
   const { number, digest, sourceTimeMs, volumeBytes } = done.head;
-  const snapshots = done.snapshot ? [...generation.snapshots, done.snapshot] : generation.snapshots;
+  const base = baseAfter(generation, done);
+  const differing = base?.differing ?? [];
+  const point = differing.length === 0 ? done.snapshot : undefined;
+  const snapshots = point ? [...generation.snapshots, point] : generation.snapshots;
   const changed = withGeneration(document, {
     ...generation,
+    ...(base && { base }),
     applied: { number, digest, sourceTimeMs },
     volumeBytes,
     properties: propertiesAfter(generation, done.head),
     claim: null,
     snapshots: retained(document, snapshots, done.snapshotsKept),
   });
-  const published = done.snapshot ? generation.generation : document.published;
-  return withoutAsks({ ...changed, published }, (asked) => asked <= number);
+  const published = point ? generation.generation : document.published;
+  const met = withoutAsks({ ...changed, published }, (asked) => asked <= number);
+  if (done.snapshot === point || document.repair !== undefined) return met;
+  return askForRepair(met, { id: `base-${generation.generation}-${number}`, ranges: differing, nowMs: done.nowMs });
+}
+
+/** What the generation began from, after a delta: whatever that set, or cut off, does not differ any more. */
+function baseAfter({ base }: Generation, { head, extents }: Done): Base | undefined {
+  if (!base || base.differing.length === 0) return base;
+  const behind = { offset: head.volumeBytes, lengthBytes: Number.MAX_SAFE_INTEGER - head.volumeBytes };
+  return { ...base, differing: withoutRanges(base.differing, [...extents, behind]) };
 }
 
 /**

@@ -134,14 +134,17 @@ export function changeBase(
   return isSame ? withGeneration(document, { ...generation, base: { ...base, ...change } }) : undefined;
 }
 
-/** The base is ready: deltas follow it, and what differs from the site's list is asked for. */
+/**
+ * The base is ready: deltas follow it, and what differs from the site's list is asked for. It stays written there, until
+ * deltas have set it.
+ */
 export function finishBase(
   document: VolumeDocument,
   seen: Generation,
   done: Base,
   nowMs: number,
 ): VolumeDocument | undefined {
-  const ready = changeBase(document, seen, { ...done, phase: 'ready', differing: [] });
+  const ready = changeBase(document, seen, { ...done, phase: 'ready' });
   if (!ready) return undefined;
   const generation = currentGeneration(ready);
   const start = { number: 0, digest: done.digest };
