@@ -7,11 +7,30 @@
  * simplification stands between the production engine and its ports, for each worker, or is a pure walk that puts the
  * production transitions together wrongly (walk.ts) where no port sees what is left out.
  */
-import { Overwritable, forgetful, liveSnapshots, unconditional, unfenced } from './broken-adapters.ts';
+import {
+  Overwritable,
+  copyNotDone,
+  copyOfLive,
+  credentialStays,
+  forgetful,
+  liveSnapshots,
+  unconditional,
+  unfenced,
+} from './broken-adapters.ts';
+import {
+  baseUnrepaired,
+  beginAtOnce,
+  liveComparison,
+  offeredAtOnce,
+  verifiedUnseen,
+} from './simplified-generations.ts';
+import { upkeepByAge, upkeepOfPresent } from './upkeeps.ts';
 import { cutAtApplied, noClaim, noFence, onePageTwice, snapshotBesideApplied } from './simplified.ts';
 import type { StoragePorts } from '../support/data-path.ts';
+import type { runUpkeep } from '../../src/replica/rounds/upkeep.ts';
 import type { Cleaner } from './cleaner.ts';
 import { cleanByOldListing } from './cleaner.ts';
+import type { Scheduler } from './scheduler.ts';
 import type { SimulatedStorage } from './storage.ts';
 import type { WalkFault } from './walk.ts';
 
@@ -21,11 +40,13 @@ export interface Broken {
   /** What it must bring about. */
   readonly violation: RegExp;
   /** In the place of sound adapters, for everybody. */
-  readonly storage?: (sound: SimulatedStorage) => Partial<SimulatedStorage>;
+  readonly storage?: (sound: SimulatedStorage, scheduler: Scheduler) => Partial<SimulatedStorage>;
   /** Between one worker and its ports; what it remembers dies with the worker. */
-  readonly worker?: (ports: StoragePorts) => Partial<StoragePorts>;
+  readonly worker?: (ports: Required<StoragePorts>) => Partial<StoragePorts>;
   /** In the place of the production cleaner. */
   readonly cleaner?: Cleaner;
+  /** In the place of the production upkeep. */
+  readonly upkeep?: typeof runUpkeep;
   /** No worker and no port, but a walk over the transitions alone. */
   readonly walk?: WalkFault;
 }
@@ -45,7 +66,7 @@ const CATALOGUE = {
   },
   snapshots: {
     what: 'a snapshot that is the blob as it is when it is read',
-    violation: /^snapshot \S+ of .*(differs from the model|footer)/,
+    violation: /snapshot \S+ of .*(differs from the model|footer|bytes behind)/,
     storage: ({ replicas }) => ({ replicas: liveSnapshots(replicas) }),
   },
   queue: {
@@ -80,7 +101,7 @@ const CATALOGUE = {
   },
   'snapshot-beside-applied': {
     what: 'applied moves in one change, and the snapshot is named in the next',
-    violation: /was passed without its point/,
+    violation: /was passed without its point|offered without a point/,
     worker: snapshotBesideApplied,
   },
   'cut-not-tip': {
@@ -96,8 +117,58 @@ const CATALOGUE = {
   },
   'cleaner-old-listing': {
     what: 'a cleaner deletes what was not named before it listed',
-    violation: /has no snapshot/,
+    violation: /has no snapshot|which is offered, was deleted/,
     cleaner: cleanByOldListing,
+  },
+  'copy-not-done': {
+    what: 'a server-side copy that is said to be done before its pages are there',
+    violation: /is not what was (compared|sealed)|differs from the model|bytes behind/,
+    storage: ({ replicas }, scheduler) => ({ replicas: copyNotDone(replicas, scheduler) }),
+  },
+  'copy-of-live': {
+    what: 'a server-side copy that takes the live blob instead of the snapshot',
+    violation: /is not what was sealed/,
+    storage: ({ replicas }) => ({ replicas: copyOfLive(replicas) }),
+  },
+  'credential-stays': {
+    what: 'an upload that stays where it is when it was taken',
+    violation: /an upload is left/,
+    storage: ({ access }) => ({ access: credentialStays(access) }),
+  },
+  'begin-at-once': {
+    what: 'a generation begins whatever of the one before is not applied yet',
+    violation: /which was acknowledged, is lost|was claimed/,
+    worker: beginAtOnce,
+  },
+  'offered-at-once': {
+    what: 'a generation is offered as soon as it begins',
+    violation: /was offered when it began/,
+    worker: offeredAtOnce,
+  },
+  'base-unrepaired': {
+    what: 'a base is taken for what the site says that it is',
+    violation: /differs from the model/,
+    worker: baseUnrepaired,
+  },
+  'comparison-live': {
+    what: 'a comparison reads the live blob instead of the point',
+    violation: /bytes that do not differ|differs from the model/,
+    worker: liveComparison,
+  },
+  'verified-unseen': {
+    what: 'a point that was compared is verified, whatever was found',
+    violation: /differs from the model/,
+    worker: verifiedUnseen,
+  },
+  'upkeep-by-age': {
+    what: 'an upkeep that removes journal entries by their age alone',
+    violation: /an entry was removed that is needed/,
+    upkeep: upkeepByAge,
+  },
+  'upkeep-of-present': {
+    what: 'an upkeep for which only the present generation counts',
+    violation: /which is offered, was deleted|is made from was deleted/,
+    upkeep: upkeepOfPresent,
   },
 } satisfies Record<string, Broken>;
 

@@ -43,6 +43,12 @@ const CHANGING = new Set([
   'deleteSnapshot',
   'resetSequenceNumber',
   'remove',
+  'copySnapshot',
+  'ensureContainer',
+  'removeContainer',
+  'putEntry',
+  'putPages',
+  'sendMessage',
 ]);
 
 /** Whoever makes the calls: a process that may stall, and die. */
@@ -82,14 +88,15 @@ export class Mortal {
   }
 }
 
-interface World {
+/** What decides over faults. */
+export interface FaultyWorld {
   readonly scheduler: Scheduler;
   readonly random: SeededRandom;
   readonly rates: () => FaultRates;
 }
 
 /** `ports` as a worker meets them that may die at every call. */
-export function faulty(ports: StoragePorts, world: World, caller: Mortal): StoragePorts {
+export function faulty(ports: Required<StoragePorts>, world: FaultyWorld, caller: Mortal): Required<StoragePorts> {
   const around = async (call: PortCall): Promise<unknown> => suffer(call, world, caller);
   const wrap = <T extends object>(port: T): T => listingsToo(intercept(port, around), port, around);
   return {
@@ -97,10 +104,12 @@ export function faulty(ports: StoragePorts, world: World, caller: Mortal): Stora
     replicas: wrap(ports.replicas),
     entries: wrap(ports.entries),
     queues: wrap(ports.queues),
+    access: wrap(ports.access),
   };
 }
 
-async function suffer(call: PortCall, world: World, caller: Mortal): Promise<unknown> {
+/** One call, with whatever becomes of it. */
+export async function suffer(call: PortCall, world: FaultyWorld, caller: Mortal): Promise<unknown> {
   const { scheduler, random } = world;
   const pause = async (): Promise<void> => {
     const { slow, stall, stallMsMax } = world.rates();

@@ -18,6 +18,10 @@ export interface Pace {
   /** How late a message comes at most. */
   readonly delayMsMax: number;
   readonly stallMsMax: number;
+  /** How long a server-side copy takes at most while there are faults. */
+  readonly copyMsMax: number;
+  /** How long upkeep keeps what nobody needs. */
+  readonly keptMs: number;
   /** How likely a message is to kill whoever takes it, until it is poison. */
   readonly deadly: number;
 }
@@ -38,6 +42,8 @@ export const BRISK: Pace = {
   makeMsMax: 6 * SECOND_MS,
   delayMsMax: 8 * SECOND_MS,
   stallMsMax: 30 * SECOND_MS,
+  copyMsMax: 15 * SECOND_MS,
+  keptMs: 40 * SECOND_MS,
   deadly: 0,
 };
 
@@ -53,5 +59,7 @@ export const SLOW: Pace = {
   makeMsMax: 25 * MINUTE_MS,
   delayMsMax: 6 * HOUR_MS,
   stallMsMax: 2 * HOUR_MS,
+  copyMsMax: 40 * MINUTE_MS,
+  keptMs: HOUR_MS,
   deadly: 0.06,
 };

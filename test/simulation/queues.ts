@@ -91,6 +91,11 @@ export class SimulatedQueues implements Queues {
     return this.#of(queue).size + this.#of(poisonQueue(queue)).size;
   }
 
+  /** The same for all queues. */
+  total(): number {
+    return [...this.#queues.values()].reduce((sum, messages) => sum + messages.size, 0);
+  }
+
   #put(queue: string, text: string, delayMs: number): void {
     const message = { text, visibleMs: 0, attempts: 0, receipt: 0 };
     this.#of(queue).add(message);

@@ -28,7 +28,8 @@ export class Scheduler implements Clock {
   }
 
   after(ms: number, run: () => void): void {
-    const atMs = this.#nowMs + Math.max(0, ms);
+    // Whole milliseconds, as a wall clock's.
+    const atMs = this.#nowMs + Math.max(0, Math.ceil(ms));
     let index = this.#events.length;
     while (index > 0 && (this.#events[index - 1]?.atMs ?? 0) > atMs) index -= 1;
     this.#events.splice(index, 0, { atMs, run });

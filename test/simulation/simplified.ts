@@ -110,21 +110,22 @@ export function cutAtApplied({ state }: StoragePorts): Partial<StoragePorts> {
 }
 
 /** The volume's document that is to be written, and the one that it is to replace; neither for other documents. */
-async function bothOf(
+export async function bothOf(
   state: StateStore,
   of: { readonly name: string; readonly text: string; readonly etag: string },
-): Promise<{ now?: VolumeDocument | undefined; before?: VolumeDocument | undefined }> {
+): Promise<{ now?: VolumeDocument | undefined; before?: VolumeDocument | undefined; nowMs: number }> {
   const now = volumeIn(of.name, of.text);
-  if (!now) return {};
-  const { document } = await state.read(of.name);
-  return document?.etag === of.etag ? { now, before: volumeIn(of.name, document.text) } : {};
+  if (!now) return { nowMs: 0 };
+  const { document, serviceNowMs: nowMs } = await state.read(of.name);
+  return document?.etag === of.etag ? { now, before: volumeIn(of.name, document.text), nowMs } : { nowMs };
 }
 
 function volumeIn(name: string, text: string): VolumeDocument | undefined {
   return name.startsWith('volumes/') ? volumeSchema.parse(JSON.parse(text)) : undefined;
 }
 
-async function write(
+/** Writes another document than the engine meant to. */
+export async function write(
   state: StateStore,
   of: { readonly name: string; readonly volume: VolumeDocument; readonly etag: string },
 ): Promise<WriteAnswer> {

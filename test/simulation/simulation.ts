@@ -1,63 +1,37 @@
 /**
- * One seeded run: sites, workers and the end of a term over storage that fails in every way its ports allow, then calm,
+ * One seeded run: sites, workers, and what people order, over storage that fails in every way its ports allow, then calm,
  * then the reckoning.
  *
  * Invariant: everything follows from the seed. What is wrong is told in one line; the same seed tells it again.
  */
-import { z } from 'zod';
+import { orderGeneration, orderVerification } from '../../src/app/volume-orders.ts';
 import { Documents } from '../../src/documents/store.ts';
-import { currentGeneration, hasWork, volumeSchema } from '../../src/documents/volume.ts';
-import { LeewardError, describeError, isLeewardError } from '../../src/kernel/errors.ts';
-import { QUEUES } from '../../src/kernel/names.ts';
-import { KIB, MIB, PAGE_BYTES } from '../../src/kernel/units.ts';
+import { currentGeneration } from '../../src/documents/volume.ts';
+import { KIB } from '../../src/kernel/units.ts';
 import type { StateStore } from '../../src/ports/state.ts';
-import { signedMessageSchema } from '../../src/protocol/signed.ts';
-import { PAGE_BLOB_COSTS, PAGE_BLOB_LIMITS } from '../../src/replica/plan/cost.ts';
-import { Worker } from '../support/data-path.ts';
-import type { WorkerOptions } from '../support/data-path.ts';
 import { MemoryEntries } from '../support/memory/entries.ts';
 import { intercept } from '../support/memory/intercept.ts';
-import { MemoryReplicaStore } from '../support/memory/replica-store.ts';
 import { MemoryState } from '../support/memory/state.ts';
 import { SiteFixture } from '../support/site-fixture.ts';
 import { BROKEN } from './broken.ts';
 import type { Broken, BrokenName } from './broken.ts';
-import { productionCleaner } from './cleaner.ts';
-import { Mortal, NO_FAULTS, faulty } from './faults.ts';
-import type { FaultRates } from './faults.ts';
+import { Cloud } from './cloud.ts';
+import { guarded } from './guard.ts';
 import { BRISK, SLOW } from './pace.ts';
-import type { Pace } from './pace.ts';
+import { SimulatedPageBlobs } from './page-blobs.ts';
 import { SimulatedQueues } from './queues.ts';
-import type { InWork } from './queues.ts';
 import { SeededRandom } from './random.ts';
+import { isAtRest, reckon, restless } from './reckoning.ts';
 import { Sources } from './referring.ts';
+import { ReplicatingSite } from './replicating-site.ts';
 import { Scheduler } from './scheduler.ts';
 import { SiteActor } from './site.ts';
 import type { SimulatedStorage } from './storage.ts';
+import { summary } from './trace.ts';
+import { meddle } from './uploader.ts';
 import { walk } from './walk.ts';
 import { VolumeWatch } from './watch.ts';
-
-/** How long the host hides a message in work. Source: seen of the Functions host. */
-const HIDDEN_MS = 600_000;
-/** Messages that one process works on at once. */
-const AT_ONCE = 4;
-/** How many workers a deadly message kills: it is poison then. */
-const KILLS = 5;
-
-const SNAPSHOTS_KEPT = 3;
-/** So that a delta of a few pages takes several requests: by Azure's figures all of it would be one. */
-const FIGURES = [
-  {
-    costs: { requestsPerS: 60_000, bytesPerS: 60 * MIB },
-    limits: { writeBytesMax: 2 * PAGE_BYTES, readBytesMax: PAGE_BYTES },
-  },
-  { costs: { requestsPerS: 60_000, bytesPerS: 60 * MIB }, limits: PAGE_BLOB_LIMITS },
-  { costs: PAGE_BLOB_COSTS, limits: { writeBytesMax: 7 * PAGE_BYTES, readBytesMax: 5 * PAGE_BYTES } },
-];
-const WORKER: WorkerOptions = { claimMs: 4000, snapshotsKept: SNAPSHOTS_KEPT, budgetMs: 20_000 };
-
-/** Errors for which the host tries a message again, and which are nobody's fault. */
-const PASSING = ['UNAVAILABLE', 'CONFLICT'] as const;
+import { World } from './world.ts';
 
 export interface SimulationOptions {
   readonly broken?: BrokenName | undefined;
@@ -72,212 +46,198 @@ export async function simulate(seed: number, options: SimulationOptions = {}): P
 }
 
 class Simulation {
-  readonly #scheduler = new Scheduler();
-  readonly #random: SeededRandom;
-  readonly #pace: Pace;
+  readonly #world: World;
+  readonly #cloud: Cloud;
   readonly #broken: Broken | undefined;
-  readonly #storage: SimulatedStorage;
   readonly #sites: SiteActor[] = [];
+  readonly #replicating: ReplicatingSite[] = [];
   readonly #sources: Sources;
-  readonly #watches = new Map<string, VolumeWatch>();
-  readonly #kills = new Map<string, number>();
-  readonly #rates: FaultRates;
-  readonly #figures: (typeof FIGURES)[number];
-  /** Lines are made only for somebody who reads them. */
-  readonly #trace: (line: () => string) => void;
-  #areFaults = true;
-  /** While nothing is taken from the queue. */
-  #hostsRest: Promise<void> | undefined;
-  #problem: string | undefined;
+  /** By the names of the volumes' documents. */
+  readonly #watches = new Map<string, Pick<VolumeWatch, 'last' | 'changed'>>();
+  /** Uploads that were opened. */
+  readonly #uploads = new Set<string>();
+  /** How long upkeep keeps what nobody needs; undefined where there is none. */
+  readonly #keptMs: number | undefined;
 
   constructor(seed: number, { broken, trace }: SimulationOptions) {
-    this.#trace = (line) => trace?.(`${this.#scheduler.bootMs()} ${line()}`);
-    this.#random = new SeededRandom(seed);
-    this.#sources = new Sources(this.#random);
-    this.#pace = this.#random.chance(0.2) ? SLOW : BRISK;
+    const scheduler = new Scheduler();
+    const random = new SeededRandom(seed);
+    const pace = random.chance(0.2) ? SLOW : BRISK;
     this.#broken = broken && BROKEN[broken];
+    this.#keptMs = random.chance(0.5) ? pace.keptMs : undefined;
+    const blobs = new SimulatedPageBlobs(scheduler, random, () => (this.#world.areFaults ? pace.copyMsMax : 0));
     const sound: SimulatedStorage = {
-      state: new MemoryState(this.#scheduler),
-      replicas: new MemoryReplicaStore(),
-      entries: new MemoryEntries(),
-      queues: new SimulatedQueues(this.#scheduler, this.#random),
+      state: new MemoryState(scheduler),
+      replicas: blobs,
+      blobs,
+      entries: new MemoryEntries(scheduler),
+      queues: new SimulatedQueues(scheduler, random),
+      access: blobs.containers,
     };
-    const storage = { ...sound, ...this.#broken?.storage?.(sound) };
-    this.#storage = { ...storage, state: this.#watched(storage.state) };
-    this.#figures = this.#random.pick(FIGURES);
-    const scale = this.#random.pick([0.3, 1, 2]);
-    this.#rates = {
-      crash: 0.004 * scale,
-      failBefore: 0.02 * scale,
-      failAfter: 0.02 * scale,
-      late: 0.03 * scale,
-      twice: 0.03 * scale,
-      slow: 0.03 * scale,
-      stall: 0.004 * scale,
-      stallMsMax: this.#pace.stallMsMax,
-    };
+    const stored = { ...sound, ...this.#broken?.storage?.(sound, scheduler) };
+    const seen = guarded(
+      stored,
+      () => this.#watches.values(),
+      (problem) => {
+        this.#world.report(problem);
+      },
+    );
+    const storage = { ...seen, state: this.#watched(stored.state) };
+    const told = (line: () => string): void => trace?.(`${scheduler.bootMs()} ${line()}`);
+    this.#world = new World({ scheduler, random, pace, storage, trace: told });
+    this.#sources = new Sources(random);
+    this.#cloud = new Cloud(this.#world, {
+      broken: this.#broken,
+      keptMs: this.#keptMs,
+      setAside: (text, reason) => {
+        this.#judge(text, reason);
+      },
+      cleanable: () => this.#all().flatMap(({ fixture, watch }) => (hasApplied(watch.last) ? [fixture.ref] : [])),
+    });
   }
 
   async run(): Promise<string | undefined> {
-    const random = this.#random;
+    const { random, pace, scheduler } = this.#world;
     const volumes = random.pick([1, 1, 1, 2, 2, 3, 5]);
-    for (let index = 0; index < volumes; index += 1) await this.#addVolume(`data-${index}`);
-    for (let index = random.between(1, 3); index > 0; index -= 1) this.#startWorker();
-    const { faultsMs, restWithinMs } = this.#pace;
-    const until = (): boolean => this.#problem !== undefined;
-    await this.#scheduler.pass(faultsMs, until);
-    this.#areFaults = false;
+    const replicating = random.pick([0, 0, 0, 1, 1, 2]);
+    for (let index = replicating; index < Math.max(volumes, replicating); index += 1)
+      await this.#addVolume(`data-${index}`);
+    for (let index = 0; index < replicating; index += 1) await this.#addReplicating(`site-${index}`);
+    for (let index = random.between(1, 3); index > 0; index -= 1) this.#cloud.start();
+    const until = (): boolean => this.#world.problem !== undefined;
+    await scheduler.pass(pace.faultsMs, until);
+    this.#world.calm();
     await this.#sweepHome(until);
-    await this.#scheduler.pass(restWithinMs, () => until() || this.#isAtRest());
-    if (this.#problem !== undefined) return this.#problem;
-    if (!this.#isAtRest()) return `not at rest ${restWithinMs} ms after the last fault: ${this.#restless()}`;
-    await this.#reckon();
-    return this.#problem;
+    await scheduler.pass(pace.restWithinMs, () => until() || isAtRest(this.#world, this.#inhabitants));
+    if (this.#world.problem !== undefined) return this.#world.problem;
+    if (!isAtRest(this.#world, this.#inhabitants)) {
+      return `not at rest ${pace.restWithinMs} ms after the last fault: ${restless(this.#world, this.#inhabitants)}`;
+    }
+    await reckon(this.#world, this.#cloud, this.#inhabitants, this.#keptMs);
+    return this.#world.problem;
+  }
+
+  get #inhabitants(): { readonly sites: readonly SiteActor[]; readonly replicating: readonly ReplicatingSite[] } {
+    return { sites: this.#sites, replicating: this.#replicating };
+  }
+
+  #all(): readonly (SiteActor | ReplicatingSite)[] {
+    return [...this.#sites, ...this.#replicating];
   }
 
   /** What lies up to the tip needs no message: sweeps alone bring it home. */
   async #sweepHome(until: () => boolean): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<undefined>();
-    this.#hostsRest = promise;
-    const { sweptWithinMs } = this.#pace;
-    const tips = [...this.#watches.values()].map((watch) => ({ watch, tip: currentGeneration(watch.last).tip.number }));
-    await this.#scheduler.pass(sweptWithinMs, until);
-    for (const { watch, tip } of tips) {
+    const resume = this.#cloud.rest();
+    const { scheduler, pace, report } = this.#world;
+    const { sweptWithinMs } = pace;
+    const tips = [...this.#watches.values()].map((watch) => ({ watch, ...currentGeneration(watch.last) }));
+    await scheduler.pass(sweptWithinMs, until);
+    for (const { watch, tip, generation } of tips) {
       const { volume } = watch.last;
-      const isHome = currentGeneration(watch.last).applied.number >= tip;
-      if (!isHome) this.#report(`${volume}: not at its tip ${tip} ${sweptWithinMs} ms after the last fault`);
+      const now = currentGeneration(watch.last);
+      // A generation that was left was applied to its end: its watch has seen to that.
+      const isHome = now.generation !== generation || now.applied.number >= tip.number;
+      if (!isHome) report(`${volume}: not at its tip ${tip.number} ${sweptWithinMs} ms after the last fault`);
     }
-    this.#hostsRest = undefined;
-    resolve(undefined);
+    resume();
   }
 
-  /** The state store, with the watch of a volume told of each change as it takes effect. */
+  /** The state store, with every change of a volume held against the invariants as it takes effect. */
   #watched(state: StateStore): StateStore {
     return intercept(state, async ({ method, args: [name, text], proceed }) => {
       const answer = await proceed();
       if (method === 'read' || typeof name !== 'string' || typeof text !== 'string') return answer;
-      this.#trace(() => `${method} ${name} ${summary(text)}`);
+      this.#world.trace(() => `${method} ${name} ${summary(text)}`);
       await this.#watches.get(name)?.changed(text);
+      const site = this.#replicating.find(({ fixture }) => fixture.documentName === name);
+      if (site) this.#mayMeddle(site);
       return answer;
     });
   }
 
+  /** A volume whose site is a scripted one: any order, lies, forks. */
   async #addVolume(volume: string): Promise<void> {
-    const { scheduler, random, storage } = { scheduler: this.#scheduler, random: this.#random, storage: this.#storage };
+    const world = this.#world;
+    const { random, storage, scheduler, pace, report } = world;
     const fixture = new SiteFixture({
       volume: { tenant: 'acme', site: 'berlin', group: 'erp', volume },
       volumeBytes: 16 * KIB,
     });
-    const report = (problem: string): void => {
-      this.#report(problem);
-    };
-    const watch = new VolumeWatch(fixture, { replicas: storage.replicas, report, snapshotsKept: SNAPSHOTS_KEPT });
+    const watch = new VolumeWatch(fixture, { replicas: storage.replicas, report });
     this.#watches.set(fixture.documentName, watch);
     await fixture.register(new Documents(storage.state));
-    const siteWorld = {
-      ...{ scheduler, random, pace: this.#pace, report },
-      ...{ queues: storage.queues, entries: storage.entries, damages: () => this.#areFaults },
-      sources: this.#sources,
-    };
+    const keepsEntries = this.#keptMs === undefined;
+    const siteWorld = { ...world.forSites(), sources: this.#sources, keepsEntries };
     const site = new SiteActor(fixture, siteWorld, watch, random.between(3, 12));
     this.#sites.push(site);
     site.start();
-    const { faultsMs } = this.#pace;
-    if (random.chance(0.25)) scheduler.after(random.between(0, faultsMs), () => (site.isGone = true));
-    if (random.chance(0.3)) scheduler.after(random.between(0, faultsMs), () => void this.#endTerm(site));
+    if (random.chance(0.25)) world.once(() => (site.isGone = true));
+    if (random.chance(0.3)) world.once(() => void this.#endTerm(fixture));
     if (random.chance(0.15)) {
-      scheduler.after(random.between(0, faultsMs / 2), () => {
+      world.once(() => {
         const fork = fixture.forkAt(random.between(0, fixture.last));
         watch.writers.push(fork);
         const second = new SiteActor(fork, siteWorld, watch, random.between(1, 4));
         this.#sites.push(second);
         second.start();
         // It has nothing of what came before it, and cannot give it should the first be gone.
-        scheduler.after(faultsMs - scheduler.bootMs(), () => (second.isGone = true));
+        scheduler.after(pace.faultsMs - scheduler.bootMs(), () => (second.isGone = true));
+      }, 0.5);
+    }
+  }
+
+  /** A volume whose site runs the production replicator. */
+  async #addReplicating(name: string): Promise<void> {
+    const world = this.#world;
+    const { random, pace } = world;
+    const site = new ReplicatingSite(world, this.#cloud, name);
+    const { fixture, watch } = site;
+    watch.keptMs = this.#keptMs;
+    this.#watches.set(fixture.documentName, watch);
+    await site.register();
+    this.#replicating.push(site);
+    site.start();
+    if (random.chance(0.12))
+      world.once(() => {
+        site.vanish();
       });
-    }
-  }
-
-  #startWorker(): void {
-    const process = new Mortal(this.#scheduler, () => {
-      this.#scheduler.after(this.#random.between(500, 15_000), () => {
-        this.#startWorker();
+    if (random.chance(0.15)) world.once(() => void this.#endTerm(fixture));
+    // A site's word begins another generation once an hour only, and a brisk world has not so much time.
+    if (random.chance(0.3))
+      world.once(() => {
+        if (pace === SLOW || watch.last.current === 1) site.loseFolder();
       });
-    });
-    const worker = this.#worker(process);
-    void this.#host(worker, process);
-    void this.#sweeps(worker, process);
-    void this.#cleanings(worker, process);
-  }
-
-  #worker(process: Mortal): Worker {
-    const world = { scheduler: this.#scheduler, random: this.#random, rates: () => this.#ratesNow() };
-    const clock = {
-      wallMs: () => this.#scheduler.wallMs(),
-      bootMs: () => this.#scheduler.bootMs(),
-      sleep: async (ms: number) => process.sleep(ms),
-    };
-    const ports = faulty(this.#storage, world, process);
-    return new Worker({ ...ports, ...this.#broken?.worker?.(ports), clock }, { ...WORKER, figures: this.#figures });
-  }
-
-  /** The functions host of one process: several messages at once, in any order. */
-  async #host(worker: Worker, process: Mortal): Promise<void> {
-    const { queues } = this.#storage;
-    let inWork = 0;
-    for (;;) {
-      await process.sleep(this.#random.between(200, 1500));
-      await this.#hostsRest;
-      while (inWork < AT_ONCE && !process.isDead) {
-        const message = queues.work(QUEUES.deltas, HIDDEN_MS);
-        if (!message) {
-          await queues.change();
-          break;
-        }
-        inWork += 1;
-        void this.#work(worker, process, message).then(() => (inWork -= 1));
-      }
+    for (let orders = random.pick([0, 0, 1, 2]); orders > 0; orders -= 1) {
+      const from = random.pick(['point', 'point', 'upload', 'zeros'] as const);
+      world.once(() => void this.#reseed(fixture, from));
     }
-  }
-
-  /** A function's whole life with one message. It never ends when its process dies. */
-  async #work(worker: Worker, process: Mortal, message: InWork): Promise<void> {
-    const isDeadly = this.#isDeadly(message);
-    if (isDeadly && this.#random.chance(0.5)) {
-      this.#scheduler.after(this.#random.between(1, 2000), () => {
-        process.die();
-      });
+    for (let damages = random.pick([0, 0, 1, 3]); damages > 0; damages -= 1) {
+      world.once(() => void (random.chance(0.6) ? site.rotReplica() : site.corruptIndex()));
     }
-    const isDone = await this.#function(worker, message.text);
-    // All may be done by now, but nobody will say so to the queue.
-    if (isDeadly) process.die();
-    await process.sleep(0);
-    // An answer may be lost: then the message comes again although all is done.
-    if (isDone && !(this.#areFaults && this.#random.chance(0.05))) message.done();
-    else message.failed(this.#random.between(1000, 10_000));
+    if (random.chance(0.4)) world.once(() => void this.#verify(fixture));
   }
 
-  /** Whether this message kills its taker: five times, and then it is poison, and harmless when it comes back. */
-  #isDeadly({ text, attempts }: InWork): boolean {
-    const killed = this.#kills.get(text) ?? 0;
-    const begins = attempts === 1 && killed === 0 && this.#areFaults && this.#random.chance(this.#pace.deadly);
-    if (killed === KILLS || (killed === 0 && !begins)) return false;
-    this.#kills.set(text, killed + 1);
-    this.#trace(() => `deadly ${envelopeOf(text)} for the ${killed + 1}. time`);
-    return true;
+  /** Now and then an upload has another writer, from its beginning. */
+  #mayMeddle({ watch }: ReplicatingSite): void {
+    const { generation, base } = currentGeneration(watch.last);
+    const key = `${watch.last.volume} ${generation}`;
+    if (base?.phase !== 'open' || this.#uploads.has(key)) return;
+    this.#uploads.add(key);
+    if (this.#world.areFaults && this.#world.random.chance(0.8)) void meddle(this.#world, watch);
   }
 
-  async #function(worker: Worker, text: string): Promise<boolean> {
-    try {
-      const outcome = await worker.receive(text);
-      this.#trace(() => `${outcome.outcome} ${envelopeOf(text)} ${'reason' in outcome ? outcome.reason : ''}`);
-      if (outcome.outcome === 'set-aside') this.#judge(text, outcome.reason);
-      return true;
-    } catch (error) {
-      this.#trace(() => `failed ${envelopeOf(text)} ${describeError(error)}`);
-      this.#passing('ingest', error);
-      return false;
-    }
+  async #endTerm({ ref }: SiteFixture): Promise<void> {
+    await this.#cloud.until('endTerm', async ({ engine }) => engine.endTerm(ref, 1));
+  }
+
+  async #reseed({ ref }: SiteFixture, from: 'point' | 'upload' | 'zeros'): Promise<void> {
+    await this.#cloud.until('reseed', async ({ documents }) =>
+      orderGeneration(documents, ref, { from, reason: 'by hand' }),
+    );
+  }
+
+  async #verify({ ref }: SiteFixture): Promise<void> {
+    await this.#cloud.until('verify', async ({ documents }) => orderVerification(documents, ref));
   }
 
   /** A sound message may be set aside only for what the chain decided: a cut, or another writer. */
@@ -285,129 +245,12 @@ class Simulation {
     const site = this.#sites.find(({ sound }) => sound.has(text));
     if (!site) return;
     const isCut = currentGeneration(site.watch.last).cut !== null;
-    if (!isCut && site.watch.writers.length === 1) this.#report(`a sound message was set aside: ${reason}`);
-  }
-
-  async #sweeps(worker: Worker, process: Mortal): Promise<void> {
-    for (;;) {
-      await process.sleep(this.#pace.sweepMs + this.#random.between(0, this.#pace.sweepMs / 4));
-      try {
-        for (const { what, reason } of (await worker.sweep()).failed) {
-          const expected = /no answer|changed meanwhile|no sound entry/.test(reason);
-          if (!expected) this.#report(`sweep of ${what}: ${reason}`);
-        }
-      } catch (error) {
-        this.#passing('sweep', error);
-      }
-    }
-  }
-
-  async #cleanings(worker: Worker, process: Mortal): Promise<void> {
-    for (;;) {
-      await process.sleep(this.#random.between(0, this.#pace.cleanMsMax));
-      try {
-        await this.#clean(worker, this.#random.pick(this.#sites).watch);
-      } catch (error) {
-        this.#passing('cleaning', error);
-      }
-    }
-  }
-
-  async #clean({ ports }: Pick<Worker, 'ports'>, { last, writers: [site] }: VolumeWatch): Promise<void> {
-    if (!site || currentGeneration(last).applied.number === 0) return;
-    await (this.#broken?.cleaner ?? productionCleaner)(ports, site.ref);
-  }
-
-  async #endTerm({ fixture }: SiteActor): Promise<void> {
-    for (;;) {
-      const worker = this.#worker(new Mortal(this.#scheduler));
-      const ending = worker.engine.endTerm(fixture.ref, 1).then(
-        () => true,
-        (error: unknown) => {
-          this.#passing('endTerm', error);
-          return false;
-        },
-      );
-      // A dead one never answers.
-      const isOver = await Promise.race([ending, this.#scheduler.sleep(60_000).then(() => false)]);
-      if (isOver) return;
-    }
-  }
-
-  #isAtRest(): boolean {
-    return (
-      this.#sites.every((site) => site.isDone() && site.isHeard()) &&
-      this.#storage.queues.count(QUEUES.deltas) === 0 &&
-      [...this.#watches.values()].every(({ last }) => {
-        const { applied, tip, claim } = currentGeneration(last);
-        return claim === null && applied.number === tip.number;
-      })
-    );
-  }
-
-  /** Why there is no rest, for people. */
-  #restless(): string {
-    const volumes = [...this.#watches.values()].map(({ last }) => `${last.volume}: ${summary(JSON.stringify(last))}`);
-    const open = this.#sites.filter((site) => !site.isDone()).map(({ fixture }) => `a site at ${fixture.last}`);
-    return [...volumes, ...open, `${this.#storage.queues.count(QUEUES.deltas)} messages`].join('; ');
-  }
-
-  async #reckon(): Promise<void> {
-    for (const watch of this.#watches.values()) {
-      await this.#clean({ ports: this.#storage }, watch);
-      await watch.atRest();
-    }
-    for (const site of this.#sites) {
-      const { last, writers } = site.watch;
-      const { cut, tip } = currentGeneration(last);
-      if (cut || writers.length > 1) continue;
-      const taken = site.takenUpTo();
-      if (tip.number < taken) {
-        this.#report(`${site.fixture.id}: the queue took all up to ${taken}, and the replica ended at ${tip.number}`);
-      }
-      if (site.isGone) continue;
-      if (tip.number !== site.fixture.last) {
-        this.#report(`${site.fixture.id}: ended at ${tip.number} of ${site.fixture.last}`);
-      }
-      if (last.trouble || last.resend.length > 0) this.#report(`${site.fixture.id}: healed, and still in trouble`);
-      if (hasWork(last)) this.#report(`${site.fixture.id}: at rest, and still marked as having work`);
-    }
-  }
-
-  #ratesNow(): FaultRates {
-    if (!this.#areFaults) return NO_FAULTS;
-    // A stall is a fault as well, and ends with them.
-    const leftMs = this.#pace.faultsMs - this.#scheduler.bootMs();
-    return { ...this.#rates, stallMsMax: Math.min(this.#pace.stallMsMax, leftMs) };
-  }
-
-  /** An error that is neither storage's nor somebody else's doing is a fault of the program. */
-  #passing(where: string, error: unknown): void {
-    if (!isLeewardError(error, ...PASSING)) {
-      const code = error instanceof LeewardError ? error.code : 'not ours';
-      this.#report(`${where} ended with ${code}: ${describeError(error)}`);
-    }
-  }
-
-  #report(problem: string): void {
-    this.#problem ??= problem;
+    // Its entry may have gone with the time for which upkeep keeps it: then it was applied long ago.
+    if (this.#keptMs !== undefined && /the journal has no/.test(reason)) return;
+    if (!isCut && site.watch.writers.length === 1) this.#world.report(`a sound message was set aside: ${reason}`);
   }
 }
 
-/** A volume's document in a line, for a trace. */
-function summary(text: string): string {
-  const parsed = volumeSchema.safeParse(JSON.parse(text));
-  if (!parsed.success) return '';
-  const { applied, claim, tip, beyond, epoch, cut } = currentGeneration(parsed.data);
-  const asks = parsed.data.resend.map(({ number, form }) => `${number} ${form}`).join(', ');
-  return `epoch ${epoch}, applied ${applied.number}, claim ${claim?.number ?? '-'}, tip ${tip.number}, beyond ${beyond}, cut ${cut?.number ?? '-'}, asks [${asks}]`;
-}
-
-const namesSchema = z.looseObject({ volume: z.string(), number: z.int(), entry: z.string().optional() });
-
-/** Which delta a message carries, for a trace. */
-function envelopeOf(text: string): string {
-  const { payload } = signedMessageSchema.parse(JSON.parse(text));
-  const { volume, number, entry = 'inline' } = namesSchema.parse(JSON.parse(payload));
-  return `${volume} ${number} ${entry.slice(-22)}`;
+function hasApplied(document: VolumeWatch['last']): boolean {
+  return currentGeneration(document).applied.number > 0;
 }

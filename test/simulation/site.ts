@@ -37,6 +37,8 @@ interface SiteWorld {
   readonly report: (problem: string) => void;
   /** Whether damage still happens. */
   readonly damages: () => boolean;
+  /** Whether nobody removes entries that a delta may refer to. */
+  readonly keepsEntries: boolean;
 }
 
 export class SiteActor {
@@ -143,10 +145,11 @@ export class SiteActor {
   }
 
   async #send(delta: SiteDelta): Promise<void> {
-    const { random, sources } = this.#world;
+    const { random, sources, keepsEntries } = this.#world;
     if (random.chance(0.25)) {
       const { delta: referring, isTrue } = sources.refer(this.fixture, delta);
-      if (openDelta(referring.bytes).outside.length > 0) return this.#sendEntry(referring, 'refs-1', isTrue);
+      if (openDelta(referring.bytes).outside.length > 0)
+        return this.#sendEntry(referring, 'refs-1', isTrue && keepsEntries);
     }
     if (random.chance(0.4)) return this.#sendEntry(delta, 'literal-0');
     const isSound = !this.#damage();

@@ -8,6 +8,8 @@ import type { ChainPoint } from '../../src/kernel/chain-point.ts';
 import type { ReplicaStore } from '../../src/ports/replica-store.ts';
 import { replicaProblem } from '../support/replica-check.ts';
 import type { SiteDelta, SiteFixture } from '../support/site-fixture.ts';
+import { chainProblems, freshPoints } from './chain-rules.ts';
+import { SNAPSHOTS_KEPT } from './cloud.ts';
 
 export class VolumeWatch {
   /** All that ever write this volume: its site, and whoever forked from it. */
@@ -16,15 +18,10 @@ export class VolumeWatch {
   readonly #report: (problem: string) => void;
   readonly #digests = new Map<number, string>();
   readonly #markers = new Set<string>();
-  readonly #snapshotsKept: number;
   #last: VolumeDocument | undefined;
 
-  constructor(
-    site: SiteFixture,
-    ports: { replicas: ReplicaStore; report: (problem: string) => void; snapshotsKept: number },
-  ) {
+  constructor(site: SiteFixture, ports: { replicas: ReplicaStore; report: (problem: string) => void }) {
     this.writers = [site];
-    this.#snapshotsKept = ports.snapshotsKept;
     this.#replicas = ports.replicas;
     this.#report = ports.report;
   }
@@ -44,40 +41,13 @@ export class VolumeWatch {
     const now = volumeSchema.parse(JSON.parse(text));
     const before = this.#last;
     this.#last = now;
-    const { tip, applied, epoch, cut, snapshots } = currentGeneration(now);
+    const { tip, applied } = currentGeneration(now);
     this.#check(this.#chained(tip), `tip ${tip.number} is another than it was, or nobody's`);
     this.#check(this.#chained(applied), `applied ${applied.number} is not on the chain`);
     if (!before) return;
-    const was = currentGeneration(before);
-    this.#check(
-      tip.number >= was.tip.number,
-      `the tip went back from ${was.tip.number} to ${tip.number}: what was acknowledged is lost`,
-    );
-    this.#check(applied.number >= was.applied.number, `applied went back to ${applied.number}`);
-    this.#check(applied.number <= was.applied.number + 1, `applied jumped to ${applied.number}`);
-    this.#check(epoch >= was.epoch, 'the epoch went back');
-    this.#check(!was.cut || cut?.number === was.cut.number, 'the cut moved');
-    const forked = before.trouble?.code === 'DELTA_FORKED';
-    this.#check(!forked || now.trouble?.code === 'DELTA_FORKED', 'a fork was forgotten');
-    const old = was.snapshots.map(({ snapshot }) => snapshot);
-    const fresh = snapshots.filter(({ snapshot }) => !old.includes(snapshot));
-    this.#check(fresh.length <= 1, 'two points at once');
-    this.#check(fresh.length === 0 || applied.number === was.applied.number + 1, 'a point beside applied');
-    const points = snapshots.map(({ digest }) => digest);
-    this.#check(
-      applied.number === was.applied.number || !this.#markers.has(applied.digest) || points.includes(applied.digest),
-      `the marker of delta ${applied.number} was passed without its point`,
-    );
-    this.#check(new Set(points).size === points.length, 'a point is named twice');
-    this.#check(points.length <= this.#snapshotsKept, `${points.length} points are kept`);
-    const dropped = old.length + fresh.length - snapshots.length;
-    this.#check(
-      dropped === Math.max(0, old.length + fresh.length - this.#snapshotsKept),
-      `${dropped} points were dropped`,
-    );
-    const kept = snapshots.slice(0, snapshots.length - fresh.length).map(({ snapshot }) => snapshot);
-    this.#check(kept.join() === old.slice(old.length - kept.length).join(), 'a name was removed out of turn');
-    for (const point of fresh) await this.#pointIs(point);
+    const chain = { snapshotsKept: SNAPSHOTS_KEPT, isMarked: (digest: string) => this.#markers.has(digest) };
+    for (const problem of chainProblems(before, now, chain)) this.#check(false, problem);
+    for (const point of freshPoints(before, now)) await this.#pointIs(point);
   }
 
   /** What must hold when everything has come to rest. */

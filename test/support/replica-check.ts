@@ -28,13 +28,19 @@ export async function replicaProblem(
     () => false,
   );
   if (isLonger) return `${what}: longer than ${lengthBytes} bytes`;
-  const bytes = await read({ offset: 0, lengthBytes });
+  const problem = diskProblem(await read({ offset: 0, lengthBytes }), wanted);
+  return problem === undefined ? undefined : `${what}: ${problem}`;
+}
+
+/** Undefined when `bytes`, whole, are a valid fixed VHD of a volume that is `wanted`. */
+export function diskProblem(bytes: Uint8Array, wanted: Uint8Array): string | undefined {
+  const dataBytes = replicaDataBytes(wanted.length);
   const difference = firstDifference(bytes.subarray(0, wanted.length), wanted);
-  if (difference !== undefined) return `${what}: byte ${difference} differs from the model`;
+  if (difference !== undefined) return `byte ${difference} differs from the model`;
   const behind = bytes.subarray(wanted.length, dataBytes);
-  if (!ZEROS.subarray(0, behind.length).equals(behind)) return `${what}: bytes behind the volume`;
+  if (!ZEROS.subarray(0, behind.length).equals(behind)) return 'bytes behind the volume';
   const footer = describeFooter(bytes.subarray(dataBytes), bytes.length);
-  return footer.problems.length > 0 ? `${what}: footer: ${footer.problems.join(', ')}` : undefined;
+  return footer.problems.length > 0 ? `footer: ${footer.problems.join(', ')}` : undefined;
 }
 
 /**

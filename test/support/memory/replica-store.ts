@@ -156,6 +156,32 @@ export class MemoryReplicaStore implements ReplicaStore {
     return `memory://${key(place)}`;
   }
 
+  /** What no port can: keys of all blobs there are. */
+  places(): string[] {
+    return [...this.#blobs.keys()];
+  }
+
+  /** What no port can: a blob under another name, in the place of one that was there. */
+  move(from: BlobPlace, to: BlobPlace): void {
+    const blob = this.#need(from);
+    this.drop(from);
+    this.#blobs.set(key(to), blob);
+  }
+
+  /** What no port can: a blob is gone at once. */
+  drop(place: BlobPlace): void {
+    this.#blobs.delete(key(place));
+  }
+
+  /** What no port can: one bit of the blob is another, in silence. Snapshots that were taken keep theirs. */
+  rot(place: BlobPlace, offset: number): void {
+    const { pages } = this.#need(place);
+    const index = Math.floor(offset / PAGE_BYTES);
+    const page = pages.get(index)?.slice() ?? new Uint8Array(PAGE_BYTES);
+    page[offset % PAGE_BYTES] = (page[offset % PAGE_BYTES] ?? 0) ^ 1;
+    pages.set(index, page);
+  }
+
   #need(place: BlobPlace): PageBlob {
     const blob = this.#blobs.get(key(place));
     if (!blob) throw new LeewardError('NOT_FOUND', `there is no page blob "${place.blob}"`);
