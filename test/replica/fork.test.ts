@@ -1,6 +1,8 @@
 /** Two writers make a fork: it is detected and reported until a person has looked; the chain's own deltas alone are applied. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { orderGeneration } from '../../src/app/volume-orders.ts';
+import { heedWord } from '../../src/replica/intake/site-word.ts';
 import { replicaProblem } from '../support/replica-check.ts';
 import { failsWith } from '../support/fails-with.ts';
 import type { SiteFixture } from '../support/site-fixture.ts';
@@ -85,4 +87,55 @@ test('the end of a term is for that term only', async () => {
   const { site, worker } = await start();
   await assert.rejects(worker.engine.endTerm(site.ref, 2), failsWith('REFUSED'));
   await assert.rejects(worker.engine.drain(site.ref), failsWith('REFUSED'));
+});
+
+/** A chain whose delta 2 is acknowledged and not applied, so that a generation that is decided on has to wait. */
+async function waiting(): Promise<{ storage: MemoryStorage; site: SiteFixture; rival: SiteFixture }> {
+  const { storage, site, worker } = await start();
+  await worker.receive(site.inline(site.next({ marker: 'm' })));
+  const rival = site.forkAt(1);
+  const dying = storage.worker({}, async ({ method, proceed }) => {
+    if (method === 'writePages') throw new Error('killed');
+    return proceed();
+  });
+  await dying.receive(site.inline(site.next())).catch(() => undefined);
+  return { storage, site, rival };
+}
+
+test('found while a generation is waited for: it does not begin, whoever asked for it, until a person orders it anew', async () => {
+  const asked: ((storage: MemoryStorage, site: SiteFixture) => Promise<unknown>)[] = [
+    async (storage, { id }) =>
+      heedWord(storage, { volume: id, generation: 1, stored: 2, waitingBytes: 0, wants: 'generation' }, 0),
+    async ({ documents }, { ref }) => orderGeneration(documents, ref, { from: 'point', reason: 'by hand' }),
+  ];
+  for (const ask of asked) {
+    const { storage, site, rival } = await waiting();
+    await ask(storage, site);
+    assert.notEqual((await storage.volume(site)).reseed, undefined);
+    const busy = storage.worker({ budgetMs: 0 });
+    assert.equal((await busy.receive(rival.inline(rival.next({ marker: 'rival' })))).outcome, 'set-aside');
+    storage.clock.advance(60_000);
+    const worker = storage.worker();
+    for (let sweeps = 0; sweeps < 2; sweeps += 1) await worker.sweep();
+    await forked(storage, site, 2);
+    assert.equal((await storage.volume(site)).current, 1);
+    await orderGeneration(storage.documents, site.ref, { from: 'point', reason: 'the second writer is found' });
+    await worker.sweep();
+    const { current, trouble } = await storage.volume(site);
+    assert.deepEqual([current, trouble], [2, null]);
+  }
+});
+
+test('that goes on while the generation is waited for that a person has ordered because of it', async () => {
+  const { storage, site, rival } = await waiting();
+  const busy = storage.worker({ budgetMs: 0 });
+  await busy.receive(rival.inline(rival.next({ marker: 'rival' })));
+  await orderGeneration(storage.documents, site.ref, { from: 'point', reason: 'the second writer is found' });
+  const third = rival.forkAt(1);
+  await busy.receive(third.inline(third.next({ marker: 'again' })));
+  assert.notEqual((await storage.volume(site)).reseed, undefined);
+  storage.clock.advance(60_000);
+  await storage.worker().sweep();
+  const { current, trouble, generations } = await storage.volume(site);
+  assert.deepEqual([current, trouble, generations['1']?.applied.number], [2, null, 2]);
 });

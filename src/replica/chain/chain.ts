@@ -156,12 +156,16 @@ function withoutAsks(document: VolumeDocument, isMet: (number: number) => boolea
   return { ...document, resend, trouble: healed ? null : document.trouble };
 }
 
-/** Two writers made this chain. That stays written until a person has looked. */
+/**
+ * Two writers made this chain. That stays written until a person has looked, so a generation that was decided on without
+ * knowing it is not begun: it would end the trouble. One that waits while the fork is known is a person's order.
+ */
 export function noteFork(
   document: VolumeDocument,
   fork: { readonly message: string; readonly sinceMs: number },
 ): VolumeDocument {
-  return { ...document, trouble: { code: FORKED, ...fork } };
+  const reseed = document.trouble?.code === FORKED ? document.reseed : undefined;
+  return { ...document, reseed, trouble: { code: FORKED, ...fork } };
 }
 
 /**

@@ -3,7 +3,8 @@
  *
  * Invariants: a next generation begins only when all of the present one is applied that can be, and nothing of it is
  * claimed but what is lost; what is given up stands in the document; the published generation stays what it is until a
- * marker of the next was applied; no delta is taken before the base is ready; a fork begins nothing by itself.
+ * marker of the next was applied; no delta is taken before the base is ready; a fork begins nothing by itself, and ends only
+ * with a generation that a person ordered while it was known.
  */
 import { newGeneration } from '../../documents/new-volume.ts';
 import { currentGeneration, offeredGeneration, withGeneration } from '../../documents/volume.ts';
