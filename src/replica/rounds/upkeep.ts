@@ -41,6 +41,9 @@ export interface UpkeepReport {
 /** Entries of a generation that one call removes at most: a site that put a million must not use up the others' time. */
 const ENTRIES_AT_ONCE_MAX = 5000;
 
+/** How late a worker's request may be at the most. Source: Azure Functions, a function's default time-out: 30 minutes. */
+const LATE_MS = 30 * 60_000;
+
 /** Volumes that are looked at side by side. */
 const VOLUMES_AT_ONCE = 4;
 
@@ -73,9 +76,9 @@ async function upkeepOf(
   const done = { entries: 0, snapshots: 0, generations: 0 };
   for (const generation of Object.values(document.generations)) {
     if (isLeftOpen(document, generation)) await ports.access.removeContainer(uploadPlace(document.volume, generation));
-    // Without a point no run can be copying any of it.
-    const keptUntilMs = (generation.retiredAtMs ?? Infinity) + (generation.snapshots.length > 0 ? keptMs : 0);
-    if (keptUntilMs <= nowMs) {
+    // Without a point no run can be copying any of it; but a late request would make its blob anew, and nobody would know.
+    const waitMs = generation.snapshots.length > 0 ? keptMs : Math.min(keptMs, LATE_MS);
+    if ((generation.retiredAtMs ?? Infinity) + waitMs <= nowMs) {
       const removed = await removeEntries(ports.entries, volume, { generation }, () => true);
       done.entries += removed;
       // What is left of so many is for the next time; the generation is named until then.
