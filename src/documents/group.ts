@@ -12,6 +12,12 @@ import { versionSchema } from '../kernel/versions.ts';
 import { actorSchema } from './actor.ts';
 import type { DocumentKind } from './store.ts';
 
+/** Name of a node of the site, as its guard's key names it. */
+export const nodeSchema = z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,24}[a-z0-9])?$/);
+
+/** Nodes of one group. */
+const GUARDS_MAX = 64;
+
 export const groupSchema = z
   .looseObject({
     version: versionSchema,
@@ -26,6 +32,11 @@ export const groupSchema = z
     marginMs: z.int().min(1),
     /** How often a lease was renewed in this term: every renewal changes the document. */
     renewals: z.int().min(0),
+    /** The nodes whose guards alone start the group's applications; each has a key of its own. */
+    guards: z
+      .array(z.looseObject({ node: nodeSchema }))
+      .max(GUARDS_MAX)
+      .optional(),
     /** The run that moves the group, if any. */
     run: z.string().nullable(),
     /**
@@ -42,6 +53,8 @@ export const groupSchema = z
         actor: actorSchema,
         /** No lease was granted after this, on the service's clock: the time of the write before the closing. */
         lastGrantMs: z.int().min(0),
+        /** Nodes whose guards have promised never to start in this term again; all of them end the wait. */
+        stopped: z.array(nodeSchema).optional(),
       })
       .nullable(),
   })

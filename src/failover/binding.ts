@@ -6,13 +6,14 @@
  * undone (`freed`), so whoever binds looks at the run anew afterwards, since a run that fails says so before it frees the
  * group; and where a worker died in between, the monitor frees it.
  */
-import { groupKind, lastGrantBoundMs } from '../documents/group.ts';
+import { groupKind } from '../documents/group.ts';
 import { runKind } from '../documents/run.ts';
 import type { Documents } from '../documents/store.ts';
 import { LeewardError } from '../kernel/errors.ts';
 import { groupId } from '../kernel/ids.ts';
 import type { GroupRef } from '../kernel/ids.ts';
 import { documents as names } from '../kernel/names.ts';
+import { bound, freed, whyNotBound } from '../health/term.ts';
 import { isOfTerm } from './names.ts';
 
 /**
@@ -24,14 +25,10 @@ export async function bindRun(documents: Documents, group: GroupRef, run: string
     throw new LeewardError('REFUSED', `${groupId(group)}: ${why}`);
   };
   await documents.update(groupKind, names.group(group), (found, { lastModifiedMs }) => {
-    if (found.run === run) return undefined;
-    if (found.freed === run) return refuse(`run ${run} was undone`);
-    if (found.run !== null) return refuse(`run ${found.run} moves it already`);
-    if (found.phase !== 'open') return refuse(`term ${found.term} is ${found.phase}, so there is nothing to fail over`);
-    if (found.holder !== 'site') return refuse(`the cloud has term ${found.term} already`);
+    const why = whyNotBound(found, run);
+    if (why !== undefined) return refuse(why);
     if (!isOfTerm(run, found.term)) return refuse(`run ${run} was ordered in another term than ${found.term}`);
-    const quiet = { renewals: found.renewals, sinceMs: lastGrantBoundMs(found, lastModifiedMs) };
-    return { ...found, run, quiet };
+    return bound(found, run, lastModifiedMs);
   });
   const held = await documents.read(runKind, names.run(group, run));
   if (held?.value.state === 'running' && held.value.failure === null) return;
@@ -44,9 +41,7 @@ export async function bindRun(documents: Documents, group: GroupRef, run: string
  * after all, for the site gets no lease any more.
  */
 export async function freeGroup(documents: Documents, group: GroupRef, run: string): Promise<'free' | 'closed'> {
-  const { value } = await documents.update(groupKind, names.group(group), (found) =>
-    found.run === run && found.phase === 'open' ? { ...found, run: null, freed: run } : undefined,
-  );
+  const { value } = await documents.update(groupKind, names.group(group), (found) => freed(found, run));
   return value.closing?.run === run ? 'closed' : 'free';
 }
 

@@ -6,6 +6,8 @@
  */
 import { describeActor } from '../documents/actor.ts';
 import { groupKind } from '../documents/group.ts';
+import { planKind, whyUnattached } from '../documents/plan.ts';
+import type { Plan } from '../documents/plan.ts';
 import { runKind } from '../documents/run.ts';
 import type { RunDocument } from '../documents/run.ts';
 import { heartbeatKind } from '../documents/site.ts';
@@ -13,7 +15,7 @@ import { DOCUMENTS_AT_ONCE } from '../documents/store.ts';
 import type { Documents } from '../documents/store.ts';
 import { currentGeneration, isReady, offeredGeneration, volumeKind } from '../documents/volume.ts';
 import type { VolumeDocument } from '../documents/volume.ts';
-import { describeError } from '../kernel/errors.ts';
+import { describeError, isLeewardError } from '../kernel/errors.ts';
 import { fewAtOnce } from '../kernel/few-at-once.ts';
 import { groupId, parseGroup, siteId } from '../kernel/ids.ts';
 import type { GroupRef, SiteRef } from '../kernel/ids.ts';
@@ -67,6 +69,7 @@ export interface VolumeStatus {
   readonly base: { readonly from: string; readonly phase: string } | null;
   /** Why a next generation was decided on; null once it has begun. */
   readonly reseed: string | null;
+  /** Why it cannot go on, or would not be recovered. */
   readonly trouble: string | null;
 }
 
@@ -120,13 +123,26 @@ export async function groupStatus(documents: Documents, group: GroupRef): Promis
   const { term, phase, holder, leaseMs, renewals, run } = (
     held ?? (await documents.need(groupKind, names.group(group)))
   ).value;
+  const plan = await planOf(documents, group);
   const volumes = await fewAtOnce(DOCUMENTS_AT_ONCE, documents.list(names.volumesOf(group)), ({ name }) =>
-    readable(name, async () => volumeStatus((await documents.need(volumeKind, name)).value, serviceNowMs)),
+    readable(name, async () =>
+      volumeStatus((await documents.need(volumeKind, name)).value, { plan, nowMs: serviceNowMs }),
+    ),
   );
   const runs = await fewAtOnce(DOCUMENTS_AT_ONCE, documents.list(names.runsOf(group)), ({ name }) =>
     readable(name, async () => runStatus((await documents.need(runKind, name)).value)),
   );
   return { group: groupId(group), term, phase, holder, leaseMs, renewals, run, volumes, runs };
+}
+
+/** Undefined where there is none, or none that this program can read: that is said by whoever cannot do without. */
+async function planOf(documents: Documents, group: GroupRef): Promise<Plan | undefined> {
+  try {
+    return (await documents.read(planKind, names.plan(group)))?.value;
+  } catch (error) {
+    if (isLeewardError(error, 'VERSION_TOO_NEW', 'DOCUMENT_INVALID')) return undefined;
+    throw error;
+  }
 }
 
 async function readable<T>(document: string, read: () => Promise<T>): Promise<T | Unreadable> {
@@ -137,7 +153,10 @@ async function readable<T>(document: string, read: () => Promise<T>): Promise<T 
   }
 }
 
-function volumeStatus(document: VolumeDocument, nowMs: number): VolumeStatus {
+function volumeStatus(
+  document: VolumeDocument,
+  { plan, nowMs }: { readonly plan: Plan | undefined; readonly nowMs: number },
+): VolumeStatus {
   const generation = currentGeneration(document);
   const offered = offeredGeneration(document);
   // Until the first delta of a next generation, the replica that there is stands as the offered one does.
@@ -163,7 +182,7 @@ function volumeStatus(document: VolumeDocument, nowMs: number): VolumeStatus {
     repairBytes: document.repair?.ranges.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0) ?? null,
     base: isReady(generation) || !generation.base ? null : { from: generation.base.from, phase: generation.base.phase },
     reseed: document.reseed?.reason ?? null,
-    trouble: document.trouble?.message ?? null,
+    trouble: document.trouble?.message ?? (plan && whyUnattached(plan, document.volume)) ?? null,
   };
 }
 

@@ -6,7 +6,6 @@
  * exactly the version that was found so; one group's trouble never spoils the answer for the others.
  */
 import { groupKind } from '../documents/group.ts';
-import type { GroupDocument } from '../documents/group.ts';
 import { DOCUMENTS_AT_ONCE } from '../documents/store.ts';
 import type { Documents } from '../documents/store.ts';
 import { describeError } from '../kernel/errors.ts';
@@ -18,6 +17,7 @@ import { CURRENT_VERSION } from '../kernel/versions.ts';
 import { leaseRequestSchema } from '../protocol/lease.ts';
 import type { LeaseAnswer, LeaseRequest } from '../protocol/lease.ts';
 import { openSiteMessage } from './site-message.ts';
+import { renewed, whyNoLease } from './term.ts';
 
 export interface LeasePorts {
   readonly documents: Documents;
@@ -51,19 +51,12 @@ async function renew(documents: Documents, site: SiteRef, asked: Asked): Promise
   try {
     const { value } = await documents.update(groupKind, names.group(group), (found) => {
       term = found.term;
-      reason = whyNot(found);
-      return reason === undefined ? { ...found, renewals: found.renewals + 1 } : undefined;
+      reason = whyNoLease(found);
+      return renewed(found);
     });
     if (reason === undefined) return { ...echo, granted: true, term, leaseMs: value.leaseMs };
   } catch (error) {
     reason = describeError(error);
   }
   return { ...echo, granted: false, term, leaseMs: 0, reason };
-}
-
-function whyNot(group: GroupDocument): string | undefined {
-  if (group.phase === 'open' && group.holder === 'site') return undefined;
-  if (group.phase === 'open') return `the cloud has term ${group.term}`;
-  if (group.phase === 'closing') return `term ${group.term} is closing: no lease is granted in it any more`;
-  return `term ${group.term} has ended; the next one is the ${group.holder === 'cloud' ? "cloud's" : "site's"}`;
 }

@@ -7,8 +7,7 @@
  * decision refuses it, and the run is undone. A renewal competes with the close for the same document.
  */
 import type { Documents } from '../../documents/store.ts';
-import { groupKind, lastGrantBoundMs } from '../../documents/group.ts';
-import type { GroupDocument } from '../../documents/group.ts';
+import { groupKind } from '../../documents/group.ts';
 import { decisionKind } from '../../documents/monitor.ts';
 import type { SilenceHistory } from '../../documents/monitor.ts';
 import type { RunDocument } from '../../documents/run.ts';
@@ -17,6 +16,7 @@ import { LeewardError } from '../../kernel/errors.ts';
 import { groupId } from '../../kernel/ids.ts';
 import type { GroupRef } from '../../kernel/ids.ts';
 import { documents as names } from '../../kernel/names.ts';
+import { closed } from '../../health/term.ts';
 import type { Step } from '../ports.ts';
 
 export const close: Step = async ({ ports, group, run }) => {
@@ -26,29 +26,16 @@ export const close: Step = async ({ ports, group, run }) => {
   if (before.value.closing?.run !== run.run) {
     const history = await historyOf(documents, group, run);
     if (history) await checkStillSilent(documents, group, history);
-    await documents.update(groupKind, name, (found, held): GroupDocument | undefined => {
-      if (found.closing?.run === run.run) return undefined;
-      checkClosable(found, run);
-      if (history && found.renewals > history.renewals) {
+    await documents.update(groupKind, name, (found, { lastModifiedMs }) => {
+      const after = closed(found, { run: run.run, actor: run.actor, lastModifiedMs });
+      if (after && history && found.renewals > history.renewals) {
         throw new LeewardError('REFUSED', `${groupId(group)}: the site renewed its lease since the decision`);
       }
-      return {
-        ...found,
-        phase: 'closing',
-        closing: { run: run.run, actor: run.actor, lastGrantMs: lastGrantBoundMs(found, held.lastModifiedMs) },
-      };
+      return after;
     });
   }
   return { kind: 'done', detail: 'closed: no lease is granted any more' };
 };
-
-function checkClosable(found: GroupDocument, run: RunDocument): void {
-  if (found.run === run.run && found.phase === 'open' && found.holder === 'site') return;
-  throw new LeewardError(
-    'REFUSED',
-    `${found.group}: term ${found.term} is ${found.phase}, holder ${found.holder}, run ${found.run ?? 'none'}: run ${run.run} cannot close it`,
-  );
-}
 
 /** What the monitor decided from, for a run that it started. */
 async function historyOf(

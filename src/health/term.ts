@@ -1,0 +1,141 @@
+/**
+ * Who may run a group, as changes of its one document (docs/safety.md): renewing, binding a run, closing, promises, and the
+ * one decision on the next term. Pure: the model checker runs these very functions.
+ *
+ * Invariants: writes only go up in (term; open, closing, ended). No lease is granted but in an open term of the site. What
+ * closes notes a time after which nothing was granted. Ending for the cloud and winning for the site compete for one
+ * write. A run that was undone is never bound again; a promise counts only for the closing that it names.
+ */
+import { lastGrantBoundMs } from '../documents/group.ts';
+import type { GroupDocument } from '../documents/group.ts';
+import type { Actor } from '../documents/actor.ts';
+import { LeewardError } from '../kernel/errors.ts';
+
+/**
+ * The service's times have whole seconds, cut off: what is recorded for one moment may have happened almost a second
+ * later. Source: RFC 9110, "HTTP-date", which Last-Modified and Date are.
+ */
+const SERVICE_CLOCK_GRAIN_MS = 1000;
+
+/** Why no lease is granted now; undefined where one is. */
+export function whyNoLease({ phase, holder, term }: GroupDocument): string | undefined {
+  if (phase === 'open' && holder === 'site') return undefined;
+  if (phase === 'open') return `the cloud has term ${term}`;
+  if (phase === 'closing') return `term ${term} is closing: no lease is granted in it any more`;
+  return `term ${term} has ended; the next one is the ${holder === 'cloud' ? "cloud's" : "site's"}`;
+}
+
+/** A lease was granted: the write of this is what bounds it. Undefined where none is. */
+export function renewed(group: GroupDocument): GroupDocument | undefined {
+  return whyNoLease(group) === undefined ? { ...group, renewals: group.renewals + 1 } : undefined;
+}
+
+/** Why a run cannot be bound to the group; undefined where it can, or is. */
+export function whyNotBound(
+  { run: bound, freed, phase, holder, term }: GroupDocument,
+  run: string,
+): string | undefined {
+  if (bound === run) return undefined;
+  if (freed === run) return `run ${run} was undone`;
+  if (bound !== null) return `run ${bound} moves it already`;
+  if (phase !== 'open') return `term ${term} is ${phase}, so there is nothing to fail over`;
+  return holder === 'site' ? undefined : `the cloud has term ${term} already`;
+}
+
+/** The group bound to `run`, which {@link whyNotBound} has nothing against. Undefined where it is. */
+export function bound(group: GroupDocument, run: string, lastModifiedMs: number): GroupDocument | undefined {
+  if (group.run === run) return undefined;
+  const quiet = { renewals: group.renewals, sinceMs: lastGrantBoundMs(group, lastModifiedMs) };
+  return { ...group, run, quiet };
+}
+
+/** The group free of `run`, as long as nothing was closed. Undefined where it is not that run's, or closed. */
+export function freed(group: GroupDocument, run: string): GroupDocument | undefined {
+  return group.run === run && group.phase === 'open' ? { ...group, run: null, freed: run } : undefined;
+}
+
+/**
+ * From here on no lease is granted. `lastModifiedMs` is when the version was written that this replaces. Undefined where the
+ * run has closed it. Errors: REFUSED where the run does not have the group, or the term is not the site's to close.
+ */
+export function closed(
+  group: GroupDocument,
+  by: { readonly run: string; readonly actor: Actor; readonly lastModifiedMs: number },
+): GroupDocument | undefined {
+  const { run, actor, lastModifiedMs } = by;
+  if (group.closing?.run === run) return undefined;
+  if (group.run !== run || group.phase !== 'open' || group.holder !== 'site') {
+    const state = `term ${group.term} is ${group.phase}, holder ${group.holder}, run ${group.run ?? 'none'}`;
+    throw new LeewardError('REFUSED', `${group.group}: ${state}: run ${run} cannot close it`);
+  }
+  const lastGrantMs = lastGrantBoundMs(group, lastModifiedMs);
+  return { ...group, phase: 'closing', closing: { run, actor, lastGrantMs, stopped: [] } };
+}
+
+/** A guard's word that it has stopped, and never starts in this term again. */
+export interface Promised {
+  readonly term: number;
+  readonly run: string;
+  readonly node: string;
+}
+
+/** Notes a promise. Undefined where it is noted, or says nothing of the present closing. */
+export function promisedBy(group: GroupDocument, { term, run, node }: Promised): GroupDocument | undefined {
+  const { closing } = group;
+  if (group.phase !== 'closing' || closing?.run !== run || group.term !== term) return undefined;
+  const known = (group.guards ?? []).some((guard) => guard.node === node);
+  const stopped = closing.stopped ?? [];
+  if (!known || stopped.includes(node)) return undefined;
+  return { ...group, closing: { ...closing, stopped: [...stopped, node] } };
+}
+
+/**
+ * How long until nothing of the site runs for sure, in milliseconds: until every guard has promised, or the last lease that
+ * can have been granted is over with its margin. Zero for now. Errors: REFUSED where `run` did not close the group.
+ */
+export function untilStoppedMs(group: GroupDocument, run: string, serviceNowMs: number): number {
+  const { closing, guards = [], leaseMs, marginMs } = group;
+  if (closing?.run !== run) {
+    throw new LeewardError('REFUSED', `run ${run} did not close its group: the control store may be rolled back`);
+  }
+  const stopped = closing.stopped ?? [];
+  if (guards.length > 0 && guards.every(({ node }) => stopped.includes(node))) return 0;
+  return Math.max(0, closing.lastGrantMs + SERVICE_CLOCK_GRAIN_MS + leaseMs + marginMs - serviceNowMs);
+}
+
+/** The term has ended, and the next one is the cloud's. Undefined where that is so. Errors: REFUSED, the site won it. */
+export function endedForCloud(group: GroupDocument, run: string): GroupDocument | undefined {
+  if (group.closing?.run !== run) {
+    throw new LeewardError('REFUSED', `run ${run} did not close ${group.group}: it cannot end term ${group.term}`);
+  }
+  if (group.phase === 'closing') return { ...group, phase: 'ended', holder: 'cloud' };
+  if (group.holder === 'cloud') return undefined;
+  throw new LeewardError('REFUSED', `the site has won the term after ${group.term} of ${group.group}`);
+}
+
+/**
+ * The term has ended, and the next one is the site's: an abort's one decision. Undefined where that is so. Errors: REFUSED
+ * where the cloud has won it, or `run` did not close the group.
+ */
+export function wonBySite(group: GroupDocument, run: string): GroupDocument | undefined {
+  if (group.closing?.run !== run) throw new LeewardError('REFUSED', `run ${run} did not close ${group.group}`);
+  if (group.phase === 'closing') return { ...group, phase: 'ended', holder: 'site' };
+  if (group.holder === 'site') return undefined;
+  throw new LeewardError('REFUSED', `the cloud has won the term after ${group.term} of ${group.group}`);
+}
+
+/**
+ * The site's next term, open. To be called only after no start of the run is possible any more and its machines are proven
+ * gone. Undefined where it is open already. Errors: REFUSED where the site has not won it from this run.
+ */
+export function openedForSite(group: GroupDocument, run: string): GroupDocument | undefined {
+  if (group.freed === run && group.phase === 'open') return undefined;
+  if (group.phase !== 'ended' || group.holder !== 'site' || group.closing?.run !== run) {
+    throw new LeewardError(
+      'REFUSED',
+      `${group.group}: term ${group.term} is ${group.phase}: the site has not won the next`,
+    );
+  }
+  const fresh = { phase: 'open', renewals: 0, run: null, freed: run, closing: null, quiet: undefined } as const;
+  return { ...group, ...fresh, term: group.term + 1 };
+}

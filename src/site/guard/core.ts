@@ -1,0 +1,205 @@
+/**
+ * A guard's mind: what it does next about one group's applications on its node (docs/safety.md). Pure; the process around
+ * it, and the model checker, carry out what this says and tell it what came of that.
+ *
+ * Invariants: nothing is started but under a lease that was granted since this boot, in a term that was not promised away,
+ * with a stop that is armed outside this process for no later than the lease's end; what runs is asked to stop in time for
+ * its stop and its kill to be over before that, and from then on no renewal keeps it; a promise is durable before it is
+ * signed, is made only for a closing that was seen, and only while nothing runs. What it finds running at its own start
+ * under an armed stop of this boot it takes over; anything else it ends first.
+ */
+import { answered, asked, noLease } from '../lease/lease.ts';
+import type { LeaseState } from '../lease/lease.ts';
+
+/** What a closing asks of every guard. */
+export interface Closing {
+  readonly term: number;
+  /** The run that closes: the promise names it. */
+  readonly run: string;
+}
+
+export interface GuardState {
+  readonly lease: LeaseState;
+  /** Newest term in which nothing is started here any more, as the guard's durable record says it; 0 for none. */
+  readonly promisedTerm: number;
+  /** The newest closing that was seen; undefined while its term is open. */
+  readonly closing: Closing | undefined;
+  /** Whether the cloud has taken the promise for {@link closing}. */
+  readonly isDelivered: boolean;
+  /** When something outside this process kills all of it, on boot time; 0 where nothing is armed. */
+  readonly armedBootMs: number;
+  readonly application: 'stopped' | 'running' | 'stopping' | 'killed';
+  /** While it stops: until when it must be gone, fixed when it was asked to. */
+  readonly deadlineBootMs: number;
+  /** When the clocks jumped, on boot time, as long as no answer to a later question has come: nothing is trusted then. */
+  readonly doubtedBootMs: number | undefined;
+  /** Whether people want it to run: false once it was taken offline on purpose. */
+  readonly isWanted: boolean;
+}
+
+/** How long things may take. */
+export interface GuardTimes {
+  /** Stopping in order. */
+  readonly stopMs: number;
+  /** Killing what is left. */
+  readonly killMs: number;
+  /** An answer, after the clocks jumped: what runs goes on meanwhile. */
+  readonly answerMs: number;
+}
+
+/** One thing to do; whatever comes of it is told, and then the next is asked for. */
+export type GuardAction =
+  /** Make sure that something outside kills everything at this time, and not before. */
+  | { readonly do: 'arm'; readonly untilBootMs: number }
+  | { readonly do: 'start' }
+  | { readonly do: 'stop'; readonly deadlineBootMs: number; readonly why: string }
+  | { readonly do: 'kill' }
+  /** Write down, durably, that nothing is started in this term any more. */
+  | { readonly do: 'promise'; readonly closing: Closing }
+  /** Tell the cloud of the promise that is written. */
+  | { readonly do: 'deliver'; readonly closing: Closing }
+  /** Nothing before this time, unless something is told earlier. */
+  | { readonly do: 'wait'; readonly untilBootMs: number };
+
+/**
+ * A guard that has just started, of which `promisedTerm` and `seenTerm` are what its record says. A stop that is armed for
+ * what runs tells until when the guard before it had the lease.
+ */
+export function newGuard(of: {
+  readonly group: string;
+  readonly promisedTerm: number;
+  readonly seenTerm: number;
+  /** What runs already, and until when a stop is armed for it: both 0 or 'stopped' after a boot. */
+  readonly found: Pick<GuardState, 'application' | 'armedBootMs'>;
+}): GuardState {
+  const { group, promisedTerm, seenTerm, found } = of;
+  return {
+    lease: { ...noLease(group), term: seenTerm, untilBootMs: found.armedBootMs },
+    promisedTerm,
+    closing: undefined,
+    isDelivered: false,
+    deadlineBootMs: found.armedBootMs,
+    doubtedBootMs: undefined,
+    isWanted: true,
+    ...found,
+  };
+}
+
+/** The lease was asked for, with a nonce that was given at `givenBootMs`. */
+export function guardAsked(state: GuardState, question: { nonce: string; givenBootMs: number }): GuardState {
+  return { ...state, lease: asked(state.lease, question) };
+}
+
+/** An answer to the newest question came; `closing` is the term's closing, where the answer names one. */
+export function guardAnswered(
+  state: GuardState,
+  answer: Parameters<typeof answered>[1],
+  closing: Closing | undefined,
+): GuardState {
+  const { doubtedBootMs } = state;
+  const lease = answered(state.lease, answer);
+  if (lease === state.lease) return state;
+  const isLater = (state.lease.asked?.givenBootMs ?? 0) >= (doubtedBootMs ?? 0);
+  const isSame = closing !== undefined && closing.term === state.closing?.term && closing.run === state.closing.run;
+  // An older store's closing asks for nothing: what it says is behind what was seen.
+  const seen = closing !== undefined && closing.term < lease.term ? undefined : closing;
+  return {
+    ...state,
+    lease,
+    doubtedBootMs: isLater ? undefined : doubtedBootMs,
+    closing: seen,
+    isDelivered: isSame && state.isDelivered,
+  };
+}
+
+/** The clocks jumped: nothing that was granted before is trusted until a question is answered that was asked after it. */
+export function clocksJumped(state: GuardState, nowBootMs: number): GuardState {
+  return { ...state, doubtedBootMs: state.doubtedBootMs ?? nowBootMs };
+}
+
+/** What people want of it changed. */
+export function wanted(state: GuardState, isWanted: boolean): GuardState {
+  return { ...state, isWanted };
+}
+
+/** What to do at `nowBootMs`. */
+export function nextAction(state: GuardState, nowBootMs: number, times: GuardTimes): GuardAction {
+  switch (state.application) {
+    case 'running':
+      return whileRunning(state, nowBootMs, times);
+    case 'stopping': {
+      const killAtBootMs = state.deadlineBootMs - times.killMs;
+      return nowBootMs >= killAtBootMs ? { do: 'kill' } : { do: 'wait', untilBootMs: killAtBootMs };
+    }
+    case 'killed':
+      return { do: 'wait', untilBootMs: Infinity };
+    case 'stopped':
+      return whileStopped(state, nowBootMs, times);
+  }
+}
+
+function whileRunning(state: GuardState, nowBootMs: number, times: GuardTimes): GuardAction {
+  const { lease, armedBootMs, closing, doubtedBootMs, isWanted, promisedTerm } = state;
+  const why = (reason: string): GuardAction => stop(state, nowBootMs, times, reason);
+  if (!isWanted) return why('it was taken offline');
+  if (closing !== undefined) return why(`term ${closing.term} is closing`);
+  if (lease.term <= promisedTerm) return why(`nothing runs here in term ${lease.term}: that was promised`);
+  // No longer than what is armed outside, whatever was granted.
+  const leaseStopBootMs = Math.min(lease.untilBootMs, armedBootMs) - times.stopMs - times.killMs;
+  const doubtStopBootMs = doubtedBootMs === undefined ? Infinity : doubtedBootMs + times.answerMs;
+  if (nowBootMs >= leaseStopBootMs) return why(lease.refusal ?? 'the lease was not renewed');
+  if (nowBootMs >= doubtStopBootMs) return why('the clocks jumped, and no lease was granted since');
+  if (doubtedBootMs === undefined && lease.untilBootMs > armedBootMs) return arm(lease);
+  return { do: 'wait', untilBootMs: Math.min(leaseStopBootMs, doubtStopBootMs) };
+}
+
+function arm({ untilBootMs }: LeaseState): GuardAction {
+  return { do: 'arm', untilBootMs };
+}
+
+/** Asks to stop so that it is gone by what is armed, and never later than its own time to stop allows. */
+function stop(state: GuardState, nowBootMs: number, times: GuardTimes, why: string): GuardAction {
+  const wholeBootMs = nowBootMs + times.stopMs + times.killMs;
+  const limitBootMs = state.armedBootMs === 0 ? nowBootMs : state.armedBootMs;
+  return { do: 'stop', deadlineBootMs: Math.min(wholeBootMs, limitBootMs), why };
+}
+
+function whileStopped(state: GuardState, nowBootMs: number, times: GuardTimes): GuardAction {
+  const { lease, closing, promisedTerm, armedBootMs, doubtedBootMs, isDelivered, isWanted } = state;
+  if (closing !== undefined && closing.term > promisedTerm) return { do: 'promise', closing };
+  if (closing !== undefined && !isDelivered) return { do: 'deliver', closing };
+  const hasTime = lease.untilBootMs - times.stopMs - times.killMs > nowBootMs;
+  const isAllowed = closing === undefined && doubtedBootMs === undefined && lease.term > promisedTerm;
+  if (!isWanted || !isAllowed || !hasTime) return { do: 'wait', untilBootMs: Infinity };
+  return armedBootMs === lease.untilBootMs ? { do: 'start' } : arm(lease);
+}
+
+/** What came of an action, or happened by itself. */
+export type GuardEvent =
+  | { readonly event: 'armed'; readonly untilBootMs: number }
+  | { readonly event: 'started' }
+  | { readonly event: 'asked-to-stop'; readonly deadlineBootMs: number }
+  | { readonly event: 'killed' }
+  /** Nothing of the applications is left, whoever ended them. */
+  | { readonly event: 'gone' }
+  | { readonly event: 'promised'; readonly term: number }
+  | { readonly event: 'delivered'; readonly closing: Closing };
+
+export function told(state: GuardState, event: GuardEvent): GuardState {
+  switch (event.event) {
+    case 'armed':
+      return { ...state, armedBootMs: event.untilBootMs };
+    case 'started':
+      return { ...state, application: 'running' };
+    case 'asked-to-stop':
+      return { ...state, application: 'stopping', deadlineBootMs: event.deadlineBootMs };
+    case 'killed':
+      return { ...state, application: 'killed' };
+    case 'gone':
+      return { ...state, application: 'stopped', armedBootMs: 0 };
+    case 'promised':
+      return { ...state, promisedTerm: Math.max(state.promisedTerm, event.term) };
+    case 'delivered':
+      return { ...state, isDelivered: event.closing.term === state.closing?.term };
+  }
+}
