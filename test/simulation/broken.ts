@@ -39,6 +39,8 @@ export interface Broken {
   readonly what: string;
   /** What it must bring about. */
   readonly violation: RegExp;
+  /** The only sites of its worlds, where the others could not show it. */
+  readonly sites?: 'scripted' | 'replicating';
   /** In the place of sound adapters, for everybody. */
   readonly storage?: (sound: SimulatedStorage, scheduler: Scheduler) => Partial<SimulatedStorage>;
   /** Between one worker and its ports; what it remembers dies with the worker. */
@@ -71,6 +73,7 @@ const CATALOGUE = {
   },
   queue: {
     what: 'a queue that forgets a message as soon as it handed it out',
+    sites: 'scripted',
     violation: /the queue took all up to \d+/,
     storage: ({ queues }) => ({ queues: forgetful(queues) }),
   },
@@ -81,11 +84,13 @@ const CATALOGUE = {
   },
   'no-claim': {
     what: 'the state does not say which delta is being written before its pages are',
+    sites: 'scripted',
     violation: TORN,
     worker: noClaim,
   },
   'one-page-twice': {
     what: 'a delta clears pages with one request and writes them with another',
+    sites: 'scripted',
     violation: TORN,
     worker: onePageTwice,
   },
@@ -111,6 +116,7 @@ const CATALOGUE = {
   },
   'journal-overwritten': {
     what: 'a journal entry can be written again',
+    sites: 'scripted',
     violation:
       /asked for delta \d+, which was acknowledged|a sound message was set aside|not at its tip|the queue took all/,
     storage: () => ({ entries: new Overwritable() }),
@@ -122,41 +128,49 @@ const CATALOGUE = {
   },
   'copy-not-done': {
     what: 'a server-side copy that is said to be done before its pages are there',
+    sites: 'replicating',
     violation: /is not what was (compared|sealed)|differs from the model|bytes behind/,
     storage: ({ replicas }, scheduler) => ({ replicas: copyNotDone(replicas, scheduler) }),
   },
   'copy-of-live': {
     what: 'a server-side copy that takes the live blob instead of the snapshot',
+    sites: 'replicating',
     violation: /is not what was sealed/,
     storage: ({ replicas }) => ({ replicas: copyOfLive(replicas) }),
   },
   'credential-stays': {
     what: 'an upload that stays where it is when it was taken',
+    sites: 'replicating',
     violation: /an upload is left/,
     storage: ({ access }) => ({ access: credentialStays(access) }),
   },
   'begin-at-once': {
     what: 'a generation begins whatever of the one before is not applied yet',
+    sites: 'replicating',
     violation: /which was acknowledged, is lost|was claimed/,
     worker: beginAtOnce,
   },
   'offered-at-once': {
     what: 'a generation is offered as soon as it begins',
+    sites: 'replicating',
     violation: /was offered when it began/,
     worker: offeredAtOnce,
   },
   'base-unrepaired': {
     what: 'a base is taken for what the site says that it is',
+    sites: 'replicating',
     violation: /differs from the model/,
     worker: baseUnrepaired,
   },
   'comparison-live': {
     what: 'a comparison reads the live blob instead of the point',
+    sites: 'replicating',
     violation: /bytes that do not differ|differs from the model/,
     worker: liveComparison,
   },
   'verified-unseen': {
     what: 'a point that was compared is verified, whatever was found',
+    sites: 'replicating',
     violation: /differs from the model/,
     worker: verifiedUnseen,
   },
@@ -167,6 +181,7 @@ const CATALOGUE = {
   },
   'upkeep-of-present': {
     what: 'an upkeep for which only the present generation counts',
+    sites: 'replicating',
     violation: /which is offered, was deleted|is made from was deleted/,
     upkeep: upkeepOfPresent,
   },

@@ -5,6 +5,9 @@
 import { currentGeneration, isReady } from '../../src/documents/volume.ts';
 import type { Generation, VolumeDocument } from '../../src/documents/volume.ts';
 
+/** How long a generation waits that has no points. */
+const LATE_MS = 30 * 60_000;
+
 const PHASES = ['opening', 'open', 'copying', 'comparing', 'ready'];
 
 /** What does not hold, in words. `nowMs` is the service's time; `keptMs` how long upkeep keeps what nobody needs. */
@@ -76,8 +79,8 @@ function* leftProblems(
     const isSource = !isReady(currentGeneration(now)) && source === was.replica.blob;
     if (was.generation === before.published || was.generation === now.current || isSource)
       yield `generation ${was.generation} was removed, and is needed`;
-    const pointsMs = was.snapshots.length > 0 ? (keptMs ?? Infinity) : 0;
-    if (was.retiredAtMs === undefined || nowMs < was.retiredAtMs + pointsMs)
+    const waitMs = was.snapshots.length > 0 ? (keptMs ?? Infinity) : Math.min(keptMs ?? Infinity, LATE_MS);
+    if (was.retiredAtMs === undefined || nowMs < was.retiredAtMs + waitMs)
       yield `generation ${was.generation} was removed too soon`;
   }
 }

@@ -98,8 +98,9 @@ class Simulation {
 
   async run(): Promise<string | undefined> {
     const { random, pace, scheduler } = this.#world;
-    const volumes = random.pick([1, 1, 1, 2, 2, 3, 5]);
-    const replicating = random.pick([0, 0, 0, 1, 1, 2]);
+    const { sites } = this.#broken ?? {};
+    const replicating = sites === 'scripted' ? 0 : random.pick(sites ? [1, 1, 2] : [0, 0, 0, 1, 1, 2]);
+    const volumes = sites === 'replicating' ? 0 : random.pick([1, 1, 1, 2, 2, 3, 5]);
     for (let index = replicating; index < Math.max(volumes, replicating); index += 1)
       await this.#addVolume(`data-${index}`);
     for (let index = 0; index < replicating; index += 1) await this.#addReplicating(`site-${index}`);
