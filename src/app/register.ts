@@ -7,7 +7,14 @@
  */
 import { checkTakesVolumes, groupKind } from '../documents/group.ts';
 import type { GroupDocument } from '../documents/group.ts';
-import { SINGLE_WITNESS_CONSENT, STRICT_LEASE_CONSENT, planKind, withDisk } from '../documents/plan.ts';
+import {
+  SINGLE_WITNESS_CONSENT,
+  STRICT_LEASE_CONSENT,
+  hasRoom,
+  planKind,
+  whyUnattached,
+  withDisk,
+} from '../documents/plan.ts';
 import type { Plan } from '../documents/plan.ts';
 import { siteKind } from '../documents/site.ts';
 import type { Documents } from '../documents/store.ts';
@@ -66,14 +73,20 @@ const HEALTH_MS = 10 * 60_000;
 /**
  * Registers a volume, with its site, group and plan where they are missing. Can be repeated. The
  * size of a volume that was registered before is left alone: its own deltas change it. Errors: USAGE for a reserved tenant,
- * REFUSED when its group is not the site's to write.
+ * REFUSED when its group is not the site's to write, or no machine of its plan has room for one disk more: then nothing
+ * was registered, unless somebody else took the last place meanwhile.
  */
-export async function registerVolume(storage: Storage, registration: Registration): Promise<Registered> {
+export async function registerVolume(
+  storage: Pick<Storage, 'documents' | 'account' | 'clock' | 'keySecret'>,
+  registration: Registration,
+): Promise<Registered> {
   const { volume, volumeBytes } = registration;
   const { documents } = storage;
   if (RESERVED_TENANTS.includes(volume.tenant)) {
     throw new LeewardError('USAGE', `tenant "${volume.tenant}" is Leeward's own: choose another`);
   }
+  const planned = await documents.read(planKind, names.plan(volume));
+  if (planned) checkRoom(planned.value, volume);
   const { held: heldSite } = await documents.createOrRead(siteKind, names.site(volume), {
     version: CURRENT_VERSION,
     site: siteId(volume),
@@ -114,7 +127,15 @@ async function planFor(documents: Documents, registration: Registration): Promis
   const name = names.plan(volume);
   await documents.createOrRead(planKind, name, newPlan(registration));
   const { value } = await documents.update(planKind, name, (plan) => withDisk(plan, volumeId(volume)));
+  checkRoom(value, volume);
   return value;
+}
+
+/** Refuses a volume that no machine would be given: a replica that nobody recovers is not what was asked for. */
+function checkRoom(plan: Plan, volume: VolumeRef): void {
+  if (hasRoom(plan)) return;
+  const why = whyUnattached(plan, volumeId(volume));
+  if (why !== undefined) throw new LeewardError('REFUSED', `${volumeId(volume)}: ${why}; use another group`);
 }
 
 function newPlan({ volume, automatic, silenceMs, target }: Registration): Plan {

@@ -14,6 +14,9 @@ export const SINGLE_WITNESS_CONSENT = 'missing heartbeats alone may fail this gr
 /** The words a plan says to a strict lease. */
 export const STRICT_LEASE_CONSENT = 'applications stop when their lease runs out';
 
+/** Highest LUN of a data disk. Source: Azure Compute REST, "DataDisk": at most 64 data disks, by the machine's size. */
+const LUN_MAX = 63;
+
 const machineSchema = z.looseObject({
   /** Name of the machine; the names of its resources derive from it and from the run. */
   name: z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,28}[a-z0-9])?$/),
@@ -25,7 +28,7 @@ const machineSchema = z.looseObject({
     .array(
       z.looseObject({
         volume: volumeIdSchema,
-        lun: z.int().min(0).max(63),
+        lun: z.int().min(0).max(LUN_MAX),
         /** Whether the machine may start without it while it has no recovery point yet: a disk that came by a rule. */
         optional: z.boolean().optional(),
       }),
@@ -72,11 +75,39 @@ export const planSchema = z
 export type Plan = z.infer<typeof planSchema>;
 export const planKind: DocumentKind<Plan> = { what: 'plan', schema: planSchema };
 
-/** The plan with `volume` as one more disk of its first machine; undefined where it is planned already. */
+/** Whether a machine of the plan is given the volume's disk. */
+export function isPlanned({ machines }: Plan, volume: string): boolean {
+  return machines.some(({ disks }) => disks.some((disk) => disk.volume === volume));
+}
+
+/** Whether a LUN is left for one disk more. */
+export function hasRoom(plan: Plan): boolean {
+  return plan.machines.some((machine) => freeLun(machine) !== undefined);
+}
+
+/** Why no machine is given the volume's disk; undefined where one is. */
+export function whyUnattached(plan: Plan, volume: string): string | undefined {
+  if (isPlanned(plan, volume)) return undefined;
+  const why = "no machine of the group's plan is given its disk";
+  return hasRoom(plan) ? `${why}: "leeward volume add" plans it` : `${why}: each has ${LUN_MAX + 1} disks already`;
+}
+
+/**
+ * The plan with `volume` as one more disk, at the first LUN that is free on the first machine that has one; undefined where
+ * it is planned already, or there is no room.
+ */
 export function withDisk(plan: Plan, volume: string, how: { readonly optional?: true } = {}): Plan | undefined {
-  const [first, ...others] = plan.machines;
-  const disks = plan.machines.flatMap((machine) => machine.disks);
-  if (!first || disks.some((disk) => disk.volume === volume)) return undefined;
-  const lun = Math.max(-1, ...first.disks.map((disk) => disk.lun)) + 1;
-  return { ...plan, machines: [{ ...first, disks: [...first.disks, { volume, lun, ...how }] }, ...others] };
+  const taker = plan.machines.find((machine) => freeLun(machine) !== undefined);
+  const lun = taker && freeLun(taker);
+  if (lun === undefined || isPlanned(plan, volume)) return undefined;
+  const machines = plan.machines.map((machine) =>
+    machine === taker ? { ...machine, disks: [...machine.disks, { volume, lun, ...how }] } : machine,
+  );
+  return { ...plan, machines };
+}
+
+function freeLun({ disks }: PlannedMachine): number | undefined {
+  const taken = new Set(disks.map(({ lun }) => lun));
+  for (let lun = 0; lun <= LUN_MAX; lun += 1) if (!taken.has(lun)) return lun;
+  return undefined;
 }

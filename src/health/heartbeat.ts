@@ -25,6 +25,7 @@ import type { AccessIssuer } from '../ports/access.ts';
 import { heartbeatSchema } from '../protocol/heartbeat.ts';
 import type { Heartbeat, HeartbeatAnswer, VolumeAnswer } from '../protocol/heartbeat.ts';
 import { newcomers } from './newcomers.ts';
+import type { Found } from './newcomers.ts';
 import { openSiteMessage } from './site-message.ts';
 
 export interface HeartbeatPorts {
@@ -64,19 +65,24 @@ export async function receiveHeartbeat(ports: HeartbeatPorts, data: unknown): Pr
   const journal = { account: document.account, container: journalContainer(site) };
   const expiresAtMs = serviceNowMs + ports.accessMs;
   await ports.access.ensureContainer(journal);
-  const volumes = await understood(ports, site, names.volumesOfSite(site), async (name) =>
-    volumeAnswer((await ports.documents.need(volumeKind, name)).value, { access: ports.access, expiresAtMs }),
+  const volumes = await understood(ports, site, names.volumesOfSite(site), async (name) => {
+    const { value } = await ports.documents.need(volumeKind, name);
+    return { source: value.source, answer: await volumeAnswer(value, { access: ports.access, expiresAtMs }) };
+  });
+  const groups = await understood(
+    ports,
+    site,
+    names.groupsOf(site),
+    async (name) => (await ports.documents.need(groupKind, name)).value,
   );
   const { sources: asked } = heartbeat;
-  const fresh = asked && (await newcomers(ports.documents, document, asked));
+  const fresh = asked && (await newcomers(ports.documents, { site: document, volumes, groups }, asked));
   return {
     version: CURRENT_VERSION,
     site: siteId(site),
-    volumes: [...volumes, ...(fresh?.volumes ?? [])],
+    volumes: [...[...volumes.values()].flatMap((found) => found?.answer ?? []), ...(fresh?.volumes ?? [])],
     ...(fresh && { sources: fresh.sources }),
-    groups: await understood(ports, site, names.groupsOf(site), async (name) =>
-      groupAnswer((await ports.documents.need(groupKind, name)).value),
-    ),
+    groups: [...groups.values()].flatMap((found) => (found ? groupAnswer(found) : [])),
     access: {
       queues: {
         deltas: await ports.access.queueUrl(QUEUES.deltas, expiresAtMs),
@@ -148,23 +154,24 @@ async function write(
   }
 }
 
-/** The answers on all documents under a prefix, but for those that this program cannot understand: they are told. */
+/** What was read of all documents under a prefix, by their names: undefined of one that this program cannot understand. */
 async function understood<T>(
   ports: HeartbeatPorts,
   site: SiteRef,
   prefix: string,
-  answerOn: (name: string) => Promise<T>,
-): Promise<T[]> {
-  const answers = await fewAtOnce(DOCUMENTS_AT_ONCE, ports.documents.list(prefix), async ({ name }): Promise<T[]> => {
+  read: (name: string) => Promise<T>,
+): Promise<Found<T>> {
+  const listed = ports.documents.list(prefix);
+  const found = await fewAtOnce(DOCUMENTS_AT_ONCE, listed, async ({ name }): Promise<[string, T | undefined]> => {
     try {
-      return [await answerOn(name)];
+      return [name, await read(name)];
     } catch (error) {
       if (!isLeewardError(error, 'VERSION_TOO_NEW', 'DOCUMENT_INVALID')) throw error;
       ports.tell(`${name} is left out of the answer to ${siteId(site)}: ${describeError(error)}`);
-      return [];
+      return [name, undefined];
     }
   });
-  return answers.flatMap((answer) => answer);
+  return new Map(found);
 }
 
 function groupAnswer({ group, term, phase, holder }: GroupDocument): HeartbeatAnswer['groups'][number] {

@@ -1,12 +1,13 @@
 /** Heartbeats: what is recorded, what is answered, and what changes nothing. */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
+import { planKind } from '../../src/documents/plan.ts';
 import { heartbeatKind, siteKind } from '../../src/documents/site.ts';
 import { volumeKind, withGeneration, currentGeneration } from '../../src/documents/volume.ts';
 import type { VolumeDocument } from '../../src/documents/volume.ts';
 import { receiveHeartbeat } from '../../src/health/heartbeat.ts';
 import { LeewardError } from '../../src/kernel/errors.ts';
-import { parseSite, parseVolume } from '../../src/kernel/ids.ts';
+import { parseGroup, parseSite, parseVolume } from '../../src/kernel/ids.ts';
 import { documents as names } from '../../src/kernel/names.ts';
 import { heartbeatAnswerSchema } from '../../src/protocol/heartbeat.ts';
 import type { HeartbeatAnswer } from '../../src/protocol/heartbeat.ts';
@@ -281,5 +282,56 @@ suite('a heartbeat changes nothing', () => {
     });
     assert.equal(await world.documents.read(volumeKind, names.volume(parseVolume(`${GROUP}/web-1-sdb`))), undefined);
     assert.equal((await send(world, { counter: 2 })).sources, undefined);
+  });
+
+  test('tells a source that its name is another’s, and one that no machine is given it', async () => {
+    const world = await createWorld();
+    const admission = [{ match: '*', group: 'shop' }];
+    await world.documents.update(siteKind, names.site(parseSite(SITE)), (site) => ({ ...site, admission }));
+    await change(world, (found) => ({ ...found, source: 'data' }));
+    const sources = ['data', 'Data', 'log', 'web-1/sdb', 'web-1.sdb', 'web-1/sdb'];
+    const answer = await send(world, { counter: 1, sources });
+    assert.deepEqual(answer.sources, [
+      { source: 'data', volume: VOLUMES[0] },
+      { source: 'Data', reason: `${VOLUMES[0]} is "data"` },
+      { source: 'log', reason: `${VOLUMES[1]} is registered by hand` },
+      { source: 'web-1/sdb', volume: `${GROUP}/web-1-sdb` },
+      { source: 'web-1.sdb', reason: `${GROUP}/web-1-sdb is "web-1/sdb"` },
+    ]);
+    assert.deepEqual(
+      answer.volumes.map(({ volume }) => volume),
+      [...VOLUMES, `${GROUP}/web-1-sdb`],
+    );
+    const full = Array.from({ length: 64 }, (_, lun) => ({ volume: `${GROUP}/d-${lun}`, lun }));
+    await world.documents.update(planKind, names.plan(parseGroup(GROUP)), (plan) => ({
+      ...plan,
+      machines: plan.machines.map((machine) => ({ ...machine, disks: full })),
+    }));
+    const told = await send(world, { counter: 2, sources: ['data', 'new'] });
+    const reason = "no machine of the group's plan is given its disk: each has 64 disks already";
+    assert.deepEqual(told.sources, [
+      { source: 'data', volume: VOLUMES[0], reason },
+      { source: 'new', volume: `${GROUP}/new`, reason },
+    ]);
+  });
+
+  test('costs no more requests for five hundred sources than for one, but for the plan of a group', async () => {
+    const world = await createWorld();
+    const admission = [{ match: '*', group: 'shop' }];
+    await world.documents.update(siteKind, names.site(parseSite(SITE)), (site) => ({ ...site, admission }));
+    let reads = 0;
+    const counted = intercept(world.state, async ({ method, proceed }) => {
+      if (method === 'read') reads += 1;
+      return await proceed();
+    });
+    const ports = { ...world.heartbeats, documents: new Documents(counted) };
+    const cost = async (payload: object): Promise<number> => {
+      reads = 0;
+      await receiveHeartbeat(ports, world.signed('heartbeat', payload));
+      return reads;
+    };
+    const without = await cost({ counter: 1 });
+    const sources = Array.from({ length: 500 }, (_, at) => `disk-${at}`);
+    assert.equal(await cost({ counter: 2, sources }), without + 1);
   });
 });

@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import { groupKind } from '../../src/documents/group.ts';
 import { planKind } from '../../src/documents/plan.ts';
 import { siteKind } from '../../src/documents/site.ts';
+import { groupStatus } from '../../src/failover/status.ts';
 import { groupId } from '../../src/kernel/ids.ts';
 import { documents as names } from '../../src/kernel/names.ts';
 import { CURRENT_VERSION } from '../../src/kernel/versions.ts';
@@ -103,6 +104,22 @@ describe('a volume that nobody registered', () => {
     const deltas = [newcomer.next(), newcomer.next(), newcomer.next({ marker: 'm' })];
     for (const delta of deltas.toReversed()) await worker.receive(newcomer.inline(delta, { source: SOURCE }));
     await sound(storage, newcomer, { applied: 3, points: 1 });
+  });
+
+  test('is protected also where no machine of the plan has a LUN left for it', async () => {
+    const { storage, newcomer } = await ruled();
+    await storage.documents.update(planKind, names.plan(ref), (plan) => {
+      const disks = Array.from({ length: 64 }, (_, lun) => ({ volume: `acme/berlin/erp/d-${lun}`, lun }));
+      return { ...plan, machines: plan.machines.map((machine) => ({ ...machine, disks })) };
+    });
+    const before = await storage.documents.need(planKind, names.plan(ref));
+    const message = newcomer.inline(newcomer.next({ marker: 'm' }), { volume: undefined, source: SOURCE });
+    assert.equal((await storage.worker().receive(message)).outcome, 'applied');
+    await sound(storage, newcomer, { applied: 1, points: 1 });
+    assert.equal((await storage.documents.need(planKind, names.plan(ref))).etag, before.etag);
+    const { volumes } = await groupStatus(storage.documents, ref);
+    const told = volumes.find((volume) => 'trouble' in volume && volume.volume === newcomer.id);
+    assert.match(JSON.stringify(told), /"trouble":"no machine of the group's plan is given its disk: each has 64 disks/);
   });
 
   test('is finished by anybody after a crash at each call of its registration', async () => {

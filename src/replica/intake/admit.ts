@@ -3,8 +3,9 @@
  *
  * Invariants: only a rule admits, and only into a group of the same site that is the site's to write; each document is
  * made only where there is none, so that whoever is interrupted repeats it; the volume says whose it is. The disk
- * is planned before there is a volume, since a volume that nobody attaches is protected for nothing; until it has a
- * recovery point the machine starts without it, as it would have without the rule.
+ * is planned before there is a volume, since nobody would plan it later; until it has a recovery point the machine starts
+ * without it, as it would have without the rule. Where the plan has no room its data is protected all the same: the
+ * status and the sender's next answer say that no machine is given it.
  */
 import { admittedVolume } from '../../documents/admission.ts';
 import { checkTakesVolumes, groupKind } from '../../documents/group.ts';
