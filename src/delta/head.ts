@@ -23,6 +23,7 @@ import {
 } from './layout.ts';
 import { DELTA_LIMITS } from './limits.ts';
 import type { DeltaLimits } from './limits.ts';
+import { countPriorReads } from './prior-reads.ts';
 import { refuse } from './problem.ts';
 import type { Report } from './problem.ts';
 import { propertiesTextOf } from './properties.ts';
@@ -189,6 +190,11 @@ function readParts(
     limits,
   );
   const contentBytes = rawBytes + referencedBytes;
+  const reads = countPriorReads(extents);
+  if (reads > limits.priorReadsMax) {
+    const problem = `${reads} reads of the state before are above the limit of ${limits.priorReadsMax} (priorReadsMax)`;
+    report({ field: 'reference table', at: at.references, problem, beyondLimit: true });
+  }
   if (contentBytes > limits.contentBytesMax) {
     const what = `${rawBytes} raw bytes and ${referencedBytes} referenced ones`;
     const problem = `${what} are above the limit of ${limits.contentBytesMax} (contentBytesMax)`;

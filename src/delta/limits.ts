@@ -17,10 +17,18 @@ export const DELTA_LIMITS = {
   frameRawBytesMax: 4 * MIB,
   /** 4 KiB each on average in the fullest delta. */
   framesMax: 4 * KIB,
-  /** More than the 32,768 pages of the fullest delta; a table of 1.5 MiB. */
-  extentsMax: 64 * KIB,
+  /**
+   * Each may be a request to the replica, so that this bounds the time that a delta takes: 33 seconds at the 500 a second of a
+   * page blob. Four times the 4,096 blocks of 4 KiB in the fullest delta; a table of 384 KiB.
+   */
+  extentsMax: 16 * KIB,
   /** Each is an entry that somebody has to fetch and decompress. */
   sourcesMax: 32,
+  /**
+   * Reads of the state before that prior references take: `priorReads` says which. At most a MiB each, but for what one
+   * reference has; with all sources, and 5 ms for a request at 60 MiB/s, that is some 16 seconds of a worker.
+   */
+  priorReadsMax: 256,
   /**
    * Literal bytes to total bytes. 1 MiB takes zstd no less than 38 bytes (eight blocks of 4 and a frame's header) and 16
    * in the frame table, so that a delta of full frames of 1 MiB, with a head of at least 192 bytes, stays below 15,888.

@@ -16,6 +16,7 @@ import { checkIdentity } from './identity.ts';
 import type { DeltaIdentity, DeltaMarker } from './identity.ts';
 import { DELTA_LIMITS } from './limits.ts';
 import type { DeltaPiece } from './pieces.ts';
+import { countPriorReads } from './prior-reads.ts';
 import { refuse } from './problem.ts';
 
 /** Literal bytes that are gathered into a frame: enough for zstd to find what repeats, little to hold. */
@@ -177,12 +178,16 @@ export class DeltaWriter {
     this.#sourcesBytes += 1 + entry.length;
   }
 
-  /** The delta, with its marker if it has one. To be called once. Throws DELTA_INVALID for a marker of a wrong form. */
+  /**
+   * The delta, with its marker if it has one. To be called once. Throws DELTA_INVALID for a marker of a wrong form,
+   * LIMIT_EXCEEDED where prior references take too many reads.
+   */
   finish(end: { readonly marker?: DeltaMarker | undefined } = {}): EncodedDelta {
     this.#open();
     this.#finished = true;
     const identity = { ...this.#start, marker: end.marker };
     checkWritten(identity);
+    this.#checkReads();
     this.#closeFrame();
     const digest = this.#digest.finish(identity);
     const sources = [...this.#sources];
@@ -233,6 +238,13 @@ export class DeltaWriter {
     const limit = `${DELTA_LIMITS.contentBytesMax} (contentBytesMax)`;
     const problem = `${contentBytes} bytes of content are above the limit of ${limit}`;
     refuse({ field: 'extent table', problem, beyondLimit: true });
+  }
+
+  #checkReads(): void {
+    const reads = countPriorReads(this.#extents);
+    if (reads <= DELTA_LIMITS.priorReadsMax) return;
+    const problem = `${reads} reads of the state before are above the limit of ${DELTA_LIMITS.priorReadsMax} (priorReadsMax)`;
+    refuse({ field: 'reference table', problem, beyondLimit: true });
   }
 
   #open(): void {

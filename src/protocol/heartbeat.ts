@@ -129,6 +129,7 @@ const limitsSchema = z.looseObject({
   framesMax: limit,
   extentsMax: limit,
   sourcesMax: limit,
+  priorReadsMax: limit,
   ratioMax: limit,
   volumeBytesMax: limit,
   markerNameBytesMax: limit,

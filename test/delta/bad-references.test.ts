@@ -63,7 +63,7 @@ test('each field of version 2 is named', () => {
     [
       144,
       [0xff, 0xff, 0xff, 0xff],
-      /reference count \(byte 144\): 4294967295 is above the limit of 65536 \(extentsMax\)/,
+      /reference count \(byte 144\): 4294967295 is above the limit of 16384 \(extentsMax\)/,
     ],
     [148, [33], /source count \(byte 148\): 33 is above the limit of 32 \(sourcesMax\)/],
     [150, [0xff, 0xff], /properties bytes \(byte 150\): 65535 is above the limit of 4096 \(propertiesBytesMax\)/],
@@ -211,6 +211,7 @@ test('each limit can be lowered, and is named', () => {
     ['framesMax', 1, /frame count/],
     ['extentsMax', 4, /extent count/],
     ['sourcesMax', 2, /source count/],
+    ['priorReadsMax', 1, /reference table .*: 1 reads of the state before/],
     ['ratioMax', 1024 / delta.length, /frame table .*: 1024 raw bytes from \d+ are above the limit of .* to 1/],
     ['volumeBytesMax', 8192, /volume bytes/],
     ['markerNameBytesMax', 6, /marker name/],

@@ -30,8 +30,8 @@ export function fullest(): Uint8Array {
   );
   const page = Buffer.alloc(512, 1);
   const sources = longNames(DELTA_LIMITS.sourcesMax);
-  writer.literal(0, Buffer.alloc(6 * MIB, 1));
-  let offset = 8 * MIB;
+  writer.literal(0, Buffer.alloc(10 * MIB, 1));
+  let offset = 12 * MIB;
   for (let index = 0; writer.contentBytes < DELTA_LIMITS.contentBytesMax; index += 1, offset += 1024) {
     // Backwards, so that each begins in another frame than the one before.
     if (index % 2 === 0) writer.own(offset, ((index * 7919) % 12_288) * 512, page);

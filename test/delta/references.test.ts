@@ -12,7 +12,7 @@ import { rehydrate } from '../../src/delta/rehydrate.ts';
 import { DeltaWriter, encodeDelta } from '../../src/delta/write.ts';
 import type { DeltaStart, EncodedDelta } from '../../src/delta/write.ts';
 import { journalEntry } from '../../src/kernel/names.ts';
-import { MIB } from '../../src/kernel/units.ts';
+import { KIB, MIB } from '../../src/kernel/units.ts';
 import { craft, gzipFrame, hashOf, rawFrame, zstdFrame } from './craft.ts';
 import { fullest, longNames } from './fullest.ts';
 import { refusal } from './refusal.ts';
@@ -294,12 +294,12 @@ test('thousands of references into as many frames cost each frame once', () => {
   const start = { ...START, volumeBytes: 64 * MIB };
   const writer = new DeltaWriter(start);
   writer.literal(0, literal);
-  for (let index = 0; writer.contentBytes < DELTA_LIMITS.contentBytesMax; index += 1) {
+  for (let index = 0; writer.extentCount < DELTA_LIMITS.extentsMax; index += 1) {
     const at = ((index * 2048 + (index >> 3)) % 16_384) * 512;
     writer.own(16 * MIB + index * 1024, at, literal.subarray(at, at + 512));
   }
   const { bytes } = writer.finish();
-  assert.equal(openDelta(bytes).head.referenceCount, 16_384);
+  assert.equal(openDelta(bytes).head.referenceCount, DELTA_LIMITS.extentsMax - 1);
   const plain = encodeDelta({ ...start, extents: [{ offset: 0, bytes: literal }] }).bytes;
   const once = cpuMs(() => void checkDelta(plain));
   const all = cpuMs(() => void checkDelta(bytes));
@@ -432,6 +432,21 @@ test('what no reference can be is not written', () => {
       name,
     );
   }
+});
+
+test('as many reads of the state before as there may be are written and read; one more is not', () => {
+  const page = new Uint8Array(512);
+  const reading = (reads: number): DeltaWriter => {
+    const writer = new DeltaWriter({ ...START, volumeBytes: MIB });
+    for (let read = 0; read < reads; read += 1) writer.prior(read * 512, read * 128 * KIB, page);
+    return writer;
+  };
+  const { bytes } = reading(DELTA_LIMITS.priorReadsMax).finish();
+  assert.equal(checkSent(bytes).outside.length, DELTA_LIMITS.priorReadsMax);
+  assert.throws(
+    () => reading(DELTA_LIMITS.priorReadsMax + 1).finish(),
+    refusal(/reference table: 257 reads of the state before are above the limit of 256 \(priorReadsMax\)/),
+  );
 });
 
 test('references are never joined, and count what they are', () => {

@@ -106,6 +106,29 @@ describe('content that is there', () => {
   });
 });
 
+test('references to pages far apart are read a few at once', async () => {
+  const { storage, site } = await start({ volumeBytes: 64 * MIB });
+  let [reads, atOnce, most] = [0, 0, 0];
+  const worker = storage.worker({}, async ({ port, method, proceed }) => {
+    if (port !== 'replicas' || method !== 'read') return proceed();
+    [reads, atOnce] = [reads + 1, atOnce + 1];
+    most = Math.max(most, atOnce);
+    await new Promise(setImmediate);
+    atOnce -= 1;
+    return proceed();
+  });
+  const page = (index: number): Uint8Array => Buffer.alloc(PAGE_BYTES, index + 1);
+  const spread = (count: number, from: number, stride: number) =>
+    Array.from({ length: count }, (_, index) => ({ offset: from + index * stride, bytes: page(index) }));
+  await worker.receive(await site.put(storage.entries, site.next({ extents: spread(200, 0, 128 * KIB) })));
+  const moved = site.next({ extents: spread(200, 48 * MIB, 1024), marker: 'moved' });
+  const sent = site.referring(moved, ({ offset }) => ({ at: ((offset - 48 * MIB) / 1024) * 128 * KIB }));
+  reads = 0;
+  assert.equal((await worker.receive(await site.put(storage.entries, sent, 'refs-1'))).outcome, 'applied');
+  assert(reads >= 200 && most > 1 && most <= 4, `${reads} reads, ${most} at once`);
+  await sound(storage, site, { applied: 2, points: 1 });
+});
+
 describe('content that cannot be had', () => {
   const stranger = new SiteFixture({ volume: { tenant: 'acme', site: 'paris', group: 'erp', volume: 'data' } });
   const foreign = stranger.next({ extents: [{ offset: 0, bytes: block('b') }] });

@@ -261,6 +261,20 @@ test('of more entries than a delta can name those with the most content serve', 
   assert(sending.wireBytes < 9 * 32 * BLOCK_BYTES, `${sending.wireBytes} bytes`);
 });
 
+test('of more stretches of the volume than a delta may have read the longest serve', async () => {
+  const volume = await new DedupSite().volume('one', 64 * MIB);
+  const count = DELTA_LIMITS.priorReadsMax + 24;
+  const parts = Array.from({ length: count }, (_, index) => fixedBytes(index, (index < 24 ? 10 : 12) * BLOCK_BYTES));
+  await volume.replicate(parts.map((bytes, index) => at(index * 128 * KIB, bytes)));
+  const { outcome, reduced } = await volume.replicate([at(48 * MIB, Buffer.concat(parts))]);
+  assert.equal(outcome, 'resolved');
+  const prior = openDelta(reduced ?? new Uint8Array()).outside.filter(({ kind }) => kind === 'prior');
+  assert.deepEqual(
+    prior.map((one) => one.lengthBytes),
+    Array.from({ length: DELTA_LIMITS.priorReadsMax }, () => 12 * BLOCK_BYTES),
+  );
+});
+
 test('a delta that is damaged in the outbox is sent as it is, for the cloud to tell', async () => {
   const volume = await new DedupSite().volume('one', 4 * MIB);
   const content = randomBytes(MIB);

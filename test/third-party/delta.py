@@ -11,7 +11,7 @@ import zlib
 PAGE = 512
 FRAME = 1 << 20
 CONTENT_MAX = 16 << 20
-EXTENTS_MAX = 65_536
+EXTENTS_MAX = 16_384
 NO_DIGEST = "0" * 64
 
 

@@ -4,21 +4,21 @@
  * Invariants: content counts only if its hash is the one that the reference carries; the result has the digest that the
  * delta states, so that it is the very delta as if it had been sent with all its bytes; what is referred to lies in the
  * journal container of the delta's own site, or in its own replica, and no name can lead anywhere else; each source is
- * read once, and one at a time, however many references a delta has.
+ * read once, and one at a time, the replica in no more reads than the format allows, however many references a delta has.
  */
 import { openDelta } from '../../delta/delta.ts';
 import type { Delta } from '../../delta/delta.ts';
 import type { OutsideReference } from '../../delta/extents.ts';
 import { DELTA_LIMITS } from '../../delta/limits.ts';
 import { literalsAt } from '../../delta/literals.ts';
+import { priorReads } from '../../delta/prior-reads.ts';
 import { rehydrate } from '../../delta/rehydrate.ts';
 import type { EncodedDelta } from '../../delta/write.ts';
 import { isFresh } from '../../documents/volume.ts';
 import type { Generation } from '../../documents/volume.ts';
 import { LeewardError } from '../../kernel/errors.ts';
-import { KIB } from '../../kernel/units.ts';
+import { fewAtOnce } from '../../kernel/few-at-once.ts';
 import type { EntryStore } from '../../ports/entries.ts';
-import { WRITE_BYTES_MAX } from '../../ports/replica-store.ts';
 import type { ReplicaStore } from '../../ports/replica-store.ts';
 
 export interface ResolvePorts {
@@ -26,8 +26,8 @@ export interface ResolvePorts {
   readonly entries: EntryStore;
 }
 
-/** Bytes between two ranges of a replica that are rather read than skipped: a request costs more than they do. */
-const READ_GAP_BYTES = 64 * KIB;
+/** Reads of the replica under way at once: each a MiB, or one reference's own content. */
+const READS_AT_ONCE = 4;
 
 /**
  * `sent` with all its bytes, in a self-contained encoding. The generation's replica must stand at the state that the delta
@@ -53,45 +53,26 @@ interface Wanted {
   readonly content: Content;
 }
 
-/** Reads what refers to the volume's own state before the delta, in few requests. */
+/** Reads what refers to the volume's own state before the delta, in no more requests than the format counts. */
 async function readPrior(
   replicas: ReplicaStore,
   generation: Generation,
   { references, content }: Wanted,
 ): Promise<void> {
-  const ascending = references.toSorted((a, b) => a.at - b.at);
-  for (const { at, lengthBytes } of ascending) {
+  for (const { at, lengthBytes } of references) {
     if (at + lengthBytes > generation.volumeBytes) {
       unresolvable(`${lengthBytes} bytes at ${at} of a volume of ${generation.volumeBytes}`);
     }
   }
-  for (const together of inReach(ascending)) {
-    const offset = together[0]?.at ?? 0;
-    const end = together.reduce((furthest, { at, lengthBytes }) => Math.max(furthest, at + lengthBytes), offset);
-    const bytes = await readRange(replicas, generation, { offset, lengthBytes: end - offset });
+  await fewAtOnce(READS_AT_ONCE, priorReads(references), async ({ offset, lengthBytes, references: together }) => {
+    const bytes = await readRange(replicas, generation, { offset, lengthBytes });
     for (const reference of together) {
       const start = reference.at - offset;
-      content.set(reference.index, bytes.slice(start, start + reference.lengthBytes));
+      // What is read for one alone is kept as it is; of what several lie in no more than they need.
+      const isAll = reference.lengthBytes === lengthBytes;
+      content.set(reference.index, isAll ? bytes : bytes.slice(start, start + reference.lengthBytes));
     }
-  }
-}
-
-/** Groups of neighbours that one read serves: none reaches over 4 MiB, but for a single one that is longer. */
-function* inReach(ascending: readonly OutsideReference[]): Generator<OutsideReference[]> {
-  let group: OutsideReference[] = [];
-  let [start, end] = [0, 0];
-  for (const reference of ascending) {
-    const referenceEnd = reference.at + reference.lengthBytes;
-    const isFar = reference.at > end + READ_GAP_BYTES || referenceEnd > start + WRITE_BYTES_MAX;
-    if (group.length > 0 && isFar) {
-      yield group;
-      group = [];
-    }
-    if (group.length === 0) [start, end] = [reference.at, 0];
-    group.push(reference);
-    end = Math.max(end, referenceEnd);
-  }
-  if (group.length > 0) yield group;
+  });
 }
 
 async function readRange(

@@ -19,7 +19,7 @@ export interface Run {
  */
 export const KIND = { literal: 0, zeros: 1, gap: 2, zeroGap: 3 } as const;
 
-/** The segments, as columns: deltas have up to 65,536 extents. */
+/** The segments, as columns: deltas have up to 16,384 extents. */
 export interface Segments {
   readonly count: number;
   /** Values of {@link KIND}. */

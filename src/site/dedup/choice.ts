@@ -84,7 +84,9 @@ export function choose(blocks: DeltaBlocks, matches: Matches, blockBytes: number
   const place = new Float64Array(count).fill(-1);
   const { source } = matches;
   let requests = 0;
-  for (const { from, to } of priorRuns(blocks, matches.prior, blockBytes)) {
+  const runs = [...priorRuns(blocks, matches.prior, blockBytes)].sort((a, b) => b.to - b.from - (a.to - a.from));
+  // The longest of more than a delta may have; of the rest, what a journal entry has as well may still be referred to.
+  for (const { from, to } of runs.slice(0, DELTA_LIMITS.priorReadsMax)) {
     requests += 1;
     for (let index = from; index < to; index += 1) {
       kind[index] = 'prior';
