@@ -73,26 +73,31 @@ async function followGeneration(of: AnsweredVolume, answer: VolumeAnswer): Promi
   const volume = volumeId(of.volume);
   const { generation, term } = answer;
   const { state } = log;
-  if (state === undefined || generation > state.generation) {
-    await log.begin({ generation, term, from: answer.base?.from });
-    sender.forget();
-    base.forget();
-    standing.begin();
-  } else if (generation < state.generation || term < state.term) {
+  const isNew = state === undefined || generation > state.generation;
+  if (!isNew && (generation < state.generation || term < state.term)) {
     throw new LeewardError(
       'REFUSED',
       `${volume}: the cloud speaks of generation ${generation}, term ${term}, and was at ${state.generation}, ${state.term}: its store was set back; nothing is sent until a person has looked`,
     );
   }
-  const why = whyImpossible(log.state, answer);
-  if (why === undefined) return;
-  standing.wantGeneration();
-  throw new LeewardError('REFUSED', `${volume}: generation ${generation}: ${why}: another generation was asked for`);
+  const why = whyImpossible(isNew ? undefined : state, answer);
+  if (why !== undefined) {
+    standing.wantGeneration();
+    throw new LeewardError('REFUSED', `${volume}: generation ${generation}: ${why}: another generation was asked for`);
+  }
+  if (!isNew) return;
+  await log.begin({ generation, term, from: answer.base?.from });
+  sender.forget();
+  base.forget();
+  standing.begin();
 }
 
-/** Why nothing can ever come of the generation here; undefined where it can. */
+/**
+ * Why nothing can ever come of the generation here; undefined where it can. Without a `state` nothing is known of it, and
+ * it must not be begun either: what is begun goes on after a restart without a word of the cloud, and would fork the chain.
+ */
 function whyImpossible(state: VolumeLog['state'], { acknowledged, base }: VolumeAnswer): string | undefined {
-  if (state?.last.number === 0 && acknowledged.number > 0) {
+  if ((state?.last.number ?? 0) === 0 && acknowledged.number > 0) {
     return `the cloud has ${acknowledged.number} deltas of it and nothing of them is known here`;
   }
   // An upload that was asked for and that the cloud did not speak of may have been opened late.

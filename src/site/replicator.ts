@@ -154,7 +154,8 @@ export class Replicator implements AgentPart {
     const asked = answer?.repair?.id;
     return {
       volume: this.volume,
-      generation: state?.generation ?? 1,
+      // It may be one that was never begun here that another is wanted for.
+      generation: Math.max(state?.generation ?? 1, wantsGeneration ? (answer?.generation ?? 1) : 1),
       stored: state?.last.number ?? 0,
       waitingBytes: this.#log.waitingBytes,
       ...this.#base.word(),
