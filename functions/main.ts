@@ -2,7 +2,7 @@
  * Every function of the app, registered: the one list of what triggers what. Handlers stand in the files beside this one
  * and register nothing themselves, so that a test can import any of them.
  *
- * Every HTTP function says its `authLevel`. Heartbeat and lease are open to the platform and checked by the site's own
+ * Every HTTP function says its `authLevel`. Heartbeat, lease and stopped are open to the platform and checked by the site's own
  * signature before anything is read: a key of each site says more than one that all of them share, and the monitor's
  * canary must take exactly the way that a site takes (docs/site-protocol.md, "Signing").
  */
@@ -14,6 +14,7 @@ import { ingestFrom } from './ingest.ts';
 import { lease } from './lease.ts';
 import { monitor } from './monitor.ts';
 import { status } from './status.ts';
+import { stopped } from './stopped.ts';
 import { sweep } from './sweep.ts';
 import { upkeep } from './upkeep.ts';
 
@@ -30,4 +31,5 @@ app.timer('monitor', { schedule: '%LEEWARD_MONITOR_SCHEDULE%', handler: monitor 
 
 app.http('heartbeat', { methods: ['POST'], authLevel: 'anonymous', route: 'heartbeat', handler: heartbeat });
 app.http('lease', { methods: ['POST'], authLevel: 'anonymous', route: 'lease', handler: lease });
+app.http('stopped', { methods: ['POST'], authLevel: 'anonymous', route: 'stopped', handler: stopped });
 app.http('status', { methods: ['GET'], authLevel: 'function', route: 'status/{tenant}/{site}', handler: status });

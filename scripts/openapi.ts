@@ -24,6 +24,8 @@ const FORMS = [
   'VolumeAnswer',
   'LeaseRequest',
   'LeaseAnswer',
+  'Stopped',
+  'StoppedAnswer',
   'Envelope',
   'Ranges',
 ];
@@ -94,7 +96,7 @@ export function openApi(): string {
       title: "Leeward: the site's protocol",
       version: String(FORMAT),
       description:
-        "The two requests that a site makes of the functions. Bodies are signed with the site's key (SignedMessage). The rest, what goes into queue and journal included, is described in docs/site-protocol.md.",
+        "The requests that a site makes of the functions. Bodies are signed with the site's key (SignedMessage). The rest, what goes into queue and journal included, is described in docs/site-protocol.md.",
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '{functions}', variables: { functions: { default: 'https://example.azurewebsites.net' } } }],
@@ -112,6 +114,13 @@ export function openApi(): string {
         payload: 'LeaseRequest',
         answer: 'LeaseAnswer',
         what: 'One answer for each group, granted or not.',
+      }),
+      '/api/stopped': operation({
+        kind: 'stopped',
+        summary: "Takes a guard's promise never to start a group's applications in a closing term again.",
+        payload: 'Stopped',
+        answer: 'StoppedAnswer',
+        what: 'Noted, or not waited for.',
       }),
     },
     components: {

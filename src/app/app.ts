@@ -5,10 +5,11 @@
 import type { SiteStatus } from '../failover/status.ts';
 import { receiveHeartbeat } from '../health/heartbeat.ts';
 import { renewLeases } from '../health/lease.ts';
+import { receiveStopped } from '../health/stopped.ts';
 import type { TickReport } from '../health/monitor.ts';
 import type { SiteRef } from '../kernel/ids.ts';
 import type { HeartbeatAnswer } from '../protocol/heartbeat.ts';
-import type { LeaseAnswer } from '../protocol/lease.ts';
+import type { LeaseAnswer, StoppedAnswer } from '../protocol/lease.ts';
 import { heedWord } from '../replica/intake/site-word.ts';
 import type { ReplicaEngine } from '../replica/apply/engine.ts';
 import type { Ingest } from '../replica/intake/ingest.ts';
@@ -37,6 +38,8 @@ export interface App {
   heartbeat(data: unknown, tell: (line: string) => void): Promise<HeartbeatAnswer>;
   /** Renews the leases that a site asks for. */
   lease(data: unknown): Promise<LeaseAnswer>;
+  /** Takes a guard's promise. */
+  stopped(data: unknown): Promise<StoppedAnswer>;
   /** One tick of the monitor. */
   monitor(): Promise<TickReport>;
   /** What is known of a site. */
@@ -73,6 +76,7 @@ function openApp(settings: Settings): App {
         data,
       ),
     lease: async (data) => renewLeases(storage, data),
+    stopped: async (data) => receiveStopped(storage, data),
     monitor: async () => monitorTick(settings, storage),
     status: async (site) => knownSiteStatus(storage.documents, site),
   };

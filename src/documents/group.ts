@@ -7,13 +7,10 @@
  */
 import { z } from 'zod';
 import { LeewardError } from '../kernel/errors.ts';
-import { groupIdSchema } from '../kernel/ids.ts';
+import { groupIdSchema, nodeSchema } from '../kernel/ids.ts';
 import { versionSchema } from '../kernel/versions.ts';
 import { actorSchema } from './actor.ts';
 import type { DocumentKind } from './store.ts';
-
-/** Name of a node of the site, as its guard's key names it. */
-export const nodeSchema = z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,24}[a-z0-9])?$/);
 
 /** Nodes of one group. */
 const GUARDS_MAX = 64;

@@ -2,10 +2,12 @@
  * Renews the leases of a site's groups (docs/site-protocol.md, "Lease").
  *
  * Invariants: a lease is granted only after the write that records it succeeded, so that the document's time of writing
- * bounds every lease; only a group that is open and held by the site is renewed, and the write that renews is made over
- * exactly the version that was found so; one group's trouble never spoils the answer for the others.
+ * bounds every lease; one write renews a group for all guards that ask in one request; only a group that is open and held
+ * by the site is renewed, and the write that renews is made over exactly the version that was found so; a group that has
+ * guards is renewed for those alone; one group's trouble never spoils the answer for the others.
  */
 import { groupKind } from '../documents/group.ts';
+import type { GroupDocument } from '../documents/group.ts';
 import { DOCUMENTS_AT_ONCE } from '../documents/store.ts';
 import type { Documents } from '../documents/store.ts';
 import { describeError } from '../kernel/errors.ts';
@@ -15,7 +17,8 @@ import type { SiteRef } from '../kernel/ids.ts';
 import { documents as names } from '../kernel/names.ts';
 import { CURRENT_VERSION } from '../kernel/versions.ts';
 import { leaseRequestSchema } from '../protocol/lease.ts';
-import type { LeaseAnswer, LeaseRequest } from '../protocol/lease.ts';
+import type { Grant, LeaseAnswer, LeaseRequest } from '../protocol/lease.ts';
+import { deriveKey, guardKey, guardOf, sign } from '../protocol/signed.ts';
 import { openSiteMessage } from './site-message.ts';
 import { renewed, whyNoLease } from './term.ts';
 
@@ -25,38 +28,83 @@ export interface LeasePorts {
   readonly keySecret: Uint8Array;
 }
 
-type Asked = LeaseRequest['groups'][number];
+type Question = LeaseRequest['groups'][number];
 type Answered = LeaseAnswer['groups'][number];
+
+/** What became of a group, for all who asked for it. */
+interface Renewal {
+  readonly group: Pick<GroupDocument, 'term' | 'leaseMs' | 'guards' | 'closing'> | undefined;
+  readonly reason: string | undefined;
+}
 
 /**
  * Renews every group of the request that may be renewed, and says of the others why not. Errors: as
  * {@link openSiteMessage}. A grant that was written and whose answer is lost costs nothing but a later end of the term.
  */
 export async function renewLeases(ports: LeasePorts, data: unknown): Promise<LeaseAnswer> {
-  const { site, payload } = await openSiteMessage(ports, data, { kind: 'lease', schema: leaseRequestSchema });
-  return {
-    version: CURRENT_VERSION,
-    groups: await fewAtOnce(DOCUMENTS_AT_ONCE, payload.groups, (asked) => renew(ports.documents, site, asked)),
-  };
+  const { site, key, payload } = await openSiteMessage(ports, data, { kind: 'lease', schema: leaseRequestSchema });
+  const byGroup = Map.groupBy(payload.groups, ({ group }) => group);
+  const answers = await fewAtOnce(DOCUMENTS_AT_ONCE, byGroup.entries(), async ([group, questions]) => {
+    const renewal = await renew(ports.documents, site, { group, asker: guardOf(key), questions });
+    return questions.map((question) => answer(ports, site, question, { renewal, asker: guardOf(key) }));
+  });
+  return { version: CURRENT_VERSION, groups: answers.flat() };
 }
 
-async function renew(documents: Documents, site: SiteRef, asked: Asked): Promise<Answered> {
-  const echo = { group: asked.group, nonce: asked.nonce };
-  const group = parseGroup(asked.group);
-  if (siteId(group) !== siteId(site)) {
-    return { ...echo, granted: false, term: 0, leaseMs: 0, reason: `it is not a group of ${siteId(site)}` };
-  }
-  let term = 0;
+async function renew(
+  documents: Documents,
+  site: SiteRef,
+  of: { readonly group: string; readonly asker: string | undefined; readonly questions: readonly Question[] },
+): Promise<Renewal> {
+  const group = parseGroup(of.group);
+  if (siteId(group) !== siteId(site)) return { group: undefined, reason: `it is not a group of ${siteId(site)}` };
   let reason: string | undefined;
+  let seen: GroupDocument | undefined;
   try {
     const { value } = await documents.update(groupKind, names.group(group), (found) => {
-      term = found.term;
+      seen = found;
       reason = whyNoLease(found);
-      return renewed(found);
+      // What nobody is granted is no renewal: it would only put off the end of a term.
+      const isFor = of.questions.some((question) => whyNotFor(found, question, of.asker) === undefined);
+      return isFor ? renewed(found) : undefined;
     });
-    if (reason === undefined) return { ...echo, granted: true, term, leaseMs: value.leaseMs };
+    return { group: value, reason };
   } catch (error) {
-    reason = describeError(error);
+    return { group: seen, reason: describeError(error) };
   }
-  return { ...echo, granted: false, term, leaseMs: 0, reason };
+}
+
+/** Why a question gets no lease whatever the group's state; undefined where it may. `asker` is the guard that signed. */
+function whyNotFor(
+  { guards = [] }: Pick<GroupDocument, 'guards'>,
+  { node }: Question,
+  asker: string | undefined,
+): string | undefined {
+  if (asker !== undefined && node !== asker) return `the guard on ${asker} asks for itself alone`;
+  if (node === undefined) return guards.length === 0 ? undefined : 'its guards alone are granted leases';
+  return guards.some((guard) => guard.node === node) ? undefined : `it has no guard on ${node}`;
+}
+
+function answer(
+  { keySecret }: LeasePorts,
+  site: SiteRef,
+  question: Question,
+  { renewal, asker }: { readonly renewal: Renewal; readonly asker: string | undefined },
+): Answered {
+  const { group, reason: why } = renewal;
+  const { nonce, node } = question;
+  const reason = why ?? whyNotFor(group ?? {}, question, asker);
+  const isGranted = reason === undefined && group !== undefined;
+  const grant: Grant = {
+    group: question.group,
+    nonce,
+    granted: isGranted,
+    term: group?.term ?? 0,
+    leaseMs: isGranted ? group.leaseMs : 0,
+    ...(reason !== undefined && { reason }),
+    ...(group?.closing && { closing: { term: group.term, run: group.closing.run } }),
+  };
+  if (node === undefined) return grant;
+  const key = deriveKey(keySecret, { signer: siteId(site), name: guardKey(node) });
+  return { ...grant, sealed: sign(key, 'grant', grant) };
 }

@@ -100,6 +100,11 @@ function idSchema(parse: (text: string) => unknown, form: string): z.ZodString {
 
 /** Schemas of the identifiers' text forms, for documents and messages. */
 export const siteIdSchema = idSchema(parseSite, 'tenant/site').meta({ description: 'A site: tenant/site.' });
+/** A node of a site, as its guard is named: what follows `guard-` in the name of the guard's key. */
+export const nodeSchema = z
+  .string()
+  .regex(/^[a-z0-9](?:[a-z0-9-]{0,24}[a-z0-9])?$/)
+  .meta({ description: 'A node of the site.' });
 export const groupIdSchema = idSchema(parseGroup, 'tenant/site/group').meta({
   description: 'A protection group: tenant/site/group.',
 });

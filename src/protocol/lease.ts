@@ -1,43 +1,90 @@
 /**
  * The lease request and its answer (docs/site-protocol.md, "Lease").
  *
- * Invariants: one request renews all groups of a site; each group's nonce is echoed, so that an answer counts only from
- * the moment its question was asked, on the asker's own clock; nothing here is a wall-clock time.
+ * Invariants: one request renews all groups of a site, each for all of its guards; each nonce is echoed, so that an answer
+ * counts only from the moment its question was asked, on the asker's own clock; nothing here is a wall-clock time; what a
+ * guard goes by is sealed with its own key, so that whoever carries it can neither make nor change it.
  */
 import { z } from 'zod';
-import { groupIdSchema } from '../kernel/ids.ts';
+import { groupIdSchema, nodeSchema } from '../kernel/ids.ts';
 import { versionSchema } from '../kernel/versions.ts';
+import { signedMessageSchema } from './signed.ts';
 
 const nonce = z
   .string()
   .regex(/^[0-9a-f]{32}$/)
   .meta({ description: '16 fresh random bytes, in hexadecimal digits.' });
 
+/** Questions of one request: guards times groups. */
+const QUESTIONS_MAX = 2000;
+
 export const leaseRequestSchema = z
   .looseObject({
     groups: z
-      .array(z.looseObject({ group: groupIdSchema, nonce }))
+      .array(
+        z.looseObject({
+          group: groupIdSchema,
+          nonce,
+          node: nodeSchema
+            .optional()
+            .meta({ description: 'The guard that gave the nonce, where the group has guards.' }),
+        }),
+      )
       .min(1)
-      .max(500),
+      .max(QUESTIONS_MAX),
   })
-  .meta({ id: 'LeaseRequest', description: 'Payload of a lease request: the groups to renew.' });
+  .meta({ id: 'LeaseRequest', description: 'Payload of a lease request: the groups to renew, once for each guard.' });
 
 export type LeaseRequest = z.infer<typeof leaseRequestSchema>;
+
+/** What a guard is told: also the payload of what is sealed for it. */
+export const grantSchema = z.looseObject({
+  group: groupIdSchema,
+  nonce,
+  granted: z.boolean(),
+  term: z.int().min(0).meta({ description: 'Term of the group now; 0 for a group that is not known.' }),
+  leaseMs: z.int().min(0).meta({ description: 'Length of the lease, from the moment the nonce was given.' }),
+  reason: z.string().optional().meta({ description: 'Why it was not granted, in words.' }),
+  closing: z
+    .looseObject({ term: z.int().min(1), run: z.string() })
+    .optional()
+    .meta({ description: 'The closing of the term: every guard is asked to stop, and to promise.' }),
+});
+export type Grant = z.infer<typeof grantSchema>;
 
 export const leaseAnswerSchema = z
   .looseObject({
     version: versionSchema,
     groups: z.array(
-      z.looseObject({
-        group: groupIdSchema,
-        nonce,
-        granted: z.boolean(),
-        term: z.int().min(0).meta({ description: 'Term of the group now; 0 for a group that is not known.' }),
-        leaseMs: z.int().min(0).meta({ description: 'Length of the lease, from the moment the nonce was given.' }),
-        reason: z.string().optional().meta({ description: 'Why it was not granted, in words.' }),
+      grantSchema.extend({
+        sealed: signedMessageSchema.optional().meta({
+          description: "The same for the guard that gave the nonce, signed with that guard's key.",
+        }),
       }),
     ),
   })
   .meta({ id: 'LeaseAnswer' });
 
 export type LeaseAnswer = z.infer<typeof leaseAnswerSchema>;
+
+export const stoppedSchema = z
+  .looseObject({
+    group: groupIdSchema,
+    term: z.int().min(1),
+    run: z.string().min(1).max(100).meta({ description: 'The run that closes the term.' }),
+    node: nodeSchema,
+  })
+  .meta({
+    id: 'Stopped',
+    description:
+      "A guard's promise: nothing of the group runs on its node, nor is ever started there again in this term.",
+  });
+export type Stopped = z.infer<typeof stoppedSchema>;
+
+export const stoppedAnswerSchema = z
+  .looseObject({
+    version: versionSchema,
+    noted: z.boolean().meta({ description: 'False for a promise that the group does not wait for, or has already.' }),
+  })
+  .meta({ id: 'StoppedAnswer' });
+export type StoppedAnswer = z.infer<typeof stoppedAnswerSchema>;

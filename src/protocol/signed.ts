@@ -13,8 +13,22 @@ import { firstIssue } from '../kernel/schema.ts';
 import { CURRENT_VERSION, checkVersion, versionSchema } from '../kernel/versions.ts';
 
 /** What a signed message can be. A signature of one kind is worthless for another. */
-const MESSAGE_KINDS = ['delta', 'ranges', 'heartbeat', 'lease', 'order'] as const;
+const MESSAGE_KINDS = ['delta', 'ranges', 'heartbeat', 'lease', 'grant', 'stopped', 'order'] as const;
 export type MessageKind = (typeof MESSAGE_KINDS)[number];
+
+/** Kinds that a guard's key signs; that of a site signs all but a promise. */
+const GUARD_KINDS: readonly MessageKind[] = ['lease', 'grant', 'stopped'];
+const GUARD_KEY = /^guard-(.+)$/;
+
+/** Name of the key of the guard on `node`. */
+export function guardKey(node: string): string {
+  return `guard-${node}`;
+}
+
+/** The node whose guard has this key; undefined for a key of the site's own. */
+export function guardOf(keyName: string): string | undefined {
+  return GUARD_KEY.exec(keyName)?.[1];
+}
 
 /** Name of a signer's key; a signer may have several while one replaces another. */
 export const keyNameSchema = z
@@ -97,7 +111,11 @@ export function parseSigned(data: unknown, ...kinds: readonly [MessageKind, ...M
 
 /** Checks the signature, in constant time. Throws SIGNATURE_INVALID, saying no more than that. */
 export function verifySigned(message: SignedMessage, key: SigningKey): void {
-  const right = message.signer === key.signer && message.key === key.name;
+  const isGuards = guardOf(message.key) !== undefined;
+  const maySign = isGuards
+    ? GUARD_KINDS.includes(message.kind)
+    : message.kind !== 'grant' && message.kind !== 'stopped';
+  const right = maySign && message.signer === key.signer && message.key === key.name;
   if (!right || !timingSafeEqual(macOf(key, message), Buffer.from(message.mac, 'hex'))) {
     throw new LeewardError(
       'SIGNATURE_INVALID',
