@@ -2,7 +2,7 @@
  * How large a delta may be. A reader refuses more before it allocates or decompresses anything: a delta of 1 KiB cannot
  * cost 1 GiB. Refusals name the limit. Invariant: what {@link DELTA_LIMITS} refuse, no writer of this program makes.
  */
-import { GIB, KIB, MIB } from '../kernel/units.ts';
+import { KIB, MIB, VOLUME_BYTES_MAX } from '../kernel/units.ts';
 
 /** The limits of docs/delta-format.md, each with its reason. */
 export const DELTA_LIMITS = {
@@ -34,8 +34,8 @@ export const DELTA_LIMITS = {
    * in the frame table, so that a delta of full frames of 1 MiB, with a head of at least 192 bytes, stays below 15,888.
    */
   ratioMax: 16 * KIB,
-  /** The largest data of a page blob that Azure imports as a disk: docs/vhd-format.md. */
-  volumeBytesMax: 8191 * GIB,
+  /** No replica holds more. */
+  volumeBytesMax: VOLUME_BYTES_MAX,
   /** It becomes part of documents' fields and of messages to people. */
   markerNameBytesMax: 128,
   /** They become part of the volume's document. */

@@ -8,7 +8,7 @@
 import { z } from 'zod';
 import { chainPointSchema } from '../kernel/chain-point.ts';
 import { parseVolume } from '../kernel/ids.ts';
-import { UPLOAD_BLOB, uploadContainer } from '../kernel/names.ts';
+import { GENERATION_MAX, UPLOAD_BLOB, uploadContainer } from '../kernel/names.ts';
 import { blobPlaceSchema, containerPlaceSchema } from '../kernel/places.ts';
 import type { BlobPlace } from '../kernel/places.ts';
 import { byteRangesSchema } from './byte-ranges.ts';
@@ -85,7 +85,7 @@ export type Base = z.infer<typeof baseSchema>;
 
 export const generationSchema = z
   .looseObject({
-    generation: z.int().min(1).max(99_999_999),
+    generation: z.int().min(1).max(GENERATION_MAX),
     /** The page blob. */
     replica: blobPlaceSchema,
     /** The container that holds the generation's journal entries. */

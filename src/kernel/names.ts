@@ -71,6 +71,9 @@ export interface JournalEntryName {
   readonly form: DeltaForm;
 }
 
+/** The highest generation: names have eight digits for it. */
+export const GENERATION_MAX = 99_999_999;
+
 /** All journal entries of a volume's generation, in the site's journal container. */
 export function journalPrefix(volume: VolumeRef, generation: number): string {
   return `${volume.group}/${volume.volume}/${pad(generation, 8)}/`;

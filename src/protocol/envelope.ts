@@ -8,6 +8,7 @@
 import { z } from 'zod';
 import { DIGEST_FORM } from '../kernel/hash.ts';
 import { volumeIdSchema } from '../kernel/ids.ts';
+import { GENERATION_MAX } from '../kernel/names.ts';
 import { sourceSchema } from './source.ts';
 
 /**
@@ -24,7 +25,7 @@ export const envelopeSchema = z
       description: 'Whose delta it is. Left out, `source` says it by the rules of the site, else the delta itself.',
     }),
     source: sourceSchema.optional(),
-    generation: z.int().min(1).max(99_999_999),
+    generation: z.int().min(1).max(GENERATION_MAX),
     term: z.int().min(1).max(0xffff_ffff),
     number: z.int().min(1).max(0xffff_ffff).meta({ description: "The delta's number in its generation." }),
     digest,

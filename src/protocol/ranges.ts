@@ -6,11 +6,12 @@
 import { z } from 'zod';
 import { DIGEST_FORM } from '../kernel/hash.ts';
 import { volumeIdSchema } from '../kernel/ids.ts';
+import { GENERATION_MAX } from '../kernel/names.ts';
 
 export const rangesMessageSchema = z
   .looseObject({
     volume: volumeIdSchema,
-    generation: z.int().min(1).max(99_999_999),
+    generation: z.int().min(1).max(GENERATION_MAX),
     number: z.int().min(0).max(0xffff_ffff).meta({
       description: 'The delta after which the volume stood like this; 0 for what the generation begins from.',
     }),

@@ -8,7 +8,8 @@ import { crc32 } from 'node:zlib';
 import { LeewardError } from '../kernel/errors.ts';
 import { DIGEST_FORM } from '../kernel/hash.ts';
 import { parseVolume } from '../kernel/ids.ts';
-import { GIB, PAGE_BYTES } from '../kernel/units.ts';
+import { GENERATION_MAX } from '../kernel/names.ts';
+import { PAGE_BYTES, VOLUME_BYTES_MAX } from '../kernel/units.ts';
 import { RANGE_HASH_BYTES, rangeCount } from './blocks.ts';
 
 /** The format that this program writes, and the newest that it reads. */
@@ -25,9 +26,6 @@ export const SEGMENT_RANGES = 1024;
 
 const CRC_BYTES = 4;
 const SEGMENT_BYTES = SEGMENT_RANGES * RANGE_HASH_BYTES + CRC_BYTES;
-
-/** The largest data of a page blob that Azure imports as a disk: docs/vhd-format.md. */
-const VOLUME_BYTES_MAX = 8191 * GIB;
 
 /** Offsets of the head's fields: docs/range-format.md, "Head". */
 const AT = {
@@ -187,7 +185,7 @@ function checkHead<T extends RangeListHead>(head: T): T {
   } catch (error) {
     throw new LeewardError('MESSAGE_INVALID', 'range list: volume id: not of the form', { cause: error });
   }
-  if (!isWhole(generation, 1, 99_999_999)) return refuse('generation', String(generation));
+  if (!isWhole(generation, 1, GENERATION_MAX)) return refuse('generation', String(generation));
   if (!isWhole(number, 0, 0xffff_ffff)) return refuse('number', String(number));
   if (!isWhole(volumeBytes, 0, VOLUME_BYTES_MAX) || volumeBytes % PAGE_BYTES !== 0) {
     return refuse('volume bytes', `${volumeBytes} is no multiple of ${PAGE_BYTES} up to ${VOLUME_BYTES_MAX}`);

@@ -6,7 +6,7 @@
  */
 import { LeewardError } from '../kernel/errors.ts';
 import { sha256Hex } from '../kernel/hash.ts';
-import { GIB, MIB, PAGE_BYTES, roundUp } from '../kernel/units.ts';
+import { MIB, PAGE_BYTES, VOLUME_BYTES_MAX, roundUp } from '../kernel/units.ts';
 import { geometryOf } from './geometry.ts';
 import type { Geometry } from './geometry.ts';
 
@@ -15,9 +15,6 @@ export const VHD_FOOTER_BYTES = 512;
 
 /** Least data of a replica: whole MiB only, and a disk of no bytes is none. */
 export const VHD_DATA_BYTES_MIN = MIB;
-
-/** Most data of a replica. Source: Azure, page blobs hold 8 TiB, of which the footer takes the last whole GiB. */
-export const VHD_DATA_BYTES_MAX = 8191 * GIB;
 
 /** Time stamps count seconds from here. Source: VHD specification 1.0, "Time Stamp". */
 const EPOCH_MS = Date.UTC(2000, 0, 1);
@@ -80,7 +77,7 @@ export interface VhdFooter {
 /**
  * The 512 bytes of a fixed VHD's footer, for the caller to keep. Deterministic.
  *
- * `dataBytes`: whole MiB, {@link VHD_DATA_BYTES_MIN} … {@link VHD_DATA_BYTES_MAX}. `uniqueId`: 16 bytes, see
+ * `dataBytes`: whole MiB, {@link VHD_DATA_BYTES_MIN} … {@link VOLUME_BYTES_MAX}. `uniqueId`: 16 bytes, see
  * {@link replicaUniqueId}. `createdAtMs`: since 1970, 2000-01-01 to 2136-02-07, rounded down to a second.
  * Throws VHD_INVALID, which a retry does not cure.
  */
@@ -242,7 +239,7 @@ function readFooter(bytes: Uint8Array): { problems: string[]; footer?: VhdFooter
 }
 
 function replicaSizeProblem(dataBytes: number): string | undefined {
-  if (Number.isInteger(dataBytes / MIB) && dataBytes >= VHD_DATA_BYTES_MIN && dataBytes <= VHD_DATA_BYTES_MAX) {
+  if (Number.isInteger(dataBytes / MIB) && dataBytes >= VHD_DATA_BYTES_MIN && dataBytes <= VOLUME_BYTES_MAX) {
     return undefined;
   }
   return `current size: ${dataBytes} bytes; a replica has whole MiB, 1 MiB to 8,191 GiB`;

@@ -18,9 +18,8 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
 import { z } from 'zod';
-import { GIB, MIB } from '../../src/kernel/units.ts';
+import { GIB, MIB, VOLUME_BYTES_MAX } from '../../src/kernel/units.ts';
 import {
-  VHD_DATA_BYTES_MAX,
   VHD_FOOTER_BYTES,
   describeFooter,
   makeFooter,
@@ -173,7 +172,7 @@ test('what Azure would refuse is listed', () => {
 });
 
 test('a footer that Azure would refuse is not made', () => {
-  for (const dataBytes of [0, 512, MIB + 512, -MIB, 1.5 * MIB, VHD_DATA_BYTES_MAX + MIB, Number.NaN]) {
+  for (const dataBytes of [0, 512, MIB + 512, -MIB, 1.5 * MIB, VOLUME_BYTES_MAX + MIB, Number.NaN]) {
     assert.throws(() => footerOf(dataBytes), { code: 'VHD_INVALID', message: /size/ }, String(dataBytes));
   }
   const of = { dataBytes: MIB, uniqueId: ID, createdAtMs: CREATED_AT_MS };
@@ -188,7 +187,7 @@ test('a replica is rounded up to whole MiB', () => {
   assert.equal(replicaDataBytes(512), MIB);
   assert.equal(replicaDataBytes(MIB), MIB);
   assert.equal(replicaDataBytes(MIB + 512), 2 * MIB);
-  assert.equal(replicaDataBytes(8191 * GIB), VHD_DATA_BYTES_MAX);
+  assert.equal(replicaDataBytes(8191 * GIB), VOLUME_BYTES_MAX);
 });
 
 test('each generation of each volume has its own version 8 UUID', () => {

@@ -10,13 +10,12 @@ import { USUAL_ASSUMPTIONS } from '../../health/margin.ts';
 import { LeewardError, describeError, isLeewardError } from '../../kernel/errors.ts';
 import { parseVolume, volumeId } from '../../kernel/ids.ts';
 import { documents as names } from '../../kernel/names.ts';
-import { PAGE_BYTES, roundUp } from '../../kernel/units.ts';
+import { PAGE_BYTES, VOLUME_BYTES_MAX, roundUp } from '../../kernel/units.ts';
 import { newSiteAccess, serializeSiteAccess, withVolume } from '../../site/send/access.ts';
 import type { SiteAccess } from '../../site/send/access.ts';
 import { makeFolder } from '../../system/durable-file.ts';
 import { writePrivateFile } from '../../system/private-file.ts';
 import { openVolumeSource } from '../../system/volume-source.ts';
-import { VHD_DATA_BYTES_MAX } from '../../vhd/footer.ts';
 import { accessFile, openCloud, readAccess } from '../context.ts';
 import type { Cloud } from '../context.ts';
 import { outputOf, placesOf } from '../globals.ts';
@@ -142,10 +141,10 @@ async function sourceBytes(path: string): Promise<number> {
   const source = await openVolumeSource(path);
   try {
     const sizeBytes = roundUp(await source.sizeBytes(), PAGE_BYTES);
-    if (sizeBytes <= VHD_DATA_BYTES_MAX) return sizeBytes;
+    if (sizeBytes <= VOLUME_BYTES_MAX) return sizeBytes;
     throw new LeewardError(
       'USAGE',
-      `volume ${path} has ${sizeBytes} bytes; a replica holds at most ${VHD_DATA_BYTES_MAX}`,
+      `volume ${path} has ${sizeBytes} bytes; a replica holds at most ${VOLUME_BYTES_MAX}`,
     );
   } finally {
     await source.close();

@@ -9,8 +9,8 @@ import type { VolumeDocument } from '../../documents/volume.ts';
 import { isLeewardError } from '../../kernel/errors.ts';
 import { parseVolume } from '../../kernel/ids.ts';
 import { documents as names } from '../../kernel/names.ts';
+import { VOLUME_BYTES_MAX } from '../../kernel/units.ts';
 import type { Heartbeat } from '../../protocol/heartbeat.ts';
-import { VHD_DATA_BYTES_MAX } from '../../vhd/footer.ts';
 import { stepBase } from '../generation/base.ts';
 import type { BasePorts } from '../generation/base.ts';
 import { begin, isUntouched, mayBegin, newestPoint, orderReseed, startUpload } from '../generation/generations.ts';
@@ -60,7 +60,7 @@ export function heed(document: VolumeDocument, word: VolumeWord, nowMs: number):
 
 /** The size that a site says its volume has, if a replica can hold it. */
 function sizeOf({ volumeBytes = 0 }: VolumeWord): number | undefined {
-  return volumeBytes > 0 && volumeBytes <= VHD_DATA_BYTES_MAX ? volumeBytes : undefined;
+  return volumeBytes > 0 && volumeBytes <= VOLUME_BYTES_MAX ? volumeBytes : undefined;
 }
 
 /** A next generation decided on, where the site needs one. */
