@@ -54,11 +54,15 @@ export class DeltaSupply {
    * it by then.
    */
   async nextOnChain(volume: VolumeRef, document: VolumeDocument): Promise<KeptDelta> {
-    const { applied } = currentGeneration(document);
+    const { generation, applied } = currentGeneration(document);
     const kept = await this.journal(volume, document).onChain(applied.number + 1);
     if ('entry' in kept && kept.delta.head.predecessor === applied.digest) return kept;
     const missing = 'entry' in kept ? applied.number + 1 : kept.missing;
-    const form = await this.askAgain(volume, missing, (now) => currentGeneration(now).applied.number < missing);
+    const form = await this.askAgain(volume, missing, (document) => {
+      const now = currentGeneration(document);
+      // Another generation may have begun meanwhile, whose numbers are others.
+      return now.generation === generation && now.applied.number < missing;
+    });
     throw new LeewardError(
       'DELTA_INVALID',
       `delta ${missing} of ${document.volume}: no sound entry in the journal; the site is asked for it as ${form}`,
