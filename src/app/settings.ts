@@ -7,6 +7,7 @@
 import { z } from 'zod';
 import { DELTA_LIMITS } from '../delta/limits.ts';
 import type { DeltaLimits } from '../delta/limits.ts';
+import { SNAPSHOTS_KEPT_MAX } from '../documents/generation.ts';
 import { LeewardError } from '../kernel/errors.ts';
 import { MIB } from '../kernel/units.ts';
 
@@ -85,9 +86,15 @@ export const settingsSchema = z
     LEEWARD_JOURNAL_KEPT_MS: milliseconds(7 * 86_400_000, 60_000).meta({
       description: 'How long journal entries are kept once they are applied, and generations once nobody needs them.',
     }),
-    LEEWARD_SNAPSHOTS_KEPT: z.coerce.number().int().min(1).default(24).meta({
-      description: 'How many recovery points a volume keeps; older ones are removed.',
-    }),
+    LEEWARD_SNAPSHOTS_KEPT: z.coerce
+      .number()
+      .int()
+      .min(1)
+      .max(SNAPSHOTS_KEPT_MAX)
+      .default(24)
+      .meta({
+        description: `How many recovery points a volume keeps, at most ${SNAPSHOTS_KEPT_MAX}; older ones are removed.`,
+      }),
     LEEWARD_DELTA_CONTENT_BYTES_MAX: deltaLimit('contentBytesMax', MIB, 'Literal and referenced bytes'),
     LEEWARD_DELTA_ENCODED_BYTES_MAX: deltaLimit('encodedBytesMax', MIB, 'Bytes as it travels'),
     LEEWARD_DELTA_FRAME_RAW_BYTES_MAX: deltaLimit('frameRawBytesMax', MIB, 'Decompressed bytes of one frame'),

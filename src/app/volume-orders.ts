@@ -10,7 +10,7 @@ import type { Documents } from '../documents/store.ts';
 import { LeewardError } from '../kernel/errors.ts';
 import type { VolumeRef } from '../kernel/ids.ts';
 import { documents as names } from '../kernel/names.ts';
-import { newestPoint, orderReseed } from '../replica/generation/generations.ts';
+import { GENERATIONS_MAX, newestPoint, orderReseed } from '../replica/generation/generations.ts';
 
 /** Asks the site for a range list, to be compared with the point of its next marker. Errors: NOT_FOUND, REFUSED. */
 export async function orderVerification(documents: Documents, volume: VolumeRef): Promise<VolumeDocument> {
@@ -25,7 +25,8 @@ export async function orderVerification(documents: Documents, volume: VolumeRef)
 
 /**
  * Orders a next generation. It begins as soon as all that can be applied of the present one is; what cannot be is given
- * up. Errors: NOT_FOUND; REFUSED when the term has ended, one is ordered already, or there is no point to begin from.
+ * up. Errors: NOT_FOUND; REFUSED when the term has ended, one is ordered already, there is no point to begin from, or the
+ * volume has more generations than upkeep should leave.
  */
 export async function orderGeneration(
   documents: Documents,
@@ -41,10 +42,10 @@ export async function orderGeneration(
     }
     const ordered = orderReseed(document, { ...order, sinceMs: serviceNowMs });
     if (ordered) return ordered;
-    throw new LeewardError(
-      'REFUSED',
-      `volume ${document.volume}: a next generation is decided on already: ${document.reseed?.reason ?? ''}`,
-    );
+    const why = document.reseed
+      ? `a next generation is decided on already: ${document.reseed.reason}`
+      : `it has ${GENERATIONS_MAX} generations; upkeep, which removes those that nobody needs, has to run first`;
+    throw new LeewardError('REFUSED', `volume ${document.volume}: ${why}`);
   });
   return value;
 }

@@ -1,14 +1,12 @@
 /** The state store on block blobs: ETag conditions, metadata as labels, the service's own times. */
 import type { ContainerClient } from '@azure/storage-blob';
 import { LeewardError, isLeewardError } from '../kernel/errors.ts';
+import { DOCUMENT_BYTES_MAX } from '../ports/state.ts';
 import type { Labels, ReadAnswer, StateStore, WriteAnswer } from '../ports/state.ts';
 import { letGo } from './body.ts';
 import { calling } from './errors.ts';
 
 const JSON_TYPE = { blobContentType: 'application/json' };
-
-/** Largest document that is read: a volume's with all its snapshots is far below it. */
-const DOCUMENT_BYTES_MAX = 4 * 1024 * 1024;
 
 export class BlobState implements StateStore {
   readonly #container: ContainerClient;
@@ -24,10 +22,7 @@ export class BlobState implements StateStore {
         const { etag, lastModified, date, contentLength = 0 } = answer;
         if (contentLength > DOCUMENT_BYTES_MAX) {
           letGo(answer.readableStreamBody);
-          throw new LeewardError(
-            'DOCUMENT_INVALID',
-            `"${name}" has ${contentLength} bytes, more than a document may have`,
-          );
+          throw tooLong(name, contentLength);
         }
         const text = await bodyText(answer.readableStreamBody);
         const lastModifiedMs = timeOf(lastModified, name);
@@ -62,8 +57,9 @@ export class BlobState implements StateStore {
     labels: Labels,
     conditions: { ifMatch: string } | { ifNoneMatch: string },
   ): Promise<WriteAnswer> {
+    const body = Buffer.from(text);
+    if (body.length > DOCUMENT_BYTES_MAX) throw tooLong(name, body.length);
     return calling(`writing "${name}"`, async () => {
-      const body = Buffer.from(text);
       const options = { conditions, metadata: { ...labels }, blobHTTPHeaders: JSON_TYPE };
       const { etag, lastModified } = await this.#container.getBlockBlobClient(name).upload(body, body.length, options);
       return { etag: etagOf(etag, name), lastModifiedMs: timeOf(lastModified, name) };
@@ -76,6 +72,10 @@ export class BlobState implements StateStore {
       timeOf((await this.#container.getProperties()).date, name),
     );
   }
+}
+
+function tooLong(name: string, sizeBytes: number): LeewardError {
+  return new LeewardError('DOCUMENT_INVALID', `"${name}" has ${sizeBytes} bytes, at most ${DOCUMENT_BYTES_MAX} may be`);
 }
 
 async function bodyText(stream: NodeJS.ReadableStream | undefined): Promise<string> {

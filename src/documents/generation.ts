@@ -39,6 +39,9 @@ const propertiesSchema = z.looseObject({
 });
 export type VolumeProperties = z.infer<typeof propertiesSchema>;
 
+/** How many recovery points a volume can be set to keep. Bounds the document. */
+export const SNAPSHOTS_KEPT_MAX = 500;
+
 const namedSnapshotSchema = z.looseObject({
   /** The delta after which it was taken. */
   number,
@@ -52,6 +55,7 @@ const namedSnapshotSchema = z.looseObject({
   takenAtMs: z.int().min(0),
   /** Size of the volume then. Missing in documents that were written before volumes could be resized. */
   volumeBytes: z.int().min(0).optional(),
+  /** Of the newest points only: what is older has room for no more than the point itself. */
   properties: propertiesSchema.optional(),
   /** When the site's hashes were last compared with it and every one was the same, on the service's clock. */
   verifiedAtMs: z.int().min(0).optional(),
@@ -109,8 +113,10 @@ export const generationSchema = z
     reason: z.string().optional(),
     /** What was acknowledged and is lost, so that a next generation had to begin: deltas `from` to `to`. */
     givenUp: z.looseObject({ from: number, to: number, atMs: z.int() }).optional(),
-    /** Since when nobody needs it any more; upkeep removes it later. */
+    /** Since when nobody needs it any more; upkeep removes it later, with all its snapshots: none is named any more. */
     retiredAtMs: z.int().optional(),
+    /** How many points it had then: whoever chose one may be copying it still. */
+    retiredPoints: z.int().min(0).optional(),
   })
   .superRefine((generation, context) => {
     const refuse = (message: string): void => {

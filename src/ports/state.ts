@@ -5,6 +5,13 @@
  * they were not shown; a read that starts after a write was acknowledged sees it or something newer; times are the
  * storage service's own, never this instance's.
  */
+import { MIB } from '../kernel/units.ts';
+
+/**
+ * Largest document, in bytes of its UTF-8. Whatever is stored can be read again and held in memory, so that this bounds
+ * what is written as well.
+ */
+export const DOCUMENT_BYTES_MAX = 4 * MIB;
 
 /** A document as stored. */
 export interface StoredDocument {
@@ -29,12 +36,13 @@ export interface WriteAnswer {
 export type Labels = Readonly<Record<string, string>>;
 
 export interface StateStore {
-  /** Reads the newest version. Errors: UNAVAILABLE, DENIED. */
+  /** Reads the newest version. Errors: DOCUMENT_INVALID above {@link DOCUMENT_BYTES_MAX}; UNAVAILABLE, DENIED. */
   read(name: string): Promise<ReadAnswer>;
 
   /**
    * Creates a document that must not exist. Errors: CONFLICT if it does — which may be this very call's earlier attempt
-   * that took effect unseen, so the caller reads and decides again; UNAVAILABLE, whose effect is unknown.
+   * that took effect unseen, so the caller reads and decides again; UNAVAILABLE, whose effect is unknown; DOCUMENT_INVALID
+   * above {@link DOCUMENT_BYTES_MAX}, and nothing is written.
    */
   create(name: string, text: string, labels?: Labels): Promise<WriteAnswer>;
 

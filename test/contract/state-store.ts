@@ -1,6 +1,7 @@
 /** What every StateStore must do: the promises of src/ports/state.ts, one test each. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { DOCUMENT_BYTES_MAX } from '../../src/ports/state.ts';
 import type { StateStore } from '../../src/ports/state.ts';
 import { failsWith } from '../support/fails-with.ts';
 import type { Subject } from './subject.ts';
@@ -21,6 +22,18 @@ export function stateStoreContract({ open, fresh }: Subject<StateStore>): void {
       assert.equal(document.etag, written.etag);
       assert.equal(document.lastModifiedMs, written.lastModifiedMs);
       assert(serviceNowMs >= written.lastModifiedMs);
+    });
+
+    test('what could not be read is not written: what was there stays', async () => {
+      const [store, name] = [open(), fresh('large')];
+      const largest = 'ä'.repeat(DOCUMENT_BYTES_MAX / 2);
+      await assert.rejects(store.create(name, `${largest}!`), failsWith('DOCUMENT_INVALID'));
+      assert.equal((await store.read(name)).document, undefined);
+      const { etag } = await store.create(name, largest);
+      await assert.rejects(store.replace(name, `${largest}!`, etag), failsWith('DOCUMENT_INVALID'));
+      const { document } = await store.read(name);
+      assert.equal(document?.etag, etag);
+      assert(document.text === largest);
     });
 
     test('create never overwrites', async () => {

@@ -119,7 +119,10 @@ describe('a volume that nobody registered', () => {
     assert.equal((await storage.documents.need(planKind, names.plan(ref))).etag, before.etag);
     const { volumes } = await groupStatus(storage.documents, ref);
     const told = volumes.find((volume) => 'trouble' in volume && volume.volume === newcomer.id);
-    assert.match(JSON.stringify(told), /"trouble":"no machine of the group's plan is given its disk: each has 64 disks/);
+    assert.match(
+      JSON.stringify(told),
+      /"trouble":"no machine of the group's plan is given its disk: each has 64 disks/,
+    );
   });
 
   test('is finished by anybody after a crash at each call of its registration', async () => {

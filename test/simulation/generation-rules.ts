@@ -70,7 +70,11 @@ function* leftProblems(
   for (const was of Object.values(before.generations)) {
     const is = now.generations[String(was.generation)];
     if (is) {
-      const points = was.snapshots.map(({ snapshot }) => snapshot).join();
+      // Of one that nobody needs any more no point is named; how many there were is told instead.
+      const isRetired = is.retiredAtMs !== undefined;
+      const points = isRetired ? '' : was.snapshots.map(({ snapshot }) => snapshot).join();
+      if (isRetired && is.retiredPoints !== pointsOf(was))
+        yield `generation ${was.generation} had ${pointsOf(was)} points, and tells ${is.retiredPoints ?? 'none'}`;
       const isLeft = was.generation !== now.current;
       if (isLeft && is.snapshots.map(({ snapshot }) => snapshot).join() !== points)
         yield `the points of generation ${was.generation}, which was left, changed`;
@@ -79,8 +83,12 @@ function* leftProblems(
     const isSource = !isReady(currentGeneration(now)) && source === was.replica.blob;
     if (was.generation === before.published || was.generation === now.current || isSource)
       yield `generation ${was.generation} was removed, and is needed`;
-    const waitMs = was.snapshots.length > 0 ? (keptMs ?? Infinity) : Math.min(keptMs ?? Infinity, LATE_MS);
+    const waitMs = pointsOf(was) > 0 ? (keptMs ?? Infinity) : Math.min(keptMs ?? Infinity, LATE_MS);
     if (was.retiredAtMs === undefined || nowMs < was.retiredAtMs + waitMs)
       yield `generation ${was.generation} was removed too soon`;
   }
+}
+
+function pointsOf({ snapshots, retiredPoints }: Generation): number {
+  return retiredPoints ?? snapshots.length;
 }

@@ -245,15 +245,17 @@ export class ReplicaEngine {
   async #apply(held: Held<VolumeDocument>, kept: KeptDelta): Promise<Seen> {
     const generation = currentGeneration(held.value);
     const { head } = kept.delta;
+    const claimedBootMs = this.#ports.clock.bootMs();
     const turn = new Turn({ ...this.#ports, claimMs: this.#options.claimMs, held });
     const fence = await this.#applier.raiseFence(generation, head);
     await turn.confirm();
     const at = { volume: held.value.volume, generation, fence };
     const etag = await this.#applier.write(kept.delta, at, async () => turn.keep());
     const snapshot = await this.#applier.snapshot(head, { generation, fence, etag });
-    const applied = { head, extents: kept.delta.extents, snapshot, nowMs: held.lastModifiedMs };
+    const applied = { head, extents: kept.delta.extents, snapshot };
+    const nowMs = (): number => held.lastModifiedMs + this.#ports.clock.bootMs() - claimedBootMs;
     const after = await turn.finish((document) =>
-      finishClaim(document, { ...applied, snapshotsKept: this.#options.snapshotsKept }),
+      finishClaim(document, { ...applied, nowMs: nowMs(), snapshotsKept: this.#options.snapshotsKept }),
     );
     await this.#removeDropped(generation, currentGeneration(after.value));
     return seenNow(after);

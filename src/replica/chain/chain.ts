@@ -11,7 +11,7 @@ import { currentGeneration, isReady, withGeneration } from '../../documents/volu
 import type { ByteRange } from '../../kernel/byte-range.ts';
 import type { DeltaForm } from '../../kernel/names.ts';
 import { withoutRanges } from '../../ranges/differences.ts';
-import { askForRepair } from '../generation/generations.ts';
+import { askForRepair, retireIdle } from '../generation/generations.ts';
 import type {
   Base,
   Claim,
@@ -28,6 +28,12 @@ const TOO_LARGE = 'LIMIT_EXCEEDED';
 
 /** How many deltas a site is asked for at once: the lowest, since nothing goes on without them. Bounds the document. */
 const ASKED_MAX = 64;
+
+/** How many entries are remembered that a delta cannot be made of: more, and the first is tried again. Bounds the document. */
+const UNRESOLVABLE_MAX = 16;
+
+/** How many recovery points have properties, the newest. Bounds the document. */
+const PROPERTIES_KEPT = 64;
 
 /** Where a delta stands relative to what the chain has. */
 export type Position =
@@ -125,7 +131,7 @@ export function askFor(document: VolumeDocument, ask: Ask & { readonly sinceMs: 
   const known = before?.unresolvable ?? [];
   const isNews = unresolvable !== undefined && !known.includes(unresolvable);
   if (before?.form === form && !isNews) return undefined;
-  const tried = isNews ? [...known, unresolvable] : known;
+  const tried = isNews ? [...known, unresolvable].slice(-UNRESOLVABLE_MAX) : known;
   const wanted = { generation: document.current, number, form };
   const message = `delta ${number} is damaged or missing; the site is asked for it as ${form}`;
   const resend = [
@@ -205,9 +211,9 @@ function retained(
   snapshots: readonly NamedSnapshot[],
   snapshotsKept: number,
 ): NamedSnapshot[] {
-  return snapshots.filter(
-    ({ number }, index) => index >= snapshots.length - snapshotsKept || number === verification?.number,
-  );
+  return snapshots
+    .map((point, index) => (index < snapshots.length - PROPERTIES_KEPT ? { ...point, properties: undefined } : point))
+    .filter(({ number }, index) => index >= snapshots.length - snapshotsKept || number === verification?.number);
 }
 
 /** The volume's properties after the delta that follows `applied`. */
@@ -230,7 +236,8 @@ export interface Done {
  * The claimed delta applied: `applied`, the end of the claim and the named snapshot in one change. The first marker of
  * a generation publishes it, once deltas have set all that is known to differ of its base: before that no state is the
  * site's own, so that no snapshot is named, and what is left is asked for again should the site believe that it sent it.
- * Retention keeps the newest `snapshotsKept` names, and that of a comparison. What was asked for up to here is there.
+ * Retention keeps the newest `snapshotsKept` names, and that of a comparison. What was asked for up to here is there. The
+ * generation that was offered before is needed no more.
  */
 export function finishClaim(document: VolumeDocument, done: Done): VolumeDocument {
   const generation = currentGeneration(document);
@@ -249,7 +256,9 @@ export function finishClaim(document: VolumeDocument, done: Done): VolumeDocumen
     snapshots: retained(document, snapshots, done.snapshotsKept),
   });
   const published = point ? generation.generation : document.published;
-  const met = withoutAsks({ ...changed, published }, (asked) => asked <= number);
+  const offered = { ...changed, published };
+  const left = published === document.published ? offered : (retireIdle(offered, done.nowMs) ?? offered);
+  const met = withoutAsks(left, (asked) => asked <= number);
   if (done.snapshot === point || document.repair !== undefined) return met;
   return askForRepair(met, { id: `base-${generation.generation}-${number}`, ranges: differing, nowMs: done.nowMs });
 }
@@ -262,14 +271,14 @@ function baseAfter({ base }: Generation, { head, extents }: Done): Base | undefi
 }
 
 /**
- * The end of the term: a new epoch, and the cut at the tip, for every generation. A claim stays and is finished in the new
+ * The end of the term: a new epoch, and the cut at the tip, for every generation that anybody needs. A claim stays and is finished in the new
  * epoch; nobody's courtesy keeps others from it any more. Undefined if the term has ended already.
  */
 export function endTerm(document: VolumeDocument, term: number): VolumeDocument | undefined {
   if (currentGeneration(document).cut) return undefined;
   return Object.values(document.generations).reduce(
     (now, generation) =>
-      generation.cut
+      generation.cut || generation.retiredAtMs !== undefined
         ? now
         : withGeneration(now, {
             ...generation,

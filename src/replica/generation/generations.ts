@@ -7,7 +7,7 @@
  * with a generation that a person ordered while it was known.
  */
 import { newGeneration } from '../../documents/new-volume.ts';
-import { currentGeneration, offeredGeneration, withGeneration } from '../../documents/volume.ts';
+import { currentGeneration, isReady, offeredGeneration, withGeneration } from '../../documents/volume.ts';
 import type { Base, Generation, NamedSnapshot, Reseed, VolumeDocument } from '../../documents/volume.ts';
 import type { ByteRange } from '../../kernel/byte-range.ts';
 import { parseVolume } from '../../kernel/ids.ts';
@@ -25,9 +25,42 @@ export function newestPoint(
   return undefined;
 }
 
-/** A next generation is decided on. Undefined where one is already, or the site has no say any more. */
+/**
+ * Generations that a volume's document names at the most: those that nobody needs wait in it for upkeep. Bounds the
+ * document.
+ */
+export const GENERATIONS_MAX = 256;
+
+/**
+ * A next generation is decided on. Undefined where one is already, the site has no say any more, or upkeep has to remove some
+ * first.
+ */
 export function orderReseed(document: VolumeDocument, reseed: Reseed): VolumeDocument | undefined {
-  return document.reseed || currentGeneration(document).cut ? undefined : { ...document, reseed };
+  const isFull = Object.keys(document.generations).length >= GENERATIONS_MAX;
+  return isFull || document.reseed || currentGeneration(document).cut ? undefined : { ...document, reseed };
+}
+
+/**
+ * Marks the generations that nobody needs. They are never needed again: what is offered and what is current only go up, so
+ * neither their points nor their properties are told any more, which bounds the document. Undefined where there is none.
+ */
+export function retireIdle(document: VolumeDocument, nowMs: number): VolumeDocument | undefined {
+  const idle = Object.values(document.generations).filter(
+    (generation) => generation.retiredAtMs === undefined && !isNeeded(document, generation),
+  );
+  if (idle.length === 0) return undefined;
+  return idle.reduce((now, generation) => {
+    const retiredPoints = generation.snapshots.length;
+    const retired = { retiredAtMs: nowMs, retiredPoints, snapshots: [], properties: {} };
+    return withGeneration(now, { ...generation, ...retired });
+  }, document);
+}
+
+/** Deltas are taken for it, it is offered, or what deltas are taken for is being made of it. */
+function isNeeded(document: VolumeDocument, { generation, replica }: Generation): boolean {
+  const current = currentGeneration(document);
+  const isSource = !isReady(current) && current.base?.source?.blob === replica.blob;
+  return generation === document.current || generation === document.published || isSource;
 }
 
 /** Whether the generation that was decided on can begin: all that can be applied is. */
@@ -73,7 +106,7 @@ export function begin(document: VolumeDocument, nowMs: number): VolumeDocument {
     base: from && newBase(from, source, { volume: document.volume, generation: number, volumeBytes }),
   };
   const ended = withGeneration(document, leave(before, nowMs));
-  return {
+  const begun = {
     ...withGeneration(ended, next),
     current: number,
     resend: [],
@@ -82,6 +115,7 @@ export function begin(document: VolumeDocument, nowMs: number): VolumeDocument {
     repair: undefined,
     reseed: undefined,
   };
+  return retireIdle(begun, nowMs) ?? begun;
 }
 
 /** The generation that is left: its chain ends where it was applied, and what that gives up is written down. */

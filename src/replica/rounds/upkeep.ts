@@ -6,7 +6,7 @@
  * what is left never makes another writer's entry look like the chain's; a generation goes only long after it was seen
  * to be needed by nobody, for a run may be copying a point of it. It can be interrupted and repeated at any time.
  */
-import { currentGeneration, isReady, uploadPlace, volumeKind, withGeneration } from '../../documents/volume.ts';
+import { isReady, uploadPlace, volumeKind } from '../../documents/volume.ts';
 import type { Generation, VolumeDocument } from '../../documents/volume.ts';
 import type { Documents } from '../../documents/store.ts';
 import { describeError } from '../../kernel/errors.ts';
@@ -18,6 +18,7 @@ import type { AccessIssuer } from '../../ports/access.ts';
 import type { EntryStore } from '../../ports/entries.ts';
 import type { ReplicaStore } from '../../ports/replica-store.ts';
 import { removeUnnamedSnapshots } from '../apply/snapshots.ts';
+import { retireIdle } from '../generation/generations.ts';
 
 export interface UpkeepPorts {
   readonly documents: Documents;
@@ -40,6 +41,12 @@ export interface UpkeepReport {
 
 /** Entries of a generation that one call removes at most: a site that put a million must not use up the others' time. */
 const ENTRIES_AT_ONCE_MAX = 5000;
+
+/**
+ * Generations that wait for their end at the most, whatever the retention time: each is a whole copy, and takes room in the
+ * document. There is hardly one an hour, so that nobody copies a point of the oldest any more.
+ */
+const RETIRED_MAX = 64;
 
 /** How late a worker's request may be at the most. Source: Azure Functions, a function's default time-out: 30 minutes. */
 const LATE_MS = 30 * 60_000;
@@ -74,10 +81,18 @@ async function upkeepOf(
 ): Promise<Omit<UpkeepReport, 'failed'>> {
   const { document, nowMs } = await retire(ports.documents, volume);
   const done = { entries: 0, snapshots: 0, generations: 0 };
+  const surplus = new Set(
+    Object.values(document.generations)
+      .filter(({ retiredAtMs }) => retiredAtMs !== undefined)
+      .map(({ generation }) => generation)
+      .sort((a, b) => b - a)
+      .slice(RETIRED_MAX),
+  );
   for (const generation of Object.values(document.generations)) {
     if (isLeftOpen(document, generation)) await ports.access.removeContainer(uploadPlace(document.volume, generation));
     // Without a point no run can be copying any of it; but a late request would make its blob anew, and nobody would know.
-    const waitMs = generation.snapshots.length > 0 ? keptMs : Math.min(keptMs, LATE_MS);
+    const hasPoints = (generation.retiredPoints ?? generation.snapshots.length) > 0;
+    const waitMs = hasPoints && !surplus.has(generation.generation) ? keptMs : Math.min(keptMs, LATE_MS);
     if ((generation.retiredAtMs ?? Infinity) + waitMs <= nowMs) {
       const removed = await removeEntries(ports.entries, volume, { generation }, () => true);
       done.entries += removed;
@@ -96,33 +111,23 @@ async function upkeepOf(
       { generation, used },
       (number, createdAtMs) => (number ?? 0) <= generation.applied.number && createdAtMs.every(isOld),
     );
-    done.snapshots += await removeUnnamedSnapshots(ports, volume, generation.generation);
+    // Those of a generation that nobody needs go with it: whoever chose one may be copying it still.
+    if (generation.retiredAtMs === undefined) {
+      done.snapshots += await removeUnnamedSnapshots(ports, volume, generation.generation);
+    }
   }
   return done;
 }
 
-/** Marks the generations that nobody needs. They are never needed again: what is offered and what is current only go up. */
+/** Marks the generations that nobody needs. */
 async function retire(
   documents: Documents,
   volume: VolumeRef,
 ): Promise<{ readonly document: VolumeDocument; readonly nowMs: number }> {
   const name = names.volume(volume);
   const { serviceNowMs: nowMs } = await documents.readWithTime(volumeKind, name);
-  const { value } = await documents.update(volumeKind, name, (document) => {
-    const idle = Object.values(document.generations).filter(
-      (generation) => generation.retiredAtMs === undefined && !isNeeded(document, generation),
-    );
-    if (idle.length === 0) return undefined;
-    return idle.reduce((now, generation) => withGeneration(now, { ...generation, retiredAtMs: nowMs }), document);
-  });
+  const { value } = await documents.update(volumeKind, name, (document) => retireIdle(document, nowMs));
   return { document: value, nowMs };
-}
-
-/** Deltas are taken for it, it is offered, or what deltas are taken for is being made of it. */
-function isNeeded(document: VolumeDocument, { generation, replica }: Generation): boolean {
-  const current = currentGeneration(document);
-  const isSource = !isReady(current) && current.base?.source?.blob === replica.blob;
-  return generation === document.current || generation === document.published || isSource;
 }
 
 /** An upload that nobody will ever take: its credential must not outlive that. */

@@ -1,6 +1,7 @@
 /** A state store in memory that keeps every promise of the port. */
 import type { Clock } from '../../../src/kernel/clock.ts';
 import { LeewardError } from '../../../src/kernel/errors.ts';
+import { DOCUMENT_BYTES_MAX } from '../../../src/ports/state.ts';
 import type { Labels, ReadAnswer, StateStore, StoredDocument, WriteAnswer } from '../../../src/ports/state.ts';
 
 export class MemoryState implements StateStore {
@@ -32,6 +33,8 @@ export class MemoryState implements StateStore {
   }
 
   #write(name: string, text: string, labels: Labels): WriteAnswer {
+    if (Buffer.byteLength(text) > DOCUMENT_BYTES_MAX)
+      throw new LeewardError('DOCUMENT_INVALID', `"${name}" is too long`);
     this.#writes += 1;
     // Azure's times have whole seconds; a finer one here would hide faults.
     const lastModifiedMs = Math.floor(this.#clock.wallMs() / 1000) * 1000;
