@@ -14,23 +14,36 @@ const PHASES = ['opening', 'open', 'copying', 'comparing', 'ready'];
 export function* generationProblems(
   before: VolumeDocument,
   now: VolumeDocument,
-  at: { readonly nowMs: number; readonly keptMs: number | undefined },
+  at: {
+    readonly nowMs: number;
+    readonly keptMs: number | undefined;
+    /** Whether some of these deltas cannot be had any more. */
+    readonly isLost: (generation: number, range: { readonly from: number; readonly to: number }) => boolean;
+  },
 ): Generator<string> {
   if (now.current < before.current) yield `generation ${now.current} after ${before.current}`;
-  if (now.current !== before.current) yield* beginProblems(before, now);
+  if (now.current !== before.current) yield* beginProblems(before, now, at.isLost);
   else yield* baseProblems(currentGeneration(before), currentGeneration(now));
   yield* offerProblems(before, now);
   yield* leftProblems(before, now, at);
 }
 
 /** A generation begins when the one before has come to its end, and nobody hears of it by what is offered. */
-function* beginProblems(before: VolumeDocument, now: VolumeDocument): Generator<string> {
+function* beginProblems(
+  before: VolumeDocument,
+  now: VolumeDocument,
+  isLost: (generation: number, range: { readonly from: number; readonly to: number }) => boolean,
+): Generator<string> {
   const was = currentGeneration(before);
+  const left = { from: was.applied.number + 1, to: was.tip.number };
+  const lost = isLost(was.generation, left);
   const { tip, applied, claim, snapshots, base, epoch } = currentGeneration(now);
   if (was.cut) yield `generation ${now.current} began after the term had ended`;
-  if (was.applied.number < was.tip.number)
+  const { givenUp } = now.generations[String(was.generation)] ?? {};
+  if (lost && (givenUp?.from !== left.from || givenUp.to !== left.to)) yield `what is lost is not told`;
+  if (was.applied.number < was.tip.number && !lost)
     yield `generation ${now.current} began, and ${was.applied.number + 1} to ${was.tip.number} of ${before.current}, which was acknowledged, is lost`;
-  if (was.claim)
+  if (was.claim && !lost)
     yield `generation ${now.current} began while delta ${was.claim.number} of ${before.current} was claimed`;
   if (epoch !== was.epoch + 1) yield `generation ${now.current} began in epoch ${epoch} after ${was.epoch}`;
   if (tip.number + applied.number + snapshots.length > 0 || claim)

@@ -25,6 +25,7 @@ export interface MadePoint {
 
 export class Ledger {
   readonly #made = new Map<string, Made>();
+  readonly #rotten = new Set<string>();
   /** Pages in which a replica may be another than its model, until a repair, by their index. */
   readonly #damaged = new Set<number>();
 
@@ -42,6 +43,17 @@ export class Ledger {
   /** What the volume was at this marker; undefined for a delta that nobody made, or that carries none. */
   at(point: MadePoint): Uint8Array | undefined {
     return this.isMade(point) ? this.#made.get(point.digest)?.bytes : undefined;
+  }
+
+  /** The cloud's entry of this delta is damaged: what the site cannot give either is lost. */
+  rot({ generation, number }: Pick<MadePoint, 'generation' | 'number'>): void {
+    this.#rotten.add(`${generation}/${number}`);
+  }
+
+  /** Whether some delta of a generation, from a number to another, may be lost. */
+  isRotten(generation: number, { from, to }: { readonly from: number; readonly to: number }): boolean {
+    for (let number = from; number <= to; number += 1) if (this.#rotten.has(`${generation}/${number}`)) return true;
+    return false;
   }
 
   /** From now on the page at `offset` may be another in the cloud than the chain says. */

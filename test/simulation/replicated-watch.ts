@@ -46,6 +46,12 @@ export class ReplicatedWatch {
     return currentGeneration(this.last).cut !== null;
   }
 
+  /** Whether all that was acknowledged of the present generation is applied. */
+  get isApplied(): boolean {
+    const { applied, tip } = currentGeneration(this.last);
+    return applied.number === tip.number;
+  }
+
   /** Whether something of the present generation was acknowledged. */
   get acknowledged(): boolean {
     return currentGeneration(this.last).tip.number > 0;
@@ -71,7 +77,11 @@ export class ReplicatedWatch {
     this.#check(this.#chained(generation, tip), `tip ${tip.number} is nobody's`);
     this.#check(this.#chained(generation, applied), `applied ${applied.number} is not on the chain`);
     if (!before) return;
-    const at = { nowMs: this.#world.scheduler.wallMs(), keptMs: this.keptMs };
+    const at = {
+      nowMs: this.#world.scheduler.wallMs(),
+      keptMs: this.keptMs,
+      isLost: this.#ledger.isRotten.bind(this.#ledger),
+    };
     for (const problem of generationProblems(before, now, at)) this.#report(problem);
     if (now.current === before.current) {
       const isMarked = (digest: string): boolean =>

@@ -6,6 +6,7 @@
 import { LeewardError, describeError, isLeewardError } from '../../src/kernel/errors.ts';
 import { Documents } from '../../src/documents/store.ts';
 import { currentGeneration } from '../../src/documents/volume.ts';
+import { journalPrefix, parseJournalEntry } from '../../src/kernel/names.ts';
 import type { Clock } from '../../src/kernel/clock.ts';
 import { KIB } from '../../src/kernel/units.ts';
 import type { SiteStore } from '../../src/ports/site-store.ts';
@@ -103,6 +104,27 @@ export class ReplicatingSite {
     await this.#store.syncIndex();
   }
 
+  /** An entry of the present generation is damaged where it lies, as soon as there is one that is not applied yet. */
+  async rotEntry(): Promise<void> {
+    const { scheduler, pace } = this.#world;
+    while (this.#world.areFaults && !(await this.#rotEntryNow())) await scheduler.sleep(pace.heartbeatMs / 10);
+  }
+
+  async #rotEntryNow(): Promise<boolean> {
+    const { entries } = this.#world.storage;
+    const { generation, applied, journal } = currentGeneration(this.watch.last);
+    const found: string[] = [];
+    for await (const { name } of entries.list(journal, journalPrefix(this.fixture.ref, generation))) {
+      if ((parseJournalEntry(name)?.number ?? 0) > applied.number) found.push(name);
+    }
+    if (found.length === 0) return false;
+    const blob = this.#world.random.pick(found);
+    this.#world.trace(() => `${blob} rots`);
+    this.ledger.rot({ generation, number: parseJournalEntry(blob)?.number ?? 0 });
+    entries.overwrite({ ...journal, blob }, Buffer.from('damaged'));
+    return true;
+  }
+
   /** A bit of the present generation's replica is another. */
   async rotReplica(): Promise<void> {
     const { replicas, blobs } = this.#world.storage;
@@ -118,7 +140,9 @@ export class ReplicatingSite {
 
   /** Everything that will ever come of it is there: what the volume is now is offered, and was compared. */
   isDone(): boolean {
-    if (this.isGone || this.watch.isCut) return true;
+    if (this.isGone) return true;
+    // After the end of its term it is asked for what is damaged, up to the cut.
+    if (this.watch.isCut) return this.watch.isApplied;
     return (
       this.#last === 'stored' && this.watch.last.repair === undefined && this.watch.isVerifiedAt(this.volume.bytes)
     );
@@ -131,7 +155,10 @@ export class ReplicatingSite {
 
   #anyBlock(): number {
     const blocks = Math.ceil(this.volume.bytes.length / BLOCK_BYTES);
-    return Math.min(this.#world.random.pick([0, 1, 2, 8, 1024]), blocks - 1) * BLOCK_BYTES;
+    const { random } = this.#world;
+    // One that is written again and again, or one that may never be.
+    const block = random.chance(0.4) ? random.pick([0, 1, 2, 8, 1024]) : random.between(0, blocks - 1);
+    return Math.min(block, blocks - 1) * BLOCK_BYTES;
   }
 
   /** One process after the other. */

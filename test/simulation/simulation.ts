@@ -198,10 +198,12 @@ class Simulation {
     await site.register();
     this.#replicating.push(site);
     site.start();
-    if (random.chance(0.12))
+    const vanishes = random.chance(0.12);
+    if (vanishes) {
       world.once(() => {
         site.vanish();
       });
+    }
     if (random.chance(0.15)) world.once(() => void this.#endTerm(fixture));
     // A site's word begins another generation once an hour only, and a brisk world has not so much time.
     if (random.chance(0.3))
@@ -213,7 +215,10 @@ class Simulation {
       world.once(() => void this.#reseed(fixture, from));
     }
     for (let damages = random.pick([0, 0, 1, 3]); damages > 0; damages -= 1) {
-      world.once(() => void (random.chance(0.6) ? site.rotReplica() : site.corruptIndex()));
+      const kinds = [() => site.rotReplica(), () => site.rotReplica(), () => site.corruptIndex()];
+      // Of what is damaged in the cloud the site is the last to have it.
+      const damage = random.pick(vanishes ? kinds : [...kinds, () => site.rotEntry()]);
+      world.once(() => void damage());
     }
     if (random.chance(0.4)) world.once(() => void this.#verify(fixture));
   }
