@@ -35,7 +35,10 @@ test('what is too large is told by the volume, asked for never, and taken once t
   const { resend, trouble } = await storage.volume(site);
   assert.deepEqual(resend, []);
   assert.equal(trouble?.code, 'LIMIT_EXCEEDED');
-  assert.match(trouble.message, /^delta 1 cannot be taken: .* limit of 4096 \(contentBytesMax\); raise that limit, or reseed/);
+  assert.match(
+    trouble.message,
+    /^delta 1 cannot be taken: .* limit of 4096 \(contentBytesMax\); raise that limit, or reseed/,
+  );
   const raised = storage.worker();
   assert.equal((await raised.receive(large)).outcome, 'applied');
   await sound(storage, site, { applied: 1 });

@@ -212,6 +212,30 @@ describe('content that cannot be had', () => {
     await sound(storage, site, { applied: 4, points: 4 });
   });
 
+  test('many entries of one number are tried one after the other, none twice, and no longer than a call has time', async () => {
+    const { storage, site, worker } = await begun();
+    const moved = move(site);
+    const far = site.referring(moved, () => ({ at: 0 }));
+    for (let form = 2; form <= 9; form += 1) {
+      await storage.entries.create({ ...site.journal, blob: site.entryName(far, `refs-${form}`) }, far.bytes);
+    }
+    let reads = 0;
+    const slow = storage.worker({ budgetMs: 1000 }, async ({ port, method, proceed }) => {
+      if (port === 'replicas' && method === 'read') {
+        reads += 1;
+        storage.clock.advance(400);
+      }
+      return proceed();
+    });
+    const first = await site.put(storage.entries, far, 'refs-1');
+    assert.equal((await slow.receive(first)).outcome, 'early');
+    assert.equal(reads, 3);
+    for (let count = 0; count < 4; count += 1) await slow.sweep();
+    assert.equal(reads, 9, 'each is tried once');
+    await answer(storage, site, worker, [moved]);
+    await sound(storage, site, { applied: 2, points: 2 });
+  });
+
   test('a source that is damaged, or refers itself, is no source', async () => {
     for (const spoil of [
       ({ bytes }: SiteDelta) => bytes.map((byte, at) => (at === bytes.length - 1 ? byte ^ 1 : byte)),

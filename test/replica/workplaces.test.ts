@@ -3,21 +3,25 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Workplaces } from '../../src/replica/apply/workplaces.ts';
+import type { Line } from '../../src/replica/apply/workplaces.ts';
+import { ManualClock } from '../support/memory/clock.ts';
 
 /** Workplaces whose work and reading end when the test says so, with all that began, in its order. */
 class Observed {
   readonly begun: string[] = [];
   readonly given: Record<string, string | undefined> = {};
-  readonly #workplaces: Workplaces;
+  readonly clock = new ManualClock();
+  readonly workplaces: Workplaces;
   readonly #ends = new Map<string, PromiseWithResolvers<undefined>>();
 
   constructor(count: number) {
-    this.#workplaces = new Workplaces(count);
+    this.workplaces = new Workplaces(count, this.clock);
   }
 
-  async start(volume: string, name: string): Promise<void> {
-    await this.#workplaces.run(
+  async start(volume: string, name: string, line: Line = 'deltas'): Promise<void> {
+    await this.workplaces.run(
       volume,
+      line,
       async (ahead: string | undefined) => {
         this.given[name] = ahead;
         await this.#until(`work ${name}`);
@@ -112,4 +116,43 @@ test('a reading ahead that fails is as if there had been none, and keeps nobody 
   await places.end('work a3');
   await Promise.all(all);
   assert.deepEqual(places.given, { a1: undefined, a2: undefined, a3: 'read by a3' });
+});
+
+test('lines take turns at the places, and each goes in its own order', async () => {
+  const places = new Observed(1);
+  const coming: [name: string, line: Line][] = [
+    ['b1', 'bulk'],
+    ['b2', 'bulk'],
+    ['b3', 'bulk'],
+    ['d1', 'deltas'],
+    ['s1', 'sweep'],
+    ['d2', 'deltas'],
+  ];
+  const all = coming.map(async ([name, line]) => places.start(name, name, line));
+  await places.settle();
+  for (const name of ['b1', 'b2', 'd1', 's1', 'b3', 'd2']) {
+    assert.equal(places.begun.at(-1), `work ${name}`);
+    await places.end(`work ${name}`);
+  }
+  await Promise.all(all);
+});
+
+test('who has a place leaves it for another line at once, and for its own after a while', async () => {
+  const places = new Observed(1);
+  const { workplaces, clock } = places;
+  const since = clock.bootMs();
+  const all = [places.start('a', 'a', 'bulk')];
+  assert.equal(workplaces.isDue('bulk', since), false);
+  all.push(places.start('b', 'b', 'bulk'));
+  await places.settle();
+  assert.equal(workplaces.isDue('bulk', since), false, 'those of its line can wait a little');
+  clock.advance(10_000);
+  assert.equal(workplaces.isDue('bulk', since), true);
+  assert.equal(workplaces.isDue('bulk', clock.bootMs()), false);
+  all.push(places.start('c', 'c', 'deltas'));
+  await places.settle();
+  assert.equal(workplaces.isDue('bulk', clock.bootMs()), true, 'a small delta waits for one of a first copy');
+  for (const name of ['a', 'b', 'c']) await places.end(`work ${name}`);
+  await Promise.all(all);
+  assert.equal(workplaces.isDue('bulk', since), false, 'nobody waits');
 });

@@ -4,8 +4,8 @@
  *
  * Invariants: every step is one write under ETag or one request that can be repeated; what it meets half done it
  * finishes, in the same way as the one who began; it holds nothing in memory that the state document and the journal
- * do not say. The lock within the process and the courtesy towards a claim's holder only save work: without either
- * the protocol is as safe.
+ * do not say; nobody waits in one of the places that bound the memory for what another worker does. The lock within the
+ * process and the courtesy towards a claim's holder only save work: without either the protocol is as safe.
  */
 import type { DeltaLimits } from '../../delta/limits.ts';
 import { currentGeneration, hasWork, volumeKind } from '../../documents/volume.ts';
@@ -23,12 +23,14 @@ import { Applier } from './apply.ts';
 import type { Figures } from './apply.ts';
 import { advanceTip, endTerm, finishClaim, noteFork, takeClaim } from '../chain/chain.ts';
 import type { KeptDelta } from '../chain/journal.ts';
+import { isClaimAlive, isLeft } from './left.ts';
 import { RecalledStates } from './recalled.ts';
 import type { Seen } from './recalled.ts';
 import { removeUnnamedSnapshots } from './snapshots.ts';
 import { DeltaSupply, isNext } from './supply.ts';
 import { Turn } from './turn.ts';
 import { Workplaces } from './workplaces.ts';
+import type { Line } from './workplaces.ts';
 
 export interface EnginePorts {
   readonly documents: Documents;
@@ -42,7 +44,7 @@ export interface EngineOptions {
   readonly claimMs: number;
   /** How many recovery points a volume keeps. */
   readonly snapshotsKept: number;
-  /** How long one call goes on before it leaves the rest to the next, in milliseconds. */
+  /** How long one call goes on with a volume before it leaves the rest to the next, in milliseconds. */
   readonly budgetMs: number;
   /** How many volumes are worked on at once in this process. */
   readonly volumesAtOnce: number;
@@ -52,10 +54,22 @@ export interface EngineOptions {
   readonly limits?: DeltaLimits;
 }
 
-/** How far {@link ReplicaEngine.advance} came; 'not-taken' when what was offered did not come next any more. */
+/** How far somebody came; 'not-taken' when what was offered did not come next any more. */
 export type Progress = 'caught-up' | 'more' | 'not-taken';
 
-/** How long to wait before a courtesy to another worker's claim is reconsidered. */
+/** How somebody's turn on a volume ended: where another worker's living claim ended it, with the state that has it. */
+interface End {
+  readonly progress: Progress;
+  readonly met?: Seen;
+}
+
+/** For how long, on this machine's clock, and in which line. */
+interface Bounds {
+  readonly untilBootMs: number;
+  readonly line: Line;
+}
+
+/** How long to wait before a state that somebody else changed is looked at again. */
 const COURTESY_MS = 250;
 
 /** Does what the state and the journal of one volume allow: {@link ReplicaEngine.advance}. */
@@ -73,35 +87,80 @@ export class ReplicaEngine {
     this.#ports = ports;
     this.#options = options;
     this.#applier = new Applier(ports.replicas, options.figures);
-    this.#workplaces = new Workplaces(options.volumesAtOnce);
+    this.#workplaces = new Workplaces(options.volumesAtOnce, ports.clock);
     this.#recalled = new RecalledStates(ports.clock);
     this.supply = new DeltaSupply(ports, options.limits);
   }
 
   /**
    * Does all that the state and the journal allow: finishes a claim, applies up to the tip, extends the tip by what
-   * waits. Idempotent; any number of workers may call it at once. 'more' when the budget ran out first. Errors: UNAVAILABLE,
-   * VERSION_TOO_NEW, NOT_FOUND for an unknown volume; DELTA_INVALID when the volume waits for a delta to be sent again,
-   * which its state says. What was done stands.
+   * waits. Idempotent; any number of workers may call it at once. 'more' when the budget ran out first, or another worker is
+   * at it. Errors: UNAVAILABLE, VERSION_TOO_NEW, NOT_FOUND for an unknown volume; DELTA_INVALID when the volume waits for a
+   * delta to be sent again, which its state says. What was done stands.
    */
   async advance(volume: VolumeRef): Promise<Progress> {
-    return this.taking(volume, async (advance) => advance());
+    const bounds = this.#bounds('deltas');
+    return this.#goOn(volume, await this.#turn(volume, bounds), bounds);
+  }
+
+  /**
+   * {@link advance}, for the sweep: not where anybody is at work on the volume, which is 'passed-by', and until
+   * `untilBootMs` at the latest, but for the delta that is under way. Where nothing is to be done no place is waited for.
+   */
+  async pickUp(volume: VolumeRef, untilBootMs: number): Promise<Progress | 'passed-by'> {
+    const { clock } = this.#ports;
+    if (this.#workplaces.isHeld(volumeId(volume))) return 'passed-by';
+    const seen = await this.look(volume);
+    if (!hasWork(seen.held.value)) return 'caught-up';
+    if (isClaimAlive(seen)) return 'passed-by';
+    return this.#workplaces.run(volumeId(volume), 'sweep', async () => {
+      if (clock.bootMs() >= untilBootMs) return 'more';
+      const bounds = this.#bounds('sweep');
+      const end = await this.#advance(volume, { ...bounds, untilBootMs: Math.min(bounds.untilBootMs, untilBootMs) });
+      return end.met ? 'passed-by' : end.progress;
+    });
   }
 
   /**
    * Runs `take` while nobody else in this process works on the volume, and in one of the few places that bound how much
-   * memory all of them hold: whatever it reads, it reads in there. It is given {@link advance}; `offered` is a delta that
+   * memory all of them hold: whatever it reads, it reads in there. It is given {@link Advance}; `offered` is a delta that
    * is durable in the journal and came next in the state that was seen: it is taken first, in one change with its claim
    * where nothing is before it. Where others are at work on the volume first, `take` is given what `readAhead` brought
-   * meanwhile, if there was room for that.
+   * meanwhile, if there was room for that. `line` is what it waits in for a place.
+   *
+   * What `take` left undone since others waited for the place, or since another worker has a claim, is gone on with after
+   * it, without what it held: `take` has its result by then. Errors: those of `take`; UNAVAILABLE.
    */
   async taking<T, A>(
     volume: VolumeRef,
     take: (advance: Advance, ahead: A | undefined) => Promise<T>,
     readAhead: () => Promise<A | undefined> = async () => undefined,
+    line: Line = 'deltas',
   ): Promise<T> {
-    const advance: Advance = async (offered) => this.#advance(volume, offered);
-    return this.#workplaces.run(volumeId(volume), async (ahead: A | undefined) => take(advance, ahead), readAhead);
+    const { result, end, bounds } = await this.#workplaces.run(
+      volumeId(volume),
+      line,
+      async (ahead: A | undefined) => {
+        const bounds = this.#bounds(line);
+        const ends: End[] = [];
+        const result = await take(async (offered) => {
+          const end = await this.#advance(volume, bounds, offered);
+          ends.push(end);
+          return end.progress;
+        }, ahead);
+        return { result, end: ends.at(-1), bounds };
+      },
+      readAhead,
+    );
+    try {
+      if (end) await this.#goOn(volume, end, bounds);
+    } catch (error) {
+      // What keeps the volume from going on is no fault of what was taken; a delta that is waited for its state tells.
+      if (isLeewardError(error, 'DELTA_INVALID')) return result;
+      if (error instanceof LeewardError && error.retryHelps) throw error;
+      throw new LeewardError('UNAVAILABLE', `volume ${volumeId(volume)} cannot go on`, { cause: error });
+    }
+    return result;
   }
 
   /** Ends the volume's term, in one change: a new epoch, the cut at the tip. Idempotent. Errors: REFUSED, another term. */
@@ -150,11 +209,43 @@ export class ReplicaEngine {
     return this.#recalled.recall(volumeId(volume));
   }
 
-  async #advance(volume: VolumeRef, offered?: { seen: Seen; kept: KeptDelta }): Promise<Progress> {
-    const untilMs = this.#ports.clock.bootMs() + this.#options.budgetMs;
+  #bounds(line: Line): Bounds {
+    return { untilBootMs: this.#ports.clock.bootMs() + this.#options.budgetMs, line };
+  }
+
+  /**
+   * Goes on where a turn ended, in turns of its own, each of which waits for a place anew. A claim of another worker is
+   * waited for outside of all places, and only while nothing tells that its worker lives: that one applies whatever the tip
+   * has come to cover meanwhile, and others waiting for it would keep messages from being taken. Were it not waited for at
+   * all, a worker's passing fault would leave what is acknowledged to the next sweep: its own message comes again sooner
+   * than its claim ends.
+   */
+  async #goOn(volume: VolumeRef, { progress, met }: End, bounds: Bounds): Promise<Progress> {
+    const { clock } = this.#ports;
+    const look = async (): Promise<Seen> => this.look(volume);
+    while (progress === 'more' && clock.bootMs() < bounds.untilBootMs) {
+      if (met && !(await isLeft(met, { look, clock, untilBootMs: bounds.untilBootMs }))) break;
+      ({ progress, met } = await this.#turn(volume, bounds));
+    }
+    return progress;
+  }
+
+  async #turn(volume: VolumeRef, bounds: Bounds): Promise<End> {
+    return this.#workplaces.run(volumeId(volume), bounds.line, async () => this.#advance(volume, bounds));
+  }
+
+  /** One turn: until there is nothing to do, time is over, others are to have the place, or another worker has a claim. */
+  async #advance(
+    volume: VolumeRef,
+    { untilBootMs, line }: Bounds,
+    offered?: { seen: Seen; kept: KeptDelta },
+  ): Promise<End> {
+    const { clock } = this.#ports;
+    const sinceBootMs = clock.bootMs();
+    const isOver = (): boolean => clock.bootMs() >= untilBootMs || this.#workplaces.isDue(line, sinceBootMs);
     let seen = offered?.seen;
     let offer = offered?.kept;
-    do {
+    for (let isFirst = true; ; isFirst = false) {
       try {
         seen ??= await this.look(volume);
         if (offer && isNext(seen.held.value, offer)) {
@@ -162,25 +253,27 @@ export class ReplicaEngine {
           offer = undefined;
           continue;
         }
-        if (offer && !(await this.#has(volume, seen.held.value, offer))) return 'not-taken';
+        if (offer && !(await this.#has(volume, seen.held.value, offer))) return { progress: 'not-taken' };
         offer = undefined;
         if (!hasWork(seen.held.value)) {
           this.#recalled.leave(volumeId(volume), seen);
-          return 'caught-up';
+          return { progress: 'caught-up' };
         }
+        if (isClaimAlive(seen)) return { progress: 'more', met: seen };
+        if (!isFirst && isOver()) return { progress: 'more' };
         const before: Seen = seen;
         seen = undefined;
         const step = await this.#step(volume, before);
-        if (step === 'nothing') return 'caught-up';
+        if (step === 'nothing') return { progress: 'caught-up' };
         seen = step;
       } catch (error) {
         // Somebody else moved the volume on: look again at where it stands now.
         if (!isLeewardError(error, 'CONFLICT', 'FENCED')) throw error;
+        if (isOver()) return { progress: 'more' };
         seen = undefined;
-        await this.#ports.clock.sleep(COURTESY_MS);
+        await clock.sleep(COURTESY_MS);
       }
-    } while (this.#ports.clock.bootMs() < untilMs);
-    return 'more';
+    }
   }
 
   /** Whether the chain has this very delta: what others did meanwhile may have given its number to a rival. */
@@ -207,13 +300,9 @@ export class ReplicaEngine {
     return this.#apply(await this.#write(held, takeClaim(held.value, claim)), kept);
   }
 
-  /** One change, or one delta applied; the state after it where it is known. */
+  /** One change, one delta applied, or one made whole or found that it cannot be; the state after it where it is known. */
   async #step(volume: VolumeRef, { held, nowMs }: Seen): Promise<Seen | 'nothing' | undefined> {
     const { claim, applied, tip } = currentGeneration(held.value);
-    if (claim && claim.untilMs > nowMs) {
-      await this.#ports.clock.sleep(COURTESY_MS);
-      return undefined;
-    }
     if (claim) return this.#adopt(volume, { held, nowMs }, claim);
     if (applied.number < tip.number) {
       return this.#claim({ held, nowMs }, await this.supply.nextOnChain(volume, held.value));
@@ -222,8 +311,10 @@ export class ReplicaEngine {
   }
 
   /** Takes what waits in the journal and comes next. More than one such delta is a fork: one is taken, and it is told. */
-  async #extend(volume: VolumeRef, { held, nowMs }: Seen): Promise<Seen | 'nothing'> {
-    const [after, other] = await this.supply.afterTip(volume, held.value);
+  async #extend(volume: VolumeRef, { held, nowMs }: Seen): Promise<Seen | 'nothing' | undefined> {
+    const found = await this.supply.afterTip(volume, held.value);
+    if (found === 'asked') return undefined;
+    const [after, other] = found;
     if (!after) return 'nothing';
     const { digest, number } = after.delta.head;
     const rival = other?.delta.head.digest;

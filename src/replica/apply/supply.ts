@@ -71,12 +71,14 @@ export class DeltaSupply {
 
   /**
    * What waits in the journal and may come after the tip, made whole where it refers to content elsewhere: none, one, or
-   * two, which is a fork.
+   * two, which is a fork. 'asked' where one could not be made whole, which the state says now: others may be left, and
+   * each is tried in a call of its own, so that a caller whose time is over can stop between them.
    */
-  async afterTip(volume: VolumeRef, document: VolumeDocument): Promise<readonly KeptDelta[]> {
+  async afterTip(volume: VolumeRef, document: VolumeDocument): Promise<readonly KeptDelta[] | 'asked'> {
     const waiting = await this.journal(volume, document).afterTip((kept) => isNext(document, kept));
     if (waiting.length > 0) return waiting;
     const whole = await this.#makeWhole(volume, document);
+    if (whole === 'asked') return whole;
     return whole ? [whole] : [];
   }
 
@@ -113,18 +115,19 @@ export class DeltaSupply {
    * state that the replica stands at: everything before it is applied, and nothing claimed. Where it cannot be resolved
    * the site is asked for it with all its bytes, and that entry is not tried again.
    */
-  async #makeWhole(volume: VolumeRef, document: VolumeDocument): Promise<KeptDelta | undefined> {
+  async #makeWhole(volume: VolumeRef, document: VolumeDocument): Promise<KeptDelta | 'asked' | undefined> {
     const generation = currentGeneration(document);
     const number = generation.tip.number + 1;
     const journal = this.journal(volume, document);
-    for await (const sent of journal.referring(number)) {
-      if (!isNext(document, sent) || isUnresolvable(document, sent.entry)) continue;
+    for await (const sent of journal.referring(number, (entry) => isUnresolvable(document, entry))) {
+      if (!isNext(document, sent)) continue;
       try {
         const { bytes } = await resolve(this.#ports, generation, sent.delta);
         return await journal.keep(openDelta(bytes));
       } catch (error) {
         if (!isLeewardError(error, 'DELTA_INVALID', 'LIMIT_EXCEEDED')) throw error;
         await this.askAgain(volume, number, (now) => isWanted(now, sent.delta.head), sent.entry);
+        return 'asked';
       }
     }
     return undefined;

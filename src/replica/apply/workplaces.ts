@@ -3,18 +3,42 @@
  * its volume is still worked on.
  *
  * Invariants: all that is read of deltas is read in one of these places, so that their number bounds the memory; whoever
- * reads ahead keeps that place until its turn has begun, and its turn waits for nobody who reads ahead: so all go on.
+ * reads ahead keeps that place until its turn has begun, and its turn waits for nobody who reads ahead: so all go on; who
+ * has a place does not keep others waiting for long: it asks {@link Workplaces.isDue} and comes again.
  */
+import type { Clock } from '../../kernel/clock.ts';
 import { KeyedLock } from './keyed-lock.ts';
 import { Slots } from './slots.ts';
 
+/**
+ * What somebody works for: deltas of a running replication, first copies, or what no message will mention again. They take
+ * turns at the places, so that a small delta waits for one delta of a first copy, not for all of them.
+ */
+export type Line = 'deltas' | 'bulk' | 'sweep';
+
+/** How long somebody keeps a place while others of its own line wait. */
+const KEPT_MS = 5000;
+
 export class Workplaces {
+  readonly #clock: Clock;
   readonly #volumes = new KeyedLock();
   readonly #places: Slots;
   readonly #ahead = new Slots(1);
 
-  constructor(count: number) {
+  constructor(count: number, clock: Clock) {
     this.#places = new Slots(count);
+    this.#clock = clock;
+  }
+
+  /** Whether anybody works on the volume, or waits to. */
+  isHeld(volume: string): boolean {
+    return this.#volumes.isHeld(volume);
+  }
+
+  /** Whether somebody of `line`, who has had a place since `sinceBootMs`, is to leave it for others: after each delta. */
+  isDue(line: Line, sinceBootMs: number): boolean {
+    const isLong = this.#clock.bootMs() - sinceBootMs >= KEPT_MS;
+    return this.#places.isWanted(isLong ? undefined : line);
   }
 
   /**
@@ -24,13 +48,14 @@ export class Workplaces {
    */
   async run<T, A>(
     volume: string,
+    line: Line,
     work: (ahead: A | undefined) => Promise<T>,
-    readAhead: () => Promise<A | undefined>,
+    readAhead?: () => Promise<A | undefined>,
   ): Promise<T> {
     let isWaiting = this.#volumes.isHeld(volume);
     let ahead: Promise<A | undefined> = Promise.resolve(undefined);
     const { promise: turn, resolve: begin } = Promise.withResolvers<undefined>();
-    if (isWaiting) {
+    if (isWaiting && readAhead) {
       void this.#ahead.run(async () => {
         if (!isWaiting) return;
         ahead = readAhead().catch(() => undefined);
@@ -43,7 +68,7 @@ export class Workplaces {
         const read = await ahead;
         begin(undefined);
         return work(read);
-      }),
+      }, line),
     );
   }
 }

@@ -35,6 +35,8 @@ interface Found {
 interface Which {
   readonly kind?: DeltaFormKind;
   readonly digest?: string;
+  /** Entries that are not even read. */
+  readonly isPassedBy?: (entry: string) => boolean;
 }
 
 /**
@@ -162,9 +164,12 @@ export class Journal {
     return found;
   }
 
-  /** Sound deltas of a number that refer to content elsewhere, one at a time. Their digests are their own word only. */
-  referring(number: number): AsyncIterable<KeptDelta> {
-    return this.#sound(number, { kind: 'refs' });
+  /**
+   * Sound deltas of a number that refer to content elsewhere, one at a time, but for entries that are passed by. Their
+   * digests are their own word only.
+   */
+  referring(number: number, isPassedBy: (entry: string) => boolean): AsyncIterable<KeptDelta> {
+    return this.#sound(number, { kind: 'refs', isPassedBy });
   }
 
   /** A form whose name is free for a delta that has to be sent again. */
@@ -176,6 +181,7 @@ export class Journal {
   /** Sound entries of a number, one at a time: whoever takes them holds what it needs, not all that a site put there. */
   async *#sound(number: number, which: Which = {}): AsyncGenerator<KeptDelta> {
     for (const { entry } of await this.#find(number, which)) {
+      if (which.isPassedBy?.(entry) === true) continue;
       try {
         yield await this.read(entry);
       } catch (error) {

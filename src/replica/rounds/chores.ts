@@ -2,7 +2,8 @@
  * What a volume needs beside its chain, and what may take long: a next generation, its base, a comparison.
  *
  * Invariants: each step is read from the state and written into it, so that any worker goes on where another stopped;
- * a call ends with its budget, and the sweep, which finds the volume by its label, calls again.
+ * a call ends with its budget, and the sweep, which finds the volume by its label, calls again; no step begins after the
+ * caller's deadline.
  */
 import { hasChores, volumeKind } from '../../documents/volume.ts';
 import type { Clock } from '../../kernel/clock.ts';
@@ -22,7 +23,7 @@ export interface ChorePorts extends BasePorts {
 }
 
 /** Volumes whose chores one process does at once: each may hold 16 MiB of a replica's ranges. */
-const AT_ONCE = 2;
+export const CHORES_AT_ONCE = 2;
 
 /** How soon a server-side copy is looked at again, and how often before that is left to the sweep. */
 const COPY_LOOK_MS = 500;
@@ -37,7 +38,7 @@ export interface ChoreOptions {
 
 export class Chores {
   readonly #ports: ChorePorts;
-  readonly #slots = new Slots(AT_ONCE);
+  readonly #slots = new Slots(CHORES_AT_ONCE);
   readonly #budgetMs: number;
   readonly #windowRanges: number;
 
@@ -47,19 +48,16 @@ export class Chores {
     this.#windowRanges = options.windowRanges ?? WINDOW_RANGES;
   }
 
-  /** When a call that begins now shall end, on the clock of this machine's boot: after `ms`, or its budget if that is less. */
-  deadlineBootMs(ms: number = this.#budgetMs): number {
-    return this.#ports.clock.bootMs() + Math.min(ms, this.#budgetMs);
-  }
-
   /**
-   * Does what there is to do, until `deadlineBootMs` at the latest but for the step that is under way. Idempotent; any
+   * Does what there is to do, for its budget, and not beyond `untilBootMs` but for the step that is under way. Idempotent; any
    * number of workers may call it at once. 'more' when time ran out first. Errors: UNAVAILABLE, VERSION_TOO_NEW,
    * NOT_FOUND for an unknown volume. What was done stands.
    */
-  async run(volume: VolumeRef, deadlineBootMs: number = this.deadlineBootMs()): Promise<'caught-up' | 'more'> {
+  async run(volume: VolumeRef, untilBootMs = Infinity): Promise<'caught-up' | 'more'> {
     const { clock } = this.#ports;
     return this.#slots.run(async () => {
+      if (clock.bootMs() >= untilBootMs) return 'more';
+      const deadlineBootMs = Math.min(untilBootMs, clock.bootMs() + this.#budgetMs);
       let looksLeft = COPY_LOOKS;
       do {
         const step = await this.#step(volume);
