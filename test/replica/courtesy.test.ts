@@ -195,3 +195,32 @@ describe('the sweep', () => {
     await sound(storage, site, { applied: 1 });
   });
 });
+
+test('a small delta waits for one delta of a first copy, and the copy goes on behind it', async () => {
+  const { storage, site } = await start();
+  const deltas = Array.from({ length: 5 }, () => site.next());
+  // All but the first wait in the journal, so that one call has them all to apply.
+  const early = storage.worker();
+  for (const delta of deltas.slice(1)) await early.receive(site.inline(delta));
+  await site.put(storage.entries, deltas[0] ?? site.next());
+  const quiet = await new SiteFixture({
+    volume: { tenant: 'acme', site: 'paris', group: 'erp', volume: 'data' },
+  }).register(storage.documents);
+  const written: string[] = [];
+  let small: Promise<unknown> = Promise.resolve();
+  const worker = storage.worker({ volumesAtOnce: 1 }, async ({ method, args, proceed }) => {
+    if (method !== 'writePages') return proceed();
+    const isQuiet = JSON.stringify(args[0]) === JSON.stringify(quiet.replica);
+    if (written.length === 0) small = worker.receive(quiet.inline(quiet.next({ marker: 'm' })));
+    written.push(isQuiet ? 'small' : 'copy');
+    await turn();
+    return proceed();
+  });
+  await worker.engine.taking(site.ref, async (advance) => advance(), undefined, 'bulk');
+  await small;
+  await sound(storage, site, { applied: 5 });
+  await sound(storage, quiet, { applied: 1, points: 1 });
+  const firstSmall = written.indexOf('small');
+  assert(firstSmall > 0 && firstSmall <= 2, written.join(' '));
+  assert.equal(written.at(-1), 'copy');
+});
