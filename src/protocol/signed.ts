@@ -93,15 +93,17 @@ export function sign(key: SigningKey, kind: MessageKind, payload: unknown): Sign
 }
 
 /**
- * Reads the outer form of anything that arrived, which may be of any of `kinds`. Throws VERSION_TOO_NEW before it looks
- * at the rest, and MESSAGE_INVALID naming the field.
+ * Reads the outer form of anything that arrived, which may be of any of `kinds`. What has this form is judged by its
+ * signature first, whatever version it names: nobody else's word lets a message wait. Throws VERSION_TOO_NEW for another
+ * form, of a version that this program cannot read; MESSAGE_INVALID naming the field.
  */
 export function parseSigned(data: unknown, ...kinds: readonly [MessageKind, ...MessageKind[]]): SignedMessage {
   const [what] = kinds;
-  checkVersion(data, `this ${what} message`, 'read');
   const parsed = signedMessageSchema.safeParse(data);
-  if (!parsed.success)
+  if (!parsed.success) {
+    checkVersion(data, `this ${what} message`, 'read');
     throw new LeewardError('MESSAGE_INVALID', `not a signed ${what} message: ${firstIssue(parsed.error)}`);
+  }
   if (!kinds.includes(parsed.data.kind)) {
     const expected = kinds.map((kind) => `"${kind}"`).join(' or ');
     throw new LeewardError('MESSAGE_INVALID', `kind: expected ${expected}, got "${parsed.data.kind}"`);
@@ -124,8 +126,12 @@ export function verifySigned(message: SignedMessage, key: SigningKey): void {
   }
 }
 
-/** The signed text, read as `schema` says. Throws MESSAGE_INVALID naming the field. */
+/**
+ * The signed text, read as `schema` says, after the signature was found right. Throws VERSION_TOO_NEW before it looks at the
+ * text, and MESSAGE_INVALID naming the field.
+ */
 export function readPayload<T>(message: SignedMessage, schema: z.ZodType<T>): T {
+  checkVersion(message, `this ${message.kind} message`, 'read');
   let data: unknown;
   try {
     data = JSON.parse(message.payload);

@@ -13,6 +13,8 @@ import { heartbeatAnswerSchema } from '../../src/protocol/heartbeat.ts';
 import type { HeartbeatAnswer } from '../../src/protocol/heartbeat.ts';
 import { GROUP, SITE, VOLUMES, createWorld, digestOf } from '../failover/world.ts';
 import type { World } from '../failover/world.ts';
+import { deriveKey } from '../../src/protocol/signed.ts';
+import { FORMAT_NINE, resigned } from '../support/resigned.ts';
 import { intercept } from '../support/memory/intercept.ts';
 import { Documents } from '../../src/documents/store.ts';
 
@@ -230,10 +232,16 @@ suite('a heartbeat changes nothing', () => {
     [
       'of a format that is too new',
       'VERSION_TOO_NEW',
-      (world) => ({
-        ...world.signed('heartbeat', { counter: 9 }),
-        version: { format: 9, oldestReader: 9, oldestWriter: 9 },
-      }),
+      (world) =>
+        resigned(deriveKey(world.heartbeats.keySecret, { signer: SITE, name: 'k1' }), {
+          ...world.signed('heartbeat', { counter: 9 }),
+          version: FORMAT_NINE,
+        }),
+    ],
+    [
+      'that is too new, by nobody’s word',
+      'SIGNATURE_INVALID',
+      (world) => ({ ...world.signed('heartbeat', { counter: 9 }), version: FORMAT_NINE }),
     ],
   ];
   for (const [what, code, message] of cases) {

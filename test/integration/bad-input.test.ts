@@ -13,6 +13,7 @@ import { deriveKey, sign } from '../../src/protocol/signed.ts';
 import type { MessageKind, SignedMessage } from '../../src/protocol/signed.ts';
 import { craft, rawFrame } from '../delta/craft.ts';
 import type { Crafted } from '../delta/craft.ts';
+import { resigned } from '../support/resigned.ts';
 import { KEY_SECRET, SiteFixture } from '../support/site-fixture.ts';
 import type { SiteDelta } from '../support/site-fixture.ts';
 import { Doors, QUIET } from '../support/integration/doors.ts';
@@ -153,7 +154,20 @@ describe('heartbeats and lease requests', () => {
       'REFUSED',
       /"acme\/paris\/erp" is not one of this site's/,
     ],
-    ['a newer format', () => text({ ...signed(beat()), version: TOO_NEW }), 503, 'VERSION_TOO_NEW', /needs format 2/],
+    [
+      'a newer format',
+      () => text(resigned(berlin.key, { ...signed(beat()), version: TOO_NEW })),
+      503,
+      'VERSION_TOO_NEW',
+      /needs format 2/,
+    ],
+    [
+      "a newer format by nobody's word",
+      () => text({ ...signed(beat()), version: TOO_NEW }),
+      401,
+      'SIGNATURE_INVALID',
+      /not s/,
+    ],
   ];
 
   function volumes(count: number, site = 'acme/berlin'): unknown[] {
@@ -491,10 +505,11 @@ describe('what is too new for this program', () => {
 
   test('a message of a newer format waits in its queue, a volume of a newer format keeps its messages waiting', async () => {
     const [replica, from] = [await replicaOf(berlin), doors.logEnd()];
-    const newer = { ...berlin.inline(berlin.forkAt(3).next()), version: TOO_NEW };
+    const newer = resigned(berlin.key, { ...berlin.inline(berlin.forkAt(3).next()), version: TOO_NEW });
+    const operator = deriveKey(KEY_SECRET, { signer: 'operator/alice', name: 'k1' });
     await doors.put(QUEUES.deltas, text(newer));
     await doors.put(QUEUES.bulk, text(newer));
-    await doors.put(QUEUES.failover, text({ ...sign(berlin.key, 'order', {}), version: TOO_NEW }));
+    await doors.put(QUEUES.failover, text(resigned(operator, { ...sign(operator, 'order', {}), version: TOO_NEW })));
     await doors.hears(
       /\[ingest [^\]]+\] put back into leeward-deltas: this delta message needs format 2 to read/,
       from,

@@ -9,6 +9,7 @@ import { runKind } from '../../src/documents/run.ts';
 import { parseGroup } from '../../src/kernel/ids.ts';
 import { QUEUES, documents as names, poisonQueue } from '../../src/kernel/names.ts';
 import { sign } from '../../src/protocol/signed.ts';
+import { resigned } from '../support/resigned.ts';
 import { SiteFixture } from '../support/site-fixture.ts';
 import { Doors, QUIET } from '../support/integration/doors.ts';
 import { register } from '../support/integration/live-site.ts';
@@ -80,7 +81,8 @@ describe('by hand', () => {
     const version = { format: 2, oldestReader: 2, oldestWriter: 2 };
     const lengths = await doors.queueLengths();
     for (const name of Object.keys(NEEDS)) {
-      const typed = name === 'failover' ? { version, payload: '' } : { ...site.inline(site.next()), version };
+      const typed =
+        name === 'failover' ? { version, payload: '' } : resigned(site.key, { ...site.inline(site.next()), version });
       const said = await doors.callByHand(name, JSON.stringify(typed));
       assert.match(said.map(({ text }) => text).join('\n'), /needs format 2 to read it and this program knows 1/, name);
     }

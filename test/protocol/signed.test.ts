@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { z } from 'zod';
 import { deriveKey, parseSigned, readPayload, sign, verifySigned } from '../../src/protocol/signed.ts';
+import { FORMAT_NINE, resigned } from '../support/resigned.ts';
 
 const SECRET = new Uint8Array(32).fill(7);
 const KEY = deriveKey(SECRET, { signer: 'acme/paris', name: 'k1' });
@@ -57,6 +58,19 @@ suite('a signed message', () => {
   test('of a newer format waits instead of being damaged', () => {
     const newer = { version: { format: 9, oldestReader: 2, oldestWriter: 2 }, unheard: 'of' };
     assert.throws(() => parseSigned(newer, 'delta'), { code: 'VERSION_TOO_NEW', retryHelps: true });
+    const parsed = parseSigned(resigned(KEY, { ...MESSAGE, version: FORMAT_NINE, payload: 'unheard of' }), 'delta');
+    verifySigned(parsed, KEY);
+    assert.throws(() => readPayload(parsed, z.unknown()), { code: 'VERSION_TOO_NEW', retryHelps: true });
+  });
+
+  test('that nobody signed does not wait for a program that is newer', () => {
+    const parsed = parseSigned({ ...MESSAGE, version: FORMAT_NINE }, 'delta');
+    assert.throws(
+      () => {
+        verifySigned(parsed, KEY);
+      },
+      { code: 'SIGNATURE_INVALID' },
+    );
   });
 
   test('names the field that is wrong', () => {

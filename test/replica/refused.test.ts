@@ -7,6 +7,7 @@ import { QUEUES, documents as names, poisonQueue } from '../../src/kernel/names.
 import { PAGE_BYTES } from '../../src/kernel/units.ts';
 import { deriveKey, sign } from '../../src/protocol/signed.ts';
 import { failsWith } from '../support/fails-with.ts';
+import { FORMAT_NINE, resigned } from '../support/resigned.ts';
 import { KEY_SECRET, SiteFixture } from '../support/site-fixture.ts';
 import { deliver, reasonOf, sound, start } from './start.ts';
 
@@ -229,12 +230,22 @@ describe('deltas that do not belong here', () => {
 describe('what is too new', () => {
   test('a message goes back to its queue with a delay, unchanged, and is set aside nowhere', async () => {
     const { storage, site, worker } = await atTwo();
-    const message = { ...site.inline(site.next()), version: { format: 9, oldestReader: 9, oldestWriter: 9 }, extra: 1 };
+    const message = { ...resigned(site.key, { ...site.inline(site.next()), version: FORMAT_NINE }), extra: 1 };
     const outcome = await worker.receive(message);
     assert.equal(outcome.outcome, 'waits');
     assert.deepEqual(storage.queues.texts(QUEUES.deltas), [JSON.stringify(message)]);
     assert((storage.queues.nextVisibleMs(QUEUES.deltas) ?? 0) > storage.clock.wallMs());
     assert.deepEqual(storage.queues.texts(poisonQueue(QUEUES.deltas)), []);
+  });
+
+  test('a message that names a newer format and that nobody signed is set aside, and is no poison for ever', async () => {
+    const { storage, site, worker } = await atTwo();
+    const junk = { version: FORMAT_NINE, kind: 'delta', signer: 'x/y', key: 'k1', payload: '{}', mac: '0'.repeat(64) };
+    for (const message of [junk, { ...site.inline(site.next()), version: FORMAT_NINE }]) {
+      assert.match(await reasonOf(storage, await worker.receive(message)), /is not signed with key "k1"/);
+      assert.equal(await worker.ingest.isSound(JSON.stringify(message)), false);
+    }
+    assert.deepEqual(storage.queues.texts(QUEUES.deltas), []);
   });
 
   test('a volume document that a newer program wrote lets its messages wait', async () => {
@@ -253,7 +264,7 @@ describe('what is too new', () => {
 
   test('typed by hand there is no queue to go back to, and it says so', async () => {
     const { site, worker } = await atTwo();
-    const message = { ...site.inline(site.next()), version: { format: 9, oldestReader: 9, oldestWriter: 9 } };
+    const message = resigned(site.key, { ...site.inline(site.next()), version: FORMAT_NINE });
     await assert.rejects(worker.ingest.receive(message, undefined), failsWith('VERSION_TOO_NEW'));
   });
 

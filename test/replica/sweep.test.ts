@@ -5,6 +5,7 @@ import { LeewardError } from '../../src/kernel/errors.ts';
 import { CONTAINERS, QUEUES, poisonQueue } from '../../src/kernel/names.ts';
 import type { MemoryStorage } from '../support/data-path.ts';
 import { ACCOUNT, SiteFixture } from '../support/site-fixture.ts';
+import { FORMAT_NINE, resigned } from '../support/resigned.ts';
 import { sound, start } from './start.ts';
 
 /** A worker that dies for ever before its first request to a replica. */
@@ -199,8 +200,8 @@ describe('poison', () => {
 
   test('one that is only too new goes back too', async () => {
     const { storage, site, worker } = await start();
-    const version = { format: 9, oldestReader: 9, oldestWriter: 9 };
-    await storage.queues.send(poison, JSON.stringify({ ...site.inline(site.next()), version }));
+    const newer = resigned(site.key, { ...site.inline(site.next()), version: FORMAT_NINE });
+    await storage.queues.send(poison, JSON.stringify(newer));
     assert.equal((await worker.sweep()).requeued, 1);
     assert.deepEqual(await asideNames(storage), []);
   });

@@ -5,7 +5,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { hasChores, volumeKind } from '../../src/documents/volume.ts';
-import { CURRENT_VERSION } from '../../src/kernel/versions.ts';
 import { MIB } from '../../src/kernel/units.ts';
 import { sign } from '../../src/protocol/signed.ts';
 import { RANGE_BYTES } from '../../src/ranges/blocks.ts';
@@ -13,6 +12,7 @@ import { heed } from '../../src/replica/intake/site-word.ts';
 import { MemoryStorage } from '../support/data-path.ts';
 import type { Worker } from '../support/data-path.ts';
 import { makeList, putList } from '../support/range-lists.ts';
+import { FORMAT_NINE, resigned } from '../support/resigned.ts';
 import { SiteFixture } from '../support/site-fixture.ts';
 import { reasonOf, sound, start } from './start.ts';
 
@@ -264,8 +264,8 @@ describe('a list that nobody may send', () => {
   test('made by a newer program waits', async () => {
     const { site, worker } = await start({ volumeBytes: VOLUME_BYTES });
     const { message } = makeList(site, { number: 0 });
-    const version = { ...CURRENT_VERSION, format: 99, oldestReader: 99 };
-    assert.equal((await worker.receive({ ...message, version })).outcome, 'waits');
+    const newer = resigned(site.key, { ...message, version: FORMAT_NINE });
+    assert.equal((await worker.receive(newer)).outcome, 'waits');
   });
 });
 
