@@ -1,8 +1,8 @@
 /**
  * Making a delta.
  *
- * Invariants: whatever is written, the reader of the same program accepts: both check by the same rules and limits; the
- * digest is computed from what was given, not from what was stored. Deterministic, for one version of zstd.
+ * Invariants: whatever is written, the reader of the same program accepts, and one with the lower limits that were given:
+ * both check by the same rules and limits; the digest is computed from what was given, not from what was stored. Deterministic, for one version of zstd.
  */
 import { LeewardError } from '../kernel/errors.ts';
 import { sha256Hex } from '../kernel/hash.ts';
@@ -15,6 +15,7 @@ import type { FrameCompression, PackedFrame } from './frame.ts';
 import { checkIdentity } from './identity.ts';
 import type { DeltaIdentity, DeltaMarker } from './identity.ts';
 import { DELTA_LIMITS } from './limits.ts';
+import type { DeltaLimits } from './limits.ts';
 import type { DeltaPiece } from './pieces.ts';
 import { countPriorReads } from './prior-reads.ts';
 import { refuse } from './problem.ts';
@@ -43,6 +44,8 @@ export interface DeltaWriteOptions {
   readonly frameCompression?: FrameCompression;
   /** 1 (fast) to 19 (small), or 0 for no compression. Default: 3. */
   readonly zstdLevel?: number;
+  /** What its reader takes. Default: all that the format allows. */
+  readonly limits?: DeltaLimits;
 }
 
 /** Literal bytes of another delta of the site. */
@@ -59,6 +62,7 @@ export interface JournalPlace {
  */
 export class DeltaWriter {
   readonly #start: DeltaStart;
+  readonly #limits: DeltaLimits;
   readonly #packing: { readonly compression: FrameCompression; readonly zstdLevel: number };
   readonly #digest = new DigestBuilder();
   readonly #extents: DeltaExtent[] = [];
@@ -66,6 +70,8 @@ export class DeltaWriter {
   /** Literal bytes that wait for their frame to be full; made when the first come. */
   #gathered: Uint8Array | undefined;
   #gatheredBytes = 0;
+  /** Literal bytes that are in frames by now, and what they are stored as. */
+  #framedBytes = 0;
   #storedBytes = 0;
   #literalBytes = 0;
   #referencedBytes = 0;
@@ -77,7 +83,8 @@ export class DeltaWriter {
 
   /** Throws DELTA_INVALID for an identity that no delta can have. */
   constructor(start: DeltaStart, options: DeltaWriteOptions = {}) {
-    checkWritten(start);
+    this.#limits = options.limits ?? DELTA_LIMITS;
+    checkWritten(start, this.#limits);
     this.#start = start;
     const zstdLevel = options.zstdLevel ?? ZSTD_LEVEL;
     if (!Number.isInteger(zstdLevel) || zstdLevel < 0 || zstdLevel > 19) {
@@ -92,32 +99,26 @@ export class DeltaWriter {
     return this.#literalBytes;
   }
 
-  /** Literal and referenced bytes so far; at most {@link DELTA_LIMITS}.contentBytesMax. */
+  /** Literal and referenced bytes so far; at most the limit contentBytesMax. */
   get contentBytes(): number {
     return this.#literalBytes + this.#referencedBytes;
   }
 
-  /** Extents so far, neighbouring literals or zeros counted as one; at most {@link DELTA_LIMITS}.extentsMax. */
+  /** Extents so far, neighbouring literals or zeros counted as one; at most the limit extentsMax. */
   get extentCount(): number {
     return this.#extents.length;
   }
 
-  /** Journal entries referred to so far; at most {@link DELTA_LIMITS}.sourcesMax. */
+  /** Journal entries referred to so far; at most the limit sourcesMax. */
   get sourceCount(): number {
     return this.#sources.size;
   }
 
   /** What the delta would have at most if it were finished now, whatever its marker. */
   get encodedBytes(): number {
-    const headBytes = headLength({
-      textBytes: this.#start.volume.length + DELTA_LIMITS.markerNameBytesMax,
-      frameCount: this.#frames.length + (this.#gatheredBytes > 0 ? 1 : 0),
-      extentCount: this.#extents.length,
-      referenceCount: this.#referenceCount,
-      sourcesBytes: this.#sourcesBytes,
-      propertiesBytes: Buffer.byteLength(this.#start.properties ?? ''),
-    });
-    return headBytes + this.#storedBytes + this.#gatheredBytes;
+    const frameCount = this.#frames.length + (this.#gatheredBytes > 0 ? 1 : 0);
+    const markerNameBytes = this.#limits.markerNameBytesMax;
+    return this.#headBytes({ frameCount, markerNameBytes }) + this.#storedBytes + this.#gatheredBytes;
   }
 
   /**
@@ -167,8 +168,8 @@ export class DeltaWriter {
     if (!isSource(entry)) {
       refuse({ field: 'source', problem: 'not the name of a journal entry of the form literal-N' });
     }
-    if (!this.#sources.has(entry) && this.#sources.size === DELTA_LIMITS.sourcesMax) {
-      const problem = `above the limit of ${DELTA_LIMITS.sourcesMax} (sourcesMax)`;
+    if (!this.#sources.has(entry) && this.#sources.size >= this.#limits.sourcesMax) {
+      const problem = `above the limit of ${this.#limits.sourcesMax} (sourcesMax)`;
       refuse({ field: 'source count', problem, beyondLimit: true });
     }
     const reference = { offset, lengthBytes: content.length, at, sha256: sha256Hex(content) };
@@ -180,18 +181,21 @@ export class DeltaWriter {
 
   /**
    * The delta, with its marker if it has one. To be called once. Throws DELTA_INVALID for a marker of a wrong form,
-   * LIMIT_EXCEEDED where prior references take too many reads.
+   * LIMIT_EXCEEDED where prior references take too many reads, or a lowered limit of bytes or frames is exceeded.
    */
   finish(end: { readonly marker?: DeltaMarker | undefined } = {}): EncodedDelta {
     this.#open();
     this.#finished = true;
     const identity = { ...this.#start, marker: end.marker };
-    checkWritten(identity);
+    checkWritten(identity, this.#limits);
     this.#checkReads();
     this.#closeFrame();
     const digest = this.#digest.finish(identity);
     const sources = [...this.#sources];
-    return { bytes: encodeParts({ identity, digest, frames: this.#frames, extents: this.#extents, sources }), digest };
+    const bytes = encodeParts({ identity, digest, frames: this.#frames, extents: this.#extents, sources });
+    this.#checkCount('total bytes', bytes.length, 'encodedBytesMax');
+    this.#checkCount('frame count', this.#frames.length, 'framesMax');
+    return { bytes, digest };
   }
 
   /** Neighbours become one extent. */
@@ -210,7 +214,7 @@ export class DeltaWriter {
     this.#checkRoom(content.length);
     this.#check(extent);
     const where = { index: this.#extents.length, literalBytes: this.#literalBytes };
-    checkReference(extent, where, DELTA_LIMITS, refuse);
+    checkReference(extent, where, this.#limits, refuse);
     this.#push(extent);
     this.#end = extent.offset + extent.lengthBytes;
     this.#referencedBytes += content.length;
@@ -225,26 +229,39 @@ export class DeltaWriter {
   }
 
   #push(extent: DeltaExtent): void {
-    if (this.#extents.length === DELTA_LIMITS.extentsMax) {
-      const problem = `above the limit of ${DELTA_LIMITS.extentsMax} (extentsMax)`;
-      refuse({ field: 'extent count', problem, beyondLimit: true });
-    }
+    this.#checkCount('extent count', this.#extents.length + 1, 'extentsMax');
     this.#extents.push(extent);
   }
 
   #checkRoom(moreBytes: number): void {
     const contentBytes = this.contentBytes + moreBytes;
-    if (contentBytes <= DELTA_LIMITS.contentBytesMax) return;
-    const limit = `${DELTA_LIMITS.contentBytesMax} (contentBytesMax)`;
+    if (contentBytes <= this.#limits.contentBytesMax) return;
+    const limit = `${this.#limits.contentBytesMax} (contentBytesMax)`;
     const problem = `${contentBytes} bytes of content are above the limit of ${limit}`;
     refuse({ field: 'extent table', problem, beyondLimit: true });
   }
 
   #checkReads(): void {
     const reads = countPriorReads(this.#extents);
-    if (reads <= DELTA_LIMITS.priorReadsMax) return;
-    const problem = `${reads} reads of the state before are above the limit of ${DELTA_LIMITS.priorReadsMax} (priorReadsMax)`;
+    if (reads <= this.#limits.priorReadsMax) return;
+    const problem = `${reads} reads of the state before are above the limit of ${this.#limits.priorReadsMax} (priorReadsMax)`;
     refuse({ field: 'reference table', problem, beyondLimit: true });
+  }
+
+  #checkCount(field: string, count: number, limit: keyof DeltaLimits): void {
+    if (count <= this.#limits[limit]) return;
+    refuse({ field, problem: `${count} is above the limit of ${this.#limits[limit]} (${limit})`, beyondLimit: true });
+  }
+
+  #headBytes({ frameCount, markerNameBytes }: { frameCount: number; markerNameBytes: number }): number {
+    return headLength({
+      textBytes: this.#start.volume.length + markerNameBytes,
+      frameCount,
+      extentCount: this.#extents.length,
+      referenceCount: this.#referenceCount,
+      sourcesBytes: this.#sourcesBytes,
+      propertiesBytes: Buffer.byteLength(this.#start.properties ?? ''),
+    });
   }
 
   #open(): void {
@@ -253,10 +270,20 @@ export class DeltaWriter {
 
   #closeFrame(): void {
     if (this.#gathered === undefined || this.#gatheredBytes === 0) return;
-    const frame = packFrame(this.#gathered.subarray(0, this.#gatheredBytes), this.#packing);
+    const raw = this.#gathered.subarray(0, this.#gatheredBytes);
+    const packed = packFrame(raw, this.#packing);
+    const frame = this.#isTooDense(packed) ? packFrame(raw, { ...this.#packing, compression: 'none' }) : packed;
     this.#frames.push(frame);
+    this.#framedBytes += frame.rawBytes;
     this.#storedBytes += frame.stored.length;
     this.#gatheredBytes = 0;
+  }
+
+  /** Whether with this frame there were more literal bytes to each byte than the limit allows; as it is, there are not. */
+  #isTooDense({ rawBytes, stored }: PackedFrame): boolean {
+    const headBytes = this.#headBytes({ frameCount: this.#frames.length + 1, markerNameBytes: 0 });
+    const totalBytes = headBytes + this.#storedBytes + stored.length;
+    return this.#framedBytes + rawBytes > this.#limits.ratioMax * totalBytes;
   }
 }
 
@@ -278,6 +305,6 @@ export function encodeDelta(
 }
 
 /** A delta that is being made has no offsets yet. */
-function checkWritten(identity: DeltaIdentity & { readonly sourceTimeMs: number }): void {
-  checkIdentity(identity, { second: true, limits: DELTA_LIMITS }, (problem) => refuse({ ...problem, at: undefined }));
+function checkWritten(identity: DeltaIdentity & { readonly sourceTimeMs: number }, limits: DeltaLimits): void {
+  checkIdentity(identity, { second: true, limits }, (problem) => refuse({ ...problem, at: undefined }));
 }

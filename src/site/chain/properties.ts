@@ -37,7 +37,7 @@ function isLawful(properties: VolumeProperties): boolean {
     writeProperties(properties);
     return true;
   } catch (error) {
-    if (!isLeewardError(error, 'DELTA_INVALID')) throw error;
+    if (!isLeewardError(error, 'DELTA_INVALID', 'LIMIT_EXCEEDED')) throw error;
     return false;
   }
 }

@@ -6,7 +6,7 @@
  * to the delta's own bytes cost none; and a delta with references costs two more than one without, since it is put into
  * the journal twice.
  */
-import { DELTA_LIMITS } from '../../delta/limits.ts';
+import type { DeltaLimits } from '../../delta/limits.ts';
 import type { ContentBlocks } from '../../ports/content-index.ts';
 import { BLOCK_BYTES } from '../../ranges/blocks.ts';
 import { BLOCK_PAGES, hashAt } from './blocks.ts';
@@ -78,7 +78,11 @@ export function* priorRuns(
  * What pays, undefined for nothing. In `matches` the places in the volume are sure by now. `blockBytes` as in
  * {@link priorRuns}.
  */
-export function choose(blocks: DeltaBlocks, matches: Matches, blockBytes: number): Choice | undefined {
+export function choose(
+  blocks: DeltaBlocks,
+  matches: Matches,
+  { blockBytes, limits }: { readonly blockBytes: number; readonly limits: DeltaLimits },
+): Choice | undefined {
   const count = blocks.keys.length;
   const kind = new Array<Choice['kind'][number]>(count).fill('literal');
   const place = new Float64Array(count).fill(-1);
@@ -86,7 +90,7 @@ export function choose(blocks: DeltaBlocks, matches: Matches, blockBytes: number
   let requests = 0;
   const runs = [...priorRuns(blocks, matches.prior, blockBytes)].sort((a, b) => b.to - b.from - (a.to - a.from));
   // The longest of more than a delta may have; of the rest, what a journal entry has as well may still be referred to.
-  for (const { from, to } of runs.slice(0, DELTA_LIMITS.priorReadsMax)) {
+  for (const { from, to } of runs.slice(0, limits.priorReadsMax)) {
     requests += 1;
     for (let index = from; index < to; index += 1) {
       kind[index] = 'prior';
@@ -97,7 +101,7 @@ export function choose(blocks: DeltaBlocks, matches: Matches, blockBytes: number
   source.forEach((candidate, index) => {
     if (candidate !== -1 && kind[index] === 'literal') uses.set(candidate, (uses.get(candidate) ?? 0) + 1);
   });
-  const ranked = [...uses].sort(([, a], [, b]) => b - a).slice(0, DELTA_LIMITS.sourcesMax);
+  const ranked = [...uses].sort(([, a], [, b]) => b - a).slice(0, limits.sourcesMax);
   const paying = new Set(ranked.filter(([, used]) => used * blockBytes > REQUEST_BYTES).map(([one]) => one));
   requests += paying.size;
   source.forEach((candidate, index) => {

@@ -10,6 +10,7 @@ import { openDelta } from '../../delta/delta.ts';
 import type { Delta } from '../../delta/delta.ts';
 import type { DeltaWriteOptions } from '../../delta/write.ts';
 import { DELTA_LIMITS } from '../../delta/limits.ts';
+import type { DeltaLimits } from '../../delta/limits.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { isLeewardError } from '../../kernel/errors.ts';
 import { volumeId } from '../../kernel/ids.ts';
@@ -34,6 +35,8 @@ export interface DeduplicationOptions extends Pick<DeltaWriteOptions, 'zstdLevel
   readonly clock: Clock;
   /** How long the cloud keeps an entry after its delta was applied, as it has said; undefined until it has. */
   readonly journalKeptMs: () => number | undefined;
+  /** How large a delta may be that is sent now. Default: the format's. */
+  readonly limits?: () => DeltaLimits;
 }
 
 /** What is taken off the time that the cloud keeps an entry for: a delta that refers to it may be long on its way. */
@@ -135,20 +138,18 @@ export class Deduplication {
   /** The delta with references, if that pays. */
   async #reduce(delta: Delta, { blocks, candidates, matches }: Found): Promise<Reduced | undefined> {
     // The most extents that references can add: each block's own, and what is left of its literal one.
-    if (delta.extents.length + 2 * blocks.keys.length > DELTA_LIMITS.extentsMax) return undefined;
+    const limits = this.#options.limits?.() ?? DELTA_LIMITS;
+    if (delta.extents.length + 2 * blocks.keys.length > limits.extentsMax) return undefined;
     const { literalBytes, totalBytes } = delta.head;
     const blockBytes = blockBytesOf({ encodedBytes: totalBytes, literalBytes });
     const prior = await this.#surePrior(delta, blocks, { prior: matches.prior, blockBytes });
-    const choice = choose(blocks, { ...matches, prior }, blockBytes);
+    const choice = choose(blocks, { ...matches, prior }, { blockBytes, limits });
     if (!choice) return undefined;
     const sources = candidates.map(({ entry }) => entry.name);
-    const { bytes, writtenPages } = writeReduced({
-      delta,
-      blocks,
-      choice,
-      sources,
-      packing: this.#options,
-    });
+    const packing = { ...this.#options, limits };
+    const written = writtenWithin(() => writeReduced({ delta, blocks, choice, sources, packing }));
+    if (!written) return undefined;
+    const { bytes, writtenPages } = written;
     if (totalBytes - bytes.length <= choice.costBytes) return undefined;
     const { outside } = openDelta(bytes);
     const used = new Set(outside.flatMap((one) => (one.kind === 'journal' ? [one.source] : [])));
@@ -211,6 +212,16 @@ interface Found {
   readonly blocks: DeltaBlocks;
   readonly candidates: readonly Candidate[];
   readonly matches: Matches;
+}
+
+/** What was written; undefined where the cloud's limits are lower than what the delta alone takes: it goes as it is. */
+function writtenWithin<T>(write: () => T): T | undefined {
+  try {
+    return write();
+  } catch (error) {
+    if (!isLeewardError(error, 'LIMIT_EXCEEDED')) throw error;
+    return undefined;
+  }
 }
 
 /** The entry that the cloud keeps the delta in, or makes of one with references. */

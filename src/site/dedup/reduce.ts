@@ -21,7 +21,7 @@ export interface Reduction {
   readonly choice: Choice;
   /** Names of the journal entries that {@link Choice}.source counts. */
   readonly sources: readonly string[];
-  readonly packing: Pick<DeltaWriteOptions, 'zstdLevel'>;
+  readonly packing: Pick<DeltaWriteOptions, 'zstdLevel' | 'limits'>;
 }
 
 /** What was written. */
@@ -31,7 +31,7 @@ export interface Written {
   readonly writtenPages: Int32Array;
 }
 
-/** Writes it. Holds the delta's literal bytes and the result. Errors: DELTA_INVALID when the outbox's file is damaged. */
+/** Writes it. Holds the delta's literal bytes and the result. Errors: DELTA_INVALID when the outbox's file is damaged; LIMIT_EXCEEDED. */
 export function writeReduced(reduction: Reduction): Written {
   return new Reducer(reduction).run();
 }
