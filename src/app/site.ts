@@ -15,6 +15,7 @@ import { SystemClock } from '../system/clock.ts';
 import { openContentIndex } from '../system/content-index.ts';
 import { openSiteStore } from '../system/site-store.ts';
 import { openVolumeSource } from '../system/volume-source.ts';
+import { sharedWork } from '../site/work/shared-work.ts';
 import { LazySource } from './lazy-source.ts';
 
 export interface OpenSite {
@@ -74,6 +75,7 @@ export async function openSite(options: SiteOptions): Promise<OpenSite> {
       ...(options.groups && { groups: options.groups }),
     });
     const replicators: Replicator[] = [];
+    const work = sharedWork();
     for (const { volume, source: path, label, mountPoints } of access.volumes) {
       if (options.volumes && !options.volumes.includes(volume)) continue;
       const ref = parseVolume(volume);
@@ -81,7 +83,7 @@ export async function openSite(options: SiteOptions): Promise<OpenSite> {
       closing.push(async () => source.close());
       const store = await openSiteStore(join(folder, 'volumes', ref.group, ref.volume));
       closing.push(async () => store.close());
-      const shared = { agent, clock, content, resendAfterMs: RESEND_AFTER_MS, ...options.replication };
+      const shared = { agent, clock, content, work, resendAfterMs: RESEND_AFTER_MS, ...options.replication };
       replicators.push(await Replicator.open({ ...shared, volume, source, store, said: { label, mountPoints } }));
     }
     return { agent, replicators, link, key, clock, close };

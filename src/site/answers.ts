@@ -12,11 +12,14 @@ import { journalPrefix } from '../kernel/names.ts';
 import type { VolumeAnswer } from '../protocol/heartbeat.ts';
 import type { Base } from './base/base.ts';
 import type { VolumeLog } from './chain/volume-log.ts';
+import type { VolumeReport } from './send/agent.ts';
 import type { DeltaSender } from './send/delta-sender.ts';
 import type { Standing } from './standing.ts';
 
 /** What an answer has to do with. */
 export interface AnsweredVolume {
+  /** What the heartbeat said of the volume that the answer is to. */
+  readonly report: VolumeReport | undefined;
   readonly volume: VolumeRef;
   readonly standing: Standing;
   readonly log: VolumeLog;
@@ -49,7 +52,7 @@ async function follow(of: AnsweredVolume, answer: VolumeAnswer): Promise<void> {
   await followGeneration(of, answer);
   // Before the base is taken for ready: its delta 1 must hold the repair.
   if (answer.repair) await log.comparison.repair(answer.repair);
-  await base.hear(answer);
+  await base.hear(answer, of.report);
   const before = log.state?.acknowledged.number;
   await log.acknowledge(answer.acknowledged, answer.appliedNumber);
   const { generation, acknowledged } = answer;

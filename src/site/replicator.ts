@@ -4,7 +4,8 @@
  *
  * Invariants: a delta is sent only after it was stored; it is stored only while the volume has the size that its
  * interval began with; an interval without changes makes nothing; disk and memory are bounded by configuration, not
- * by the volume; nothing is made while the volume's standing (standing.ts) does not allow it.
+ * by the volume, and memory not by the number of the site's volumes either (work/shared-work.ts); nothing is made while
+ * the volume's standing (standing.ts) does not allow it.
  */
 import type { DeltaMarker } from '../delta/identity.ts';
 import { DELTA_LIMITS } from '../delta/limits.ts';
@@ -16,20 +17,24 @@ import { GIB } from '../kernel/units.ts';
 import type { ContentIndex } from '../ports/content-index.ts';
 import type { SiteStore } from '../ports/site-store.ts';
 import type { VolumeSource } from '../ports/volume-source.ts';
-import type { Heartbeat, VolumeAnswer } from '../protocol/heartbeat.ts';
+import type { VolumeAnswer } from '../protocol/heartbeat.ts';
 import { takeAnswer } from './answers.ts';
 import { Base } from './base/base.ts';
+import { limitsOf } from './chain/delta-room.ts';
 import { runInterval } from './chain/interval.ts';
 import type { IntervalReport } from './chain/interval.ts';
 import type { SaidProperties } from './chain/properties.ts';
 import type { ReplicationState } from './chain/replication-state.ts';
 import { VolumeLog } from './chain/volume-log.ts';
 import { Deduplication } from './dedup/deduplication.ts';
-import type { AgentPart, SiteAgent } from './send/agent.ts';
+import type { AgentPart, HeartbeatWish, SiteAgent, VolumeReport } from './send/agent.ts';
 import { DeltaSender } from './send/delta-sender.ts';
 import { failureOf } from './send/outage.ts';
 import { RangeListSender } from './send/range-list-sender.ts';
 import { Standing } from './standing.ts';
+import { JoinedTurns } from './work/joined-turns.ts';
+import { sharedWork } from './work/shared-work.ts';
+import type { SharedWork } from './work/shared-work.ts';
 
 export interface ReplicatorOptions {
   /** tenant/site/group/volume */
@@ -56,6 +61,8 @@ export interface ReplicatorOptions {
   readonly rangesEveryMs?: number;
   /** From which size on a volume's first copy is written as raw pages, with nothing stored in between. Default: 4 GiB. */
   readonly directFromBytes?: number;
+  /** What it shares with the site's other volumes. Default: nothing. */
+  readonly work?: SharedWork;
 }
 
 /** What an interval did, and why not all of it could be sent so far: it is kept and will be. */
@@ -89,8 +96,10 @@ export class Replicator implements AgentPart {
   readonly #sender: DeltaSender;
   readonly #base: Base;
   readonly #rangeLists: RangeListSender;
+  readonly #sending = new JoinedTurns(async () => this.#sendNow());
+  /** Ends all sending: the process is to end. */
+  #stopping: AbortSignal | undefined;
   #running = false;
-  #sending: Promise<void> = Promise.resolve();
 
   private constructor(options: ReplicatorOptions) {
     this.#ref = parseVolume(options.volume);
@@ -104,9 +113,11 @@ export class Replicator implements AgentPart {
       said: {},
       rangesEveryMs: 24 * 3_600_000,
       directFromBytes: 4 * GIB,
+      work: sharedWork(),
       ...options,
     };
     this.#log = new VolumeLog(this.volume, options.store);
+    const { work } = this.#options;
     const shared = { ...this.#options, volume: this.#ref };
     const dedup =
       options.content &&
@@ -115,9 +126,13 @@ export class Replicator implements AgentPart {
         index: options.content,
         log: this.#log,
         journalKeptMs: () => options.agent.answer?.journalKeptMs,
+        limits: () => limitsOf(options.agent.answer?.limits),
       });
-    this.#sender = new DeltaSender({ ...shared, dedup });
-    this.#base = new Base({ ...shared, log: this.#log, standing: this.#standing });
+    this.#sender = new DeltaSender({ ...shared, turns: work.sending, dedup });
+    this.#base = new Base({
+      ...{ ...shared, log: this.#log, standing: this.#standing, buffers: work.ranges },
+      beat: async () => this.#beat(),
+    });
     this.#rangeLists = new RangeListSender({ ...shared, log: this.#log });
   }
 
@@ -147,7 +162,7 @@ export class Replicator implements AgentPart {
   }
 
   /** What is known of the volume; generation 1 and nothing stored, before the cloud has said anything. */
-  report(): Heartbeat['volumes'][number] {
+  report(): VolumeReport {
     const { state } = this.#log;
     const { lostNumber } = this.#sender;
     const { answer, wantsGeneration } = this.#standing;
@@ -165,9 +180,9 @@ export class Replicator implements AgentPart {
     };
   }
 
-  async hear(answer: VolumeAnswer | undefined): Promise<void> {
+  async hear(answer: VolumeAnswer | undefined, report: VolumeReport | undefined): Promise<void> {
     const parts = { standing: this.#standing, log: this.#log, base: this.#base, sender: this.#sender };
-    await takeAnswer({ volume: this.#ref, ...parts }, answer);
+    await takeAnswer({ volume: this.#ref, report, ...parts }, answer);
   }
 
   /**
@@ -178,7 +193,8 @@ export class Replicator implements AgentPart {
    *
    * Errors: SOURCE_CHANGED when the volume vanishes or changes its size meanwhile (the delta that was being made is then not
    * stored and not sent, and the next interval takes the new size); REFUSED while the site may not write; DELTA_FORKED;
-   * UNAVAILABLE before the cloud has said which generation to make; CONFLICT when a new generation or term began meanwhile.
+   * UNAVAILABLE before the cloud has said which generation to make; CONFLICT when a new generation or term began meanwhile;
+   * the signal's reason, soon after it was aborted: what was stored by then stays, and the next interval goes on from it.
    */
   async replicateOnce(how: {
     consistency: DeltaMarker['consistency'];
@@ -188,15 +204,24 @@ export class Replicator implements AgentPart {
     this.#running = true;
     try {
       let sending: Promise<LeewardError | undefined> = Promise.resolve(undefined);
+      const { agent, work } = this.#options;
       const options = {
         ...this.#options,
         volume: this.volume,
         log: this.#log,
         consistency: how.consistency,
-        makeRoom: (sizeBytes: number) => this.#makeRoom(sizeBytes, how.signal),
+        signal: how.signal,
+        turns: work.making,
+        limits: () => limitsOf(agent.answer?.limits),
+        mayStore: () => {
+          this.#standing.mayWrite();
+        },
+        hasRoom: (of: { sizeBytes: number; storingBytes: number }) => this.#hasRoom(of),
+        makeRoom: (isThere: () => boolean) => this.#makeRoom(isThere, how.signal),
         // The next delta is made while this one is sent: reading and compressing need no network.
         stored: () => {
-          sending = sending.then(async () => failureOf(this.sendDue()));
+          const turn = Promise.all([sending, failureOf(this.sendDue(how.signal))]);
+          sending = turn.then(([, last]) => last);
           // Whatever it was is thrown below, when the interval has come to its end.
           sending.catch(() => undefined);
         },
@@ -214,24 +239,24 @@ export class Replicator implements AgentPart {
   /**
    * Sends whatever is due, after asking the cloud if it has said nothing yet. Nothing while the cloud does not take it; on
    * standby only what it asks for again, since without it the cloud could not come to the end of the site's own chain.
-   * Errors: those of {@link SiteAgent}.heartbeat and {@link DeltaSender}.sendDue.
+   * However often this is asked for, it goes on once at a time; the signal that was given last stops it, for all who asked,
+   * after the delta that is being sent. Errors: those of {@link SiteAgent}.heartbeat and {@link DeltaSender}.sendDue.
    */
-  async sendDue(): Promise<void> {
-    const turn = this.#sending.then(async () => {
-      const standing = this.#standing;
-      if (standing.isUnheard) await this.#options.agent.heartbeat();
-      const { answer } = standing;
-      if (!answer || !standing.maySend) return;
-      try {
-        await this.#sender.sendDue(this.#log, answer);
-      } catch (error) {
-        // The outbox does not hold what was stored.
-        if (isLeewardError(error, 'DELTA_INVALID')) standing.wantGeneration();
-        throw error;
-      }
-    });
-    this.#sending = turn.catch(() => undefined);
-    await turn;
+  async sendDue(signal?: AbortSignal): Promise<void> {
+    this.#stopping = signal;
+    await this.#sending.ask();
+  }
+
+  async #sendNow(): Promise<void> {
+    const standing = this.#standing;
+    if (standing.isUnheard) await this.#beat();
+    try {
+      await this.#sender.sendDue(this.#log, () => (standing.maySend ? standing.answer : undefined), this.#stopping);
+    } catch (error) {
+      // The outbox does not hold what was stored.
+      if (isLeewardError(error, 'DELTA_INVALID')) standing.wantGeneration();
+      throw error;
+    }
   }
 
   /**
@@ -239,10 +264,10 @@ export class Replicator implements AgentPart {
    * is sent where that is so.
    */
   async waitUntilAcknowledged(timeoutMs: number, signal?: AbortSignal): Promise<void> {
-    const { agent, clock, pollMs } = this.#options;
+    const { clock, pollMs } = this.#options;
     const deadline = clock.bootMs() + timeoutMs;
-    for (;;) {
-      const failure = await failureOf(agent.round());
+    for (let maxAgeMs = -Infinity; ; maxAgeMs = pollMs) {
+      const failure = await failureOf(this.#poll(signal, { maxAgeMs }));
       // A site that may not write any more must hear of it, also when it has nothing to send.
       this.#standing.mayWrite();
       const state = this.#log.state;
@@ -260,7 +285,7 @@ export class Replicator implements AgentPart {
 
   /** The state to make deltas in: the stored one, so that an outage stops nothing, or what the cloud says. */
   async #ready(): Promise<ReplicationState> {
-    const failure = this.#standing.answer ? undefined : await failureOf(this.#options.agent.heartbeat());
+    const failure = this.#standing.answer ? undefined : await failureOf(this.#beat());
     await this.#log.recover();
     this.#standing.mayWrite();
     const state = this.#log.state;
@@ -274,17 +299,34 @@ export class Replicator implements AgentPart {
     if (answer && !refusal) await this.#rangeLists.sendDue(answer);
   }
 
+  /** A heartbeat whose answer this volume has then heard, however long others take to hear theirs. */
+  async #beat(wish: HeartbeatWish = {}): Promise<void> {
+    await this.#options.agent.heartbeat({ ...wish, volume: this.volume });
+  }
+
+  /** Asks the cloud, and sends what is due. */
+  async #poll(signal: AbortSignal | undefined, wish: HeartbeatWish): Promise<void> {
+    await this.#beat(wish);
+    await this.sendDue(signal);
+  }
+
   /** Waits while the outbox is full, asking the cloud what it needs no more: an outage only makes it longer. */
-  async #makeRoom(sizeBytes: number, signal: AbortSignal | undefined): Promise<void> {
-    const { agent, clock, outboxBytesMax, pollMs } = this.#options;
+  async #makeRoom(isThere: () => boolean, signal: AbortSignal | undefined): Promise<void> {
+    const { clock, pollMs } = this.#options;
     const isFull = (): boolean => {
       signal?.throwIfAborted();
       this.#standing.mayWrite();
-      return this.#log.storedBytes > 0 && this.#log.storedBytes + sizeBytes > outboxBytesMax;
+      return !isThere();
     };
     while (isFull()) {
-      await failureOf(agent.round());
+      await failureOf(this.#poll(signal, { maxAgeMs: pollMs / 2 }));
       if (isFull()) await clock.sleep(pollMs, signal);
     }
+  }
+
+  /** Whether the outbox has room for `sizeBytes` more than it holds and what is being stored; an empty one has. */
+  #hasRoom({ sizeBytes, storingBytes }: { readonly sizeBytes: number; readonly storingBytes: number }): boolean {
+    const heldBytes = this.#log.storedBytes + storingBytes;
+    return heldBytes === 0 || heldBytes + sizeBytes <= this.#options.outboxBytesMax;
   }
 }

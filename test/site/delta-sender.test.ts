@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { DeltaSender } from '../../src/site/send/delta-sender.ts';
+import { FairTurns } from '../../src/site/work/fair-turns.ts';
 import { ManualClock } from '../support/memory/clock.ts';
 import { SiteFixture } from '../support/site-fixture.ts';
 
@@ -13,6 +14,7 @@ test('a delta that was sent is remembered until the outbox holds it no more, and
     volume: site.ref,
     clock: new ManualClock(),
     resendAfterMs: 60_000,
+    turns: new FairTurns(1),
     agent: {
       putEntry: async () => void did.push('put'),
       sendDelta: async (_queue, { number }) => void did.push(`send ${number}`),
@@ -33,11 +35,11 @@ test('a delta that was sent is remembered until the outbox holds it no more, and
     queue: 'deltas' as const,
     resend: [],
   };
-  await sender.sendDue(log, answer);
-  await sender.sendDue(log, answer);
+  await sender.sendDue(log, () => answer);
+  await sender.sendDue(log, () => answer);
   assert.deepEqual(did.splice(0), ['put', 'send 1', 'put', 'send 2'], 'once');
   // What nobody remembers would go out like new, with its entry: that is how a look from outside can tell.
   sender.noteReleased(1);
-  await sender.sendDue(log, answer);
+  await sender.sendDue(log, () => answer);
   assert.deepEqual(did.splice(0), ['put', 'send 1']);
 });

@@ -1,10 +1,11 @@
-/** `leeward replicate`: one interval of each volume of the site kept here, or one after the other until it is stopped. */
+/** `leeward replicate`: one interval of each volume of the site kept here, or one after the other of each until it is stopped. */
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { openSite } from '../../app/site.ts';
-import type { OpenSite } from '../../app/site.ts';
-import { LeewardError, describeError, isLeewardError } from '../../kernel/errors.ts';
+import { LeewardError, describeError } from '../../kernel/errors.ts';
 import { parseVolume, volumeId } from '../../kernel/ids.ts';
+import { workForEver, workOnce } from '../../site/loops.ts';
+import type { SiteNews } from '../../site/loops.ts';
 import type { Replicator } from '../../site/replicator.ts';
 import { seconds, zstdLevel } from '../arguments.ts';
 import { chooseSite, readAccess } from '../context.ts';
@@ -31,7 +32,7 @@ export function addReplicate(program: Command): void {
       '--application <command>',
       "with --every: run this under the group's lease, and stop it before the lease ends",
     )
-    .option('--every <seconds>', 'go on, with an interval this often, until SIGTERM or Ctrl-C', seconds)
+    .option('--every <seconds>', 'go on, with an interval of each volume this often, until SIGTERM or Ctrl-C', seconds)
     .option('--wait <seconds>', 'how long to wait until the cloud has acknowledged everything', seconds, 300)
     .option(
       '--compression <level>',
@@ -69,79 +70,41 @@ async function replicate(given: string[], _options: unknown, command: Command): 
     stopping.abort(new LeewardError('UNAVAILABLE', 'stopped'));
   };
   process.once('SIGTERM', stop).once('SIGINT', stop);
-  const background =
-    options.every === undefined ? undefined : stayUp(open, output, stopping.signal, options.application);
+  const { every, application } = options;
+  const leased =
+    application === undefined
+      ? undefined
+      : runLeased(open, { command: application, signal: stopping.signal, output }).catch((error: unknown) => {
+          output.say(describeError(error));
+        });
+  let failure: unknown;
+  const tell = (news: SiteNews): void => {
+    if ('error' in news) failure ??= news.error;
+    output.say(lineOf(news));
+  };
+  const work = { waitMs: options.wait * 1000, signal: stopping.signal, tell };
   try {
-    if (options.every === undefined) {
-      const failure = await interval(open.replicators, output, options.wait * 1000, stopping.signal);
+    if (every !== undefined) await workForEver(open, { ...work, everyMs: () => every * 1000 });
+    else {
+      await workOnce(open, work);
       if (failure !== undefined) process.exitCode = exitCodeOf(failure);
-    }
-    while (options.every !== undefined && !stopping.signal.aborted) {
-      const beganMs = open.clock.bootMs();
-      await interval(open.replicators, output, options.wait * 1000, stopping.signal);
-      const restMs = options.every * 1000 - (open.clock.bootMs() - beganMs);
-      await open.clock.sleep(Math.max(0, restMs), stopping.signal).catch(() => undefined);
     }
     report(open.replicators, output);
   } finally {
     stop();
-    await background;
+    await leased;
     await open.close();
   }
 }
 
-/**
- * What goes on beside the intervals until `signal` is aborted: heartbeats, as often as the cloud asks for them however long
- * an interval takes, and the application under its group's lease, if there is one.
- */
-async function stayUp(
-  open: OpenSite,
-  output: Output,
-  signal: AbortSignal,
-  application: string | undefined,
-): Promise<void> {
-  const tell = (error: unknown): void => {
-    output.say(describeError(error));
-  };
-  const leased = application === undefined ? undefined : runLeased(open, { command: application, signal, output });
-  await Promise.all([open.agent.run(signal, tell), leased?.catch(tell)]);
-}
-
-/** One interval of every volume, side by side. What failed first, which was told; undefined when nothing did. */
-async function interval(
-  replicators: readonly Replicator[],
-  output: Output,
-  waitMs: number,
-  signal: AbortSignal,
-): Promise<LeewardError | undefined> {
-  let failure: LeewardError | undefined;
-  const failed = ({ volume }: Replicator, error: unknown): void => {
-    if (!isLeewardError(error)) throw error;
-    if (signal.aborted) return;
-    const told = describeError(error);
-    output.say(told.includes(volume) ? told : `${volume}: ${told}`);
-    failure ??= error;
-  };
-  await Promise.all(
-    replicators.map(async (replicator) => {
-      let made: string | undefined;
-      try {
-        const { numbers } = await replicator.replicateOnce({ consistency: 'crash', signal });
-        made = numbers.length === 0 ? 'no change' : `deltas ${numbers.join(', ')} acknowledged`;
-      } catch (error) {
-        failed(replicator, error);
-        // What was stored before a volume vanished is the newest that there is: it is sent all the same.
-        if (!isLeewardError(error, 'SOURCE_CHANGED')) return;
-      }
-      try {
-        await replicator.waitUntilAcknowledged(waitMs, signal);
-        if (made !== undefined) output.say(`${replicator.volume}: ${made}`);
-      } catch (error) {
-        failed(replicator, error);
-      }
-    }),
-  );
-  return failure;
+/** What people are told of it, with the volume's name. */
+function lineOf(news: SiteNews): string {
+  if ('acknowledged' in news) {
+    const { volume, acknowledged } = news;
+    return `${volume}: ${acknowledged.length === 0 ? 'no change' : `deltas ${acknowledged.join(', ')} acknowledged`}`;
+  }
+  const told = describeError(news.error);
+  return news.volume === undefined || told.includes(news.volume) ? told : `${news.volume}: ${told}`;
 }
 
 function report(replicators: readonly Replicator[], output: Output): void {

@@ -3,7 +3,7 @@
  * upload, or, where the cloud copies a recovery point, by hashing the volume.
  *
  * Invariants: the index takes a block in only after the cloud has acknowledged its pages, so that whoever is interrupted
- * goes on with what is left; memory is bounded by the ranges in flight. What lands late or torn in the upload is found
+ * goes on with what is left; memory is bounded by the ranges in flight, of all volumes of the site. What lands late or torn in the upload is found
  * when the cloud compares its copy with the index, and is sent again.
  */
 import { fewAtOnce } from '../../kernel/few-at-once.ts';
@@ -12,9 +12,10 @@ import type { SiteStore } from '../../ports/site-store.ts';
 import type { VolumeSource } from '../../ports/volume-source.ts';
 import { BLOCK_BYTES, BLOCK_HASH_BYTES, RANGE_BYTES, blockHashes } from '../../ranges/blocks.ts';
 import type { BaseLog } from '../chain/base-log.ts';
+import type { RangeBuffers } from '../work/range-buffers.ts';
 import { readHashes } from '../chain/block-index.ts';
 
-/** Ranges whose pages are written side by side: enough to hide a request's latency, and 32 MiB of memory. */
+/** Ranges whose pages are written side by side: enough to hide a request's latency. */
 const IN_FLIGHT_MAX = 8;
 
 /** Ranges between two syncs of the index: what a machine that stops may have to write again. */
@@ -35,27 +36,35 @@ export interface BaseFillingOptions {
   readonly volumeBytes: number;
   /** Writes whole pages of the base. Nothing is written where the cloud has them already. */
   readonly put?: ((offset: number, bytes: Uint8Array) => Promise<void>) | undefined;
+  readonly buffers: RangeBuffers;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Errors: SOURCE_CHANGED, CONFLICT (see {@link BaseLog.fill}), those of `put`. What was done till then is kept. */
 export async function fillBase(options: BaseFillingOptions): Promise<void> {
-  const free: Uint8Array[] = [];
-  await fewAtOnce(IN_FLIGHT_MAX, readRanges(options, free), async ({ offset, bytes, buffer }) => {
-    await fillRange(options, offset, bytes);
-    free.push(buffer);
-  });
+  const { buffers } = options;
+  const held = new Set<Uint8Array>();
+  try {
+    await fewAtOnce(IN_FLIGHT_MAX, readRanges(options, held), async ({ offset, bytes, buffer }) => {
+      await fillRange(options, offset, bytes);
+      held.delete(buffer);
+      buffers.giveBack(buffer);
+    });
+  } finally {
+    // Those of ranges that failed, or were read and not begun any more.
+    for (const buffer of held) buffers.giveBack(buffer);
+  }
 }
 
-/** The volume's ranges, one after the other, read into a buffer that is free, or into another. */
+/** The volume's ranges, one after the other, each in a buffer that is noted in `held`. */
 async function* readRanges(
-  { source, volumeBytes, signal }: BaseFillingOptions,
-  free: Uint8Array[],
+  { source, volumeBytes, buffers, signal }: BaseFillingOptions,
+  held: Set<Uint8Array>,
 ): AsyncGenerator<{ offset: number; bytes: Uint8Array; buffer: Uint8Array }> {
   const endBytes = Math.min(volumeBytes, await source.sizeBytes());
   for (let offset = 0; offset < endBytes; offset += RANGE_BYTES) {
-    signal?.throwIfAborted();
-    const buffer = free.pop() ?? new Uint8Array(Math.min(RANGE_BYTES, endBytes));
+    const buffer = await buffers.take(signal);
+    held.add(buffer);
     const bytes = buffer.subarray(0, Math.min(RANGE_BYTES, endBytes - offset));
     await source.read(offset, bytes);
     yield { offset, bytes, buffer };

@@ -11,9 +11,10 @@ import { LeewardError, isLeewardError } from '../../kernel/errors.ts';
 import type { VolumeRef } from '../../kernel/ids.ts';
 import type { SiteStore } from '../../ports/site-store.ts';
 import type { VolumeSource } from '../../ports/volume-source.ts';
-import type { Heartbeat, VolumeAnswer } from '../../protocol/heartbeat.ts';
-import type { SiteAgent } from '../send/agent.ts';
+import type { VolumeAnswer } from '../../protocol/heartbeat.ts';
+import type { SiteAgent, VolumeReport } from '../send/agent.ts';
 import { fillBase } from './base-filling.ts';
+import type { RangeBuffers } from '../work/range-buffers.ts';
 import { failureOf } from '../send/outage.ts';
 import { sendRangeList } from '../send/range-lists.ts';
 import type { ReplicationState } from '../chain/replication-state.ts';
@@ -29,7 +30,11 @@ export interface BaseOptions {
   readonly source: VolumeSource;
   readonly store: Pick<SiteStore, 'readIndex'>;
   readonly log: VolumeLog;
-  readonly agent: Pick<SiteAgent, 'heartbeat' | 'round' | 'putEntry' | 'sendRanges' | 'putPages'>;
+  readonly agent: Pick<SiteAgent, 'putEntry' | 'sendRanges' | 'putPages'>;
+  /** A heartbeat, whose answer the volume has then heard. */
+  readonly beat: () => Promise<unknown>;
+  /** Memory for the ranges that are on their way, of all volumes of the site. */
+  readonly buffers: RangeBuffers;
   readonly clock: Clock;
   readonly pollMs: number;
   readonly resendAfterMs: number;
@@ -40,8 +45,7 @@ export interface BaseOptions {
 
 export class Base {
   readonly #options: BaseOptions;
-  /** Whether a heartbeat has asked for an upload in this generation, and whether its answer brought none. */
-  #asked = false;
+  /** Whether a heartbeat has asked for an upload in this generation, and its answer brought none. */
   #declined = false;
   #listSentBootMs: number | undefined;
   #sentBytes = 0;
@@ -56,19 +60,18 @@ export class Base {
   }
 
   /** What a heartbeat says of it. */
-  word(): Pick<Heartbeat['volumes'][number], 'direct' | 'volumeBytes'> {
+  word(): Pick<VolumeReport, 'direct' | 'volumeBytes'> {
     const state = this.#options.log.state;
     const volumeBytes = state?.directBytes ?? null;
     if (!state || volumeBytes === null || state.base !== null || state.last.number > 0 || this.#declined) return {};
-    this.#asked = true;
     return { direct: true, volumeBytes };
   }
 
-  /** Takes what an answer says of the present generation. Its repair was heeded before. */
-  async hear({ base }: VolumeAnswer): Promise<void> {
+  /** Takes what an answer to `report` says of the present generation. Its repair was heeded before. */
+  async hear({ base, generation }: VolumeAnswer, report: VolumeReport | undefined): Promise<void> {
     const { log } = this.#options;
     if (base === undefined) {
-      this.#declined ||= this.#asked;
+      this.#declined ||= report?.direct === true && report.generation === generation;
       return;
     }
     await log.base.take(base.from);
@@ -80,7 +83,6 @@ export class Base {
 
   /** Another generation began. */
   forget(): void {
-    this.#asked = false;
     this.#declined = false;
     this.#listSentBootMs = undefined;
   }
@@ -90,7 +92,7 @@ export class Base {
    * written. An outage makes it take longer.
    */
   async ready(signal: AbortSignal | undefined): Promise<void> {
-    const { agent, clock, pollMs, standing, log, source } = this.#options;
+    const { beat, clock, pollMs, standing, log, source } = this.#options;
     await this.#ask(signal);
     const beganBootMs = clock.bootMs();
     for (;;) {
@@ -101,7 +103,7 @@ export class Base {
       if (state.base.phase === 'ready') break;
       if (state.base.phase === 'filling') await this.#fill(state, signal);
       else await this.#sendListIfDue();
-      await failureOf(agent.round());
+      await failureOf(beat());
       const waitMs = Math.min((clock.bootMs() - beganBootMs) * WAIT_SHARE_MAX, WAIT_MS_MAX);
       if (isWaiting(log.state)) await clock.sleep(Math.max(waitMs, pollMs), signal);
     }
@@ -110,7 +112,7 @@ export class Base {
 
   /** For a large volume of which nothing was sent yet, asks the cloud for a place to write raw pages to. */
   async #ask(signal: AbortSignal | undefined): Promise<void> {
-    const { log, source, agent, clock, directFromBytes, pollMs, standing } = this.#options;
+    const { log, source, beat, clock, directFromBytes, pollMs, standing } = this.#options;
     for (;;) {
       signal?.throwIfAborted();
       standing.mayWrite();
@@ -119,12 +121,12 @@ export class Base {
       const sizeBytes = await source.sizeBytes();
       if (sizeBytes < directFromBytes && state.directBytes === null) return;
       if (state.directBytes !== sizeBytes) await log.base.askDirect(sizeBytes);
-      if (await failureOf(agent.heartbeat())) await clock.sleep(pollMs, signal);
+      if (await failureOf(beat())) await clock.sleep(pollMs, signal);
     }
   }
 
   async #fill(state: ReplicationState, signal: AbortSignal | undefined): Promise<void> {
-    const { source, store, log, standing } = this.#options;
+    const { source, store, log, standing, buffers } = this.#options;
     const { generation } = state;
     const said = standing.answer;
     const base = said?.base;
@@ -139,7 +141,7 @@ export class Base {
     const roomBytes = isUpload ? (base.volumeBytes ?? state.directBytes) : null;
     const volumeBytes = roomBytes ?? (await source.sizeBytes());
     const put = isUpload ? (offset: number, bytes: Uint8Array) => this.#put(offset, bytes) : undefined;
-    await fillBase({ source, store, log: log.base, generation, volumeBytes, put, signal });
+    await fillBase({ source, store, log: log.base, generation, volumeBytes, put, buffers, signal });
     // Whatever list the cloud has by now is none of this index.
     await log.base.close(generation, { volumeBytes, unknown: standing.answer?.base?.listed === true });
     await this.#sendListIfDue();
@@ -156,7 +158,7 @@ export class Base {
 
   /** Writes pages; where the URL has ended, by the next one. */
   async #put(offset: number, bytes: Uint8Array): Promise<void> {
-    const { agent, standing } = this.#options;
+    const { agent, beat, standing } = this.#options;
     const url = (): string => {
       const { uploadUrl } = standing.answer?.base ?? {};
       if (uploadUrl !== undefined) return uploadUrl;
@@ -166,7 +168,7 @@ export class Base {
       await agent.putPages(url(), offset, bytes);
     } catch (error) {
       if (!isLeewardError(error, 'DENIED')) throw error;
-      await agent.heartbeat();
+      await beat();
       await agent.putPages(url(), offset, bytes);
     }
     this.#sentBytes += bytes.length;

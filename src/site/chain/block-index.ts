@@ -50,14 +50,15 @@ export type BlockChange = DeltaPiece & Pick<BlockRun, 'hashes'>;
 /**
  * What differs between the volume and the index, in ascending order, as ranges of whole blocks (the volume's last one may
  * be short) of at most `rangeBytesMax`. Bytes are valid until the next step only. A chunk is read while the one before is
- * looked at. Memory: two chunks of each.
+ * looked at. `rest` is called and awaited before each is begun, and nothing is read meanwhile; what it throws ends it all.
+ * Memory: two chunks of each.
  */
 export async function* findChanges(
   source: Pick<VolumeSource, 'read'>,
   store: Pick<SiteStore, 'readIndex'>,
-  of: { volumeBytes: number; rangeBytesMax: number },
+  of: { volumeBytes: number; rangeBytesMax: number; rest?: () => Promise<void> },
 ): AsyncGenerator<BlockChange, void> {
-  for await (const { offset, bytes, known } of chunksOf(source, store, of.volumeBytes)) {
+  for await (const { offset, bytes, known } of chunksOf(source, store, of)) {
     const entries = blockHashes(bytes);
     if (Buffer.compare(entries, known) === 0) continue;
     const changed = (at: number): 'zeros' | 'literal' | 'same' => {
@@ -91,7 +92,7 @@ interface Chunk {
 async function* chunksOf(
   source: Pick<VolumeSource, 'read'>,
   store: Pick<SiteStore, 'readIndex'>,
-  volumeBytes: number,
+  { volumeBytes, rest }: { volumeBytes: number; rest?: () => Promise<void> },
 ): AsyncGenerator<Chunk, void> {
   const room = (): Omit<Chunk, 'offset'> => ({
     bytes: new Uint8Array(Math.min(CHUNK_BYTES, volumeBytes)),
@@ -114,6 +115,7 @@ async function* chunksOf(
   let ahead = readAt(0);
   try {
     for (let chunk = await ahead; chunk; chunk = await ahead) {
+      await rest?.();
       ahead = readAt(chunk.offset + CHUNK_BYTES);
       // Whoever asks for it hears of its failure, or nobody does any more.
       ahead.catch(() => undefined);

@@ -3,21 +3,26 @@
  *
  * Invariants: every delta of it names the size that the volume had when it began, which may be another than the interval
  * before had; that size is checked before each delta is stored, and what was read under another one is dropped; deltas are
- * stored one after the other, each while the next one is made, and nothing of an interval goes on after its end; only
- * the interval's last delta carries a marker, since only then the replica stands as the volume stood; a delta ends early
- * only when a further change does not fit, so that none is without content, except where the marker itself is what is due:
- * an earlier interval was broken off, the first copy is all zeros, or nothing changed but the size or the properties.
+ * stored one after the other, each while the next one is made, and nothing of an interval goes on after its end; each is
+ * in memory only in a turn of those that the site's volumes share, from its first byte until it is stored, and no turn is
+ * held while the outbox is full; only the interval's last delta carries a marker, since only then the replica stands as the
+ * volume stood; a delta ends early only when a further change does not fit, or another volume has waited for its turn,
+ * so that none is without content, except where the marker itself is what is due: an earlier interval was broken off, this
+ * one's last change is stored already, the first copy is all zeros, or nothing changed but the size or the properties.
  */
 import type { DeltaMarker } from '../../delta/identity.ts';
-import { DELTA_LIMITS } from '../../delta/limits.ts';
+import type { DeltaLimits } from '../../delta/limits.ts';
 import { DeltaWriter } from '../../delta/write.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { LeewardError } from '../../kernel/errors.ts';
 import { PAGE_BYTES } from '../../kernel/units.ts';
 import type { SiteStore } from '../../ports/site-store.ts';
 import type { VolumeSource } from '../../ports/volume-source.ts';
+import { MAKING_MS_MAX } from '../work/shared-work.ts';
+import type { FairTurns } from '../work/fair-turns.ts';
 import { findChanges } from './block-index.ts';
 import type { BlockChange, BlockRun } from './block-index.ts';
+import { cutToFit, encodedBytesAtMost } from './delta-room.ts';
 import { NO_PROPERTIES, propertiesText } from './properties.ts';
 import type { SaidProperties } from './properties.ts';
 import type { ReplicationState } from './replication-state.ts';
@@ -43,27 +48,47 @@ export interface IntervalOptions {
   /** What counts of the volume's properties in place of what its source says. */
   readonly said: SaidProperties;
   readonly consistency: DeltaMarker['consistency'];
-  /** Literal bytes at which a delta counts as full; at most what the format allows. */
+  /** Literal bytes at which a delta counts as full, where `limits` allow so many. */
   readonly deltaLiteralBytesMax: number;
+  /** How large a delta may be that is begun now. */
+  readonly limits: () => DeltaLimits;
   /** How hard literal bytes are compressed: see `DeltaWriteOptions`. */
   readonly zstdLevel: number;
-  /** Returns once `sizeBytes` more may be stored, or throws. */
-  readonly makeRoom: (sizeBytes: number) => Promise<void>;
+  /** Turns at having a delta in memory. */
+  readonly turns: FairTurns;
+  /** Throws where nothing may be stored any more. */
+  readonly mayStore: () => void;
+  /** Whether `sizeBytes` more may be stored, once `storingBytes` are. */
+  readonly hasRoom: (of: { readonly sizeBytes: number; readonly storingBytes: number }) => boolean;
+  /** Returns once there is room, or throws why nothing may be stored. */
+  readonly makeRoom: (isThere: () => boolean) => Promise<void>;
   /** Called after each delta that was stored. */
   readonly stored: () => void;
+  readonly signal?: AbortSignal | undefined;
 }
 
-/** Runs one. Errors: SOURCE_CHANGED, CONFLICT (see {@link VolumeLog.append}), and what the options' functions throw. */
+/**
+ * Runs one. Errors: SOURCE_CHANGED, CONFLICT (see {@link VolumeLog.append}), LIMIT_EXCEEDED where name or properties alone
+ * are above the cloud's limits, what the options' functions throw, and the signal's reason.
+ */
 export async function runInterval(options: IntervalOptions, state: ReplicationState): Promise<IntervalReport> {
   const interval = new Interval(options, state);
   return await interval.run();
 }
 
-/** A delta that is being made. */
+/** A delta that is being made, in a turn. */
 interface Draft {
   readonly writer: DeltaWriter;
   /** What it sets so far, as the index takes it. */
   readonly runs: BlockRun[];
+  readonly limits: DeltaLimits;
+  readonly begunBootMs: number;
+}
+
+/** What holds for all deltas of an interval. */
+interface Same {
+  readonly volumeBytes: number;
+  readonly properties: string | undefined;
 }
 
 class Interval {
@@ -71,10 +96,14 @@ class Interval {
   readonly #before: ReplicationState;
   #last: ReplicationState['last'];
   readonly #numbers: number[] = [];
+  #sourceTimeMs: number | undefined;
   #changedBytes = 0;
   #storedBytes = 0;
-  /** Until the delta that was made last is stored. */
+  /** Undefined exactly while no turn is held for one. */
+  #draft: Draft | undefined;
+  /** Until the delta that was made last is stored, and its bytes. */
   #storing: Promise<void> = Promise.resolve();
+  #storingBytes = 0;
 
   constructor(options: IntervalOptions, state: ReplicationState) {
     this.#options = options;
@@ -83,50 +112,39 @@ class Interval {
   }
 
   async run(): Promise<IntervalReport> {
-    const { source, store, clock, deltaLiteralBytesMax, consistency } = this.#options;
+    const { source, store, deltaLiteralBytesMax, consistency, limits, turns } = this.#options;
     const volumeBytes = await source.sizeBytes();
-    if (volumeBytes % PAGE_BYTES !== 0 || volumeBytes > DELTA_LIMITS.volumeBytesMax) {
+    const { volumeBytesMax } = limits();
+    if (volumeBytes % PAGE_BYTES !== 0 || volumeBytes > volumeBytesMax) {
       throw new LeewardError(
         'REFUSED',
-        `${this.#options.volume}: its ${volumeBytes} bytes are no multiple of ${PAGE_BYTES} up to ${DELTA_LIMITS.volumeBytesMax}`,
+        `${this.#options.volume}: its ${volumeBytes} bytes are no multiple of ${PAGE_BYTES} up to ${volumeBytesMax}`,
       );
     }
-    // Before the first read: a recovery point claims no more than was surely written by then.
-    const sourceTimeMs = Math.floor(clock.wallMs());
-    const properties = await this.#changedProperties();
-    const begin = (): Draft => {
-      const { generation, term } = this.#before;
-      const { number, digest: predecessor } = this.#last;
-      const { volume, zstdLevel } = this.#options;
-      // What holds from here on is told once, by the first delta.
-      const said = this.#numbers.length === 0 ? properties : undefined;
-      const writer = new DeltaWriter(
-        { volume, generation, term, number: number + 1, volumeBytes, predecessor, sourceTimeMs, properties: said },
-        { zstdLevel },
-      );
-      return { writer, runs: [] };
-    };
     try {
-      let draft = begin();
-      const changes = findChanges(source, store, { volumeBytes, rangeBytesMax: deltaLiteralBytesMax });
-      for await (const piece of changes) {
-        if (!fits(draft.writer, piece, deltaLiteralBytesMax)) {
-          await this.#store(draft, volumeBytes);
-          draft = begin();
-        }
-        this.#add(draft, piece);
-      }
+      const same = { volumeBytes, properties: await this.#changedProperties() };
+      let draft = await this.#begin(same);
+      const changes = findChanges(source, store, {
+        volumeBytes,
+        rangeBytesMax: deltaLiteralBytesMax,
+        rest: async () => {
+          draft = await this.#rest(draft, same);
+        },
+      });
+      for await (const piece of changes) draft = await this.#addChange(draft, piece, same);
       const { last, markedNumber } = this.#before;
       const isWhole = last.number > 0 && markedNumber === last.number;
-      const markerDue = !isWhole || volumeBytes !== this.#before.volumeBytes || properties !== undefined;
-      if (draft.writer.extentCount > 0 || (markerDue && this.#numbers.length === 0)) {
+      const isNew = !isWhole || volumeBytes !== this.#before.volumeBytes || same.properties !== undefined;
+      if (draft.writer.extentCount > 0 || isNew || this.#numbers.length > 0) {
+        draft = await this.#withRoom(draft, same);
         const name = `p-${this.#last.number + 1}`;
-        await this.#store(draft, volumeBytes, { name, consistency, timeMs: sourceTimeMs });
+        await this.#store(draft, volumeBytes, { name, consistency, timeMs: this.#timeOfSource() });
         await this.#storing;
       } else {
         await this.#checkSize(volumeBytes);
       }
     } finally {
+      if (this.#draft) turns.end();
       // Nothing of an interval goes on behind its back. What failed there is thrown above, or something else was before.
       await this.#storing.catch(() => undefined);
     }
@@ -136,6 +154,71 @@ class Interval {
       changedBytes: this.#changedBytes,
       storedBytes: this.#storedBytes,
     };
+  }
+
+  /** The next delta, once there is a turn for it. */
+  async #begin({ volumeBytes, properties }: Same): Promise<Draft> {
+    const { turns, signal, volume, zstdLevel, clock } = this.#options;
+    await turns.take(signal);
+    try {
+      const { generation, term } = this.#before;
+      const { number, digest: predecessor } = this.#last;
+      const limits = this.#options.limits();
+      const sourceTimeMs = this.#timeOfSource();
+      // What holds from here on is told once, by the first delta.
+      const said = this.#numbers.length === 0 ? properties : undefined;
+      const writer = new DeltaWriter(
+        { volume, generation, term, number: number + 1, volumeBytes, predecessor, sourceTimeMs, properties: said },
+        { zstdLevel, limits },
+      );
+      return (this.#draft = { writer, runs: [], limits, begunBootMs: clock.bootMs() });
+    } catch (error) {
+      turns.end();
+      throw error;
+    }
+  }
+
+  /** Lets others have their turn, where this one has lasted long enough. The delta to go on with. */
+  async #rest(draft: Draft, same: Same): Promise<Draft> {
+    const { turns, clock, signal } = this.#options;
+    signal?.throwIfAborted();
+    if (!turns.isWanted || clock.bootMs() - draft.begunBootMs < MAKING_MS_MAX) return draft;
+    if (draft.writer.extentCount > 0) await this.#store(draft, same.volumeBytes);
+    else this.#drop();
+    return await this.#begin(same);
+  }
+
+  /** The delta to go on with, for which there is room in the outbox; `draft` where nothing had to be waited for. */
+  async #withRoom(draft: Draft, same: Same): Promise<Draft> {
+    const { hasRoom, makeRoom, deltaLiteralBytesMax } = this.#options;
+    const sizeBytes = encodedBytesAtMost(deltaLiteralBytesMax);
+    const isThere = (): boolean => hasRoom({ sizeBytes, storingBytes: this.#storingBytes });
+    // What has content has its room.
+    if (draft.writer.extentCount > 0 || isThere()) return draft;
+    this.#drop();
+    await this.#storing;
+    await makeRoom(isThere);
+    return await this.#begin(same);
+  }
+
+  /** Gives up a delta without content, and its turn. */
+  #drop(): void {
+    this.#draft = undefined;
+    this.#options.turns.end();
+  }
+
+  /** Takes a change into the delta that is being made, and into as many as it takes. The one to go on with. */
+  async #addChange(draft: Draft, piece: BlockChange, same: Same): Promise<Draft> {
+    const { deltaLiteralBytesMax: literalBytesMax } = this.#options;
+    let [into, rest] = [draft, piece];
+    for (;;) {
+      into = await this.#withRoom(into, same);
+      const { now, later } = cutToFit(rest, into.writer, { limits: into.limits, literalBytesMax });
+      if (now) this.#add(into, now);
+      if (!later) return into;
+      await this.#store(into, same.volumeBytes);
+      [into, rest] = [await this.#begin(same), later];
+    }
   }
 
   /** The text of the volume's properties, where the chain does not have it yet. */
@@ -161,17 +244,27 @@ class Interval {
     this.#last = { number: this.#last.number + 1, digest };
     this.#numbers.push(this.#last.number);
     this.#storedBytes += bytes.length;
-    this.#storing = this.#storeNow(bytes, runs, volumeBytes);
+    this.#storingBytes = bytes.length;
+    this.#draft = undefined;
+    this.#storing = this.#storeNow(bytes, runs, volumeBytes).finally(() => {
+      this.#storingBytes = 0;
+      this.#options.turns.end();
+    });
     // Whoever waits for it hears of its failure.
     this.#storing.catch(() => undefined);
   }
 
   async #storeNow(bytes: Uint8Array, runs: readonly BlockRun[], volumeBytes: number): Promise<void> {
-    const { makeRoom, log, stored } = this.#options;
-    await makeRoom(bytes.length);
+    const { mayStore, log, stored } = this.#options;
+    mayStore();
     await this.#checkSize(volumeBytes);
     await log.append(bytes, runs);
     stored();
+  }
+
+  /** Before the first read: a recovery point claims no more than was surely written by then. */
+  #timeOfSource(): number {
+    return (this.#sourceTimeMs ??= Math.floor(this.#options.clock.wallMs()));
   }
 
   async #checkSize(volumeBytes: number): Promise<void> {
@@ -182,11 +275,4 @@ class Interval {
       `${this.#options.volume}: it had ${volumeBytes} bytes when the interval began and has ${nowBytes} now: the next interval takes the new size`,
     );
   }
-}
-
-/** Whether `piece` can be added to the delta that is being written. */
-function fits(writer: DeltaWriter, piece: BlockChange, literalBytesMax: number): boolean {
-  const literalBytes = 'zerosBytes' in piece ? 0 : piece.bytes.length;
-  if (writer.extentCount === 0) return true;
-  return writer.literalBytes + literalBytes <= literalBytesMax && writer.extentCount < DELTA_LIMITS.extentsMax;
 }

@@ -1,9 +1,11 @@
 /**
  * The site's agent, first version: it speaks to the cloud for all volumes of the site.
  *
- * Invariants: a heartbeat's counter is durable before it is sent, and only grows, whatever the wall clock does; nothing
- * is sent by an access that the cloud refuses more than once; after an outage of any length one heartbeat, which needs
- * the site's key alone, brings everything that sending needs.
+ * Invariants: a heartbeat's counter is durable before it is sent, and only grows, whatever the wall clock does; no two
+ * heartbeats are under way at a time; none waits for anything that a volume does, be it reading, storing, sending or
+ * hearing an answer, and no volume waits for another's; each hears the answers in their order, and of several that came
+ * meanwhile the newest; nothing is sent by an access that the cloud refuses more than once; after an outage of any length
+ * one heartbeat, which needs the site's key alone, brings everything that sending needs.
  */
 import { z } from 'zod';
 import type { Clock } from '../../kernel/clock.ts';
@@ -17,17 +19,21 @@ import type { Heartbeat, HeartbeatAnswer, VolumeAnswer } from '../../protocol/he
 import type { RangesMessage } from '../../protocol/ranges.ts';
 import { sign } from '../../protocol/signed.ts';
 import type { MessageKind, SigningKey } from '../../protocol/signed.ts';
+import { JoinedTurns } from '../work/joined-turns.ts';
 
 /** What takes part in the heartbeats: a volume's replicator. */
 export interface AgentPart {
   readonly volume: string;
   /** What the heartbeat says of it. */
-  report(): Heartbeat['volumes'][number];
-  /** What the cloud answered; undefined when it does not name the volume. */
-  hear(answer: VolumeAnswer | undefined): Promise<void>;
-  /** Sends whatever is due. */
-  sendDue(): Promise<void>;
+  report(): VolumeReport;
+  /** What the cloud answered to `report`; undefined when it does not name the volume. */
+  hear(answer: VolumeAnswer | undefined, report: VolumeReport | undefined): Promise<void>;
+  /** Sends whatever is due; ends soon, with the signal's reason, when that is aborted. */
+  sendDue(signal?: AbortSignal): Promise<void>;
 }
+
+/** What a heartbeat says of a volume. */
+export type VolumeReport = Heartbeat['volumes'][number];
 
 export interface SiteAgentOptions {
   /** tenant/site */
@@ -43,53 +49,110 @@ export interface SiteAgentOptions {
 
 type Access = HeartbeatAnswer['access'];
 
+/** An answer, and what it answers to. */
+interface Heard {
+  readonly said: HeartbeatAnswer;
+  readonly answers: ReadonlyMap<string, VolumeAnswer>;
+  readonly reports: ReadonlyMap<string, VolumeReport>;
+  /** Each part's turn at hearing it, or a newer one. */
+  readonly turns: Map<string, Promise<void>>;
+  /** When the heartbeat was sent, and when the answer came, on boot time. */
+  readonly sentBootMs: number;
+  readonly receivedBootMs: number;
+  readonly accessMs: number;
+}
+
+/** Whose hearing of the answer to wait for. */
+export interface HeartbeatWish {
+  /** Only this volume's. Default: every part's. */
+  readonly volume?: string;
+  /** An answer to a heartbeat that is no older will do, and none is sent. Default: one that is under way, or a new one. */
+  readonly maxAgeMs?: number;
+}
+
 const counterSchema = z.looseObject({ version: versionSchema, counter: z.int().min(0) });
 
 export class SiteAgent {
   readonly #options: SiteAgentOptions;
-  readonly #parts = new Map<string, AgentPart>();
+  /** Each with its turns at hearing what is newest. */
+  readonly #parts = new Map<string, { readonly part: AgentPart; readonly hearing: JoinedTurns }>();
   #counter: number | undefined;
-  #answer: { readonly said: HeartbeatAnswer; readonly receivedBootMs: number; readonly accessMs: number } | undefined;
-  #underWay: Promise<HeartbeatAnswer> | undefined;
+  #newest: Heard | undefined;
+  #underWay: Promise<Heard> | undefined;
+  /** When a heartbeat was begun last, on boot time. */
+  #begunBootMs = -Infinity;
+  /** What {@link run} does with each new answer. */
+  #follow: ((newest: Heard) => void) | undefined;
 
   constructor(options: SiteAgentOptions) {
     this.#options = options;
   }
 
   attach(part: AgentPart): void {
-    if (this.#parts.has(part.volume)) throw new LeewardError('ALREADY_EXISTS', `${part.volume} is replicated already`);
-    this.#parts.set(part.volume, part);
+    const { volume } = part;
+    if (this.#parts.has(volume)) throw new LeewardError('ALREADY_EXISTS', `${volume} is replicated already`);
+    const hearing = new JoinedTurns(async () => {
+      await part.hear(this.#newest?.answers.get(volume), this.#newest?.reports.get(volume));
+    });
+    this.#parts.set(volume, { part, hearing });
   }
 
   /** The newest answer; undefined before the first. */
   get answer(): HeartbeatAnswer | undefined {
-    return this.#answer?.said;
+    return this.#newest?.said;
   }
 
   /**
-   * One heartbeat, and its answer to every part. Whoever asks while one is under way gets that one's answer. Errors: those
-   * of {@link CloudLink}.heartbeat; what the first part could not do with its answer, after all have heard theirs.
+   * One heartbeat; resolves when its answer, or a newer one, was heard by those of whom `wish` says so. Whoever asks while
+   * one is under way gets that one's answer. Errors: those of {@link CloudLink}.heartbeat; what the first of those parts
+   * could not do with its answer, after all of them have heard theirs.
    */
-  async heartbeat(): Promise<HeartbeatAnswer> {
-    this.#underWay ??= this.#beat().finally(() => (this.#underWay = undefined));
-    return await this.#underWay;
+  async heartbeat(wish: HeartbeatWish = {}): Promise<HeartbeatAnswer> {
+    const { volume, maxAgeMs = -Infinity } = wish;
+    const newest = this.#newest;
+    const isYoung = newest !== undefined && this.#options.clock.bootMs() - newest.sentBootMs <= maxAgeMs;
+    const { said, turns } = isYoung ? newest : await this.#exchange();
+    await together(
+      [...turns].map(async ([name, turn]) => (volume === undefined || name === volume ? turn : undefined)),
+    );
+    return said;
   }
 
-  /** A heartbeat, and then whatever is due to be sent. */
+  /** A heartbeat, and then whatever is due to be sent, for whoever keeps no {@link run} going. */
   async round(): Promise<void> {
     await this.heartbeat();
-    await inOrder([...this.#parts.values()].map((part) => () => part.sendDue()));
+    await together([...this.#parts.values()].map(async ({ part }) => part.sendDue()));
   }
 
   /**
-   * Rounds for ever, as often as the cloud asks for them, until `signal` is aborted. A round that fails is told to
-   * `report` and followed by the next.
+   * Heartbeats, as often as the cloud asks for them, until `signal` is aborted; after each, every volume by itself hears
+   * the answer and sends what is due, for as long as that takes. Whatever fails is told to `report` and tried again after
+   * the next one. Returns when nothing of it is under way any more.
    */
   async run(signal: AbortSignal, report: (error: unknown) => void): Promise<void> {
+    const { clock } = this.#options;
+    const busy = new Map<string, Promise<void>>();
+    const tell = (error: unknown): void => {
+      if (!signal.aborted) report(error);
+    };
+    this.#follow = ({ turns }) => {
+      for (const [volume, { part }] of this.#parts) {
+        if (busy.has(volume) || signal.aborted) continue;
+        const work = Promise.resolve(turns.get(volume))
+          .then(async () => part.sendDue(signal))
+          .catch(tell)
+          .finally(() => busy.delete(volume));
+        busy.set(volume, work);
+      }
+    };
     while (!signal.aborted) {
-      await this.round().catch(report);
-      await this.#options.clock.sleep(this.answer?.everyMs ?? FIRST_EVERY_MS, signal).catch(() => undefined);
+      // Whatever asked for the one before: as long as others come in time, none is added.
+      const restMs = this.#begunBootMs + (this.answer?.everyMs ?? FIRST_EVERY_MS) - clock.bootMs();
+      if (restMs > 0) await clock.sleep(restMs, signal).catch(() => undefined);
+      else await this.#exchange().catch(tell);
     }
+    this.#follow = undefined;
+    await Promise.allSettled([...busy.values(), ...(this.#newest?.turns.values() ?? [])]);
   }
 
   /** Puts an entry into the site's journal. Errors: those of {@link CloudLink}.putEntry. */
@@ -117,22 +180,38 @@ export class SiteAgent {
     await this.#withAccess((access) => this.#options.link.sendMessage(access.queues[queue], text));
   }
 
-  async #beat(): Promise<HeartbeatAnswer> {
+  /** One heartbeat and its answer, which all parts then hear, each in its own time. */
+  async #exchange(): Promise<Heard> {
+    this.#underWay ??= this.#beat().finally(() => (this.#underWay = undefined));
+    return await this.#underWay;
+  }
+
+  async #beat(): Promise<Heard> {
     const { clock, key, link, groups } = this.#options;
-    const heartbeat: Heartbeat = {
-      counter: await this.#nextCounter(),
-      volumes: [...this.#parts.values()].map((part) => part.report()),
-      groups: groups?.() ?? [],
-    };
+    const sentBootMs = (this.#begunBootMs = clock.bootMs());
+    const counter = await this.#nextCounter();
+    const volumes = [...this.#parts.values()].map(({ part }) => part.report());
+    const heartbeat: Heartbeat = { counter, volumes, groups: groups?.() ?? [] };
     const said = await link.heartbeat(sign(key, 'heartbeat', heartbeat));
     if (said.site !== this.#options.site) {
       throw new LeewardError('REFUSED', `heartbeat: the answer is for ${said.site}, this is ${this.#options.site}`);
     }
-    const accessMs = said.access.expiresAtMs - clock.wallMs();
-    this.#answer = { said, receivedBootMs: clock.bootMs(), accessMs };
-    const answers = new Map(said.volumes.map((answer) => [answer.volume, answer]));
-    await inOrder([...this.#parts.values()].map((part) => () => part.hear(answers.get(part.volume))));
-    return said;
+    const newest = {
+      ...{ said, sentBootMs, receivedBootMs: clock.bootMs() },
+      answers: new Map(said.volumes.map((answer) => [answer.volume, answer])),
+      reports: new Map(volumes.map((report) => [report.volume, report])),
+      turns: new Map<string, Promise<void>>(),
+      accessMs: said.access.expiresAtMs - clock.wallMs(),
+    };
+    this.#newest = newest;
+    for (const [volume, { hearing }] of this.#parts) {
+      const turn = hearing.ask();
+      // Whoever waits for the part hears of its failure.
+      turn.catch(() => undefined);
+      newest.turns.set(volume, turn);
+    }
+    this.#follow?.(newest);
+    return newest;
   }
 
   async #nextCounter(): Promise<number> {
@@ -150,7 +229,7 @@ export class SiteAgent {
       await use(access);
     } catch (error) {
       if (!isLeewardError(error, 'DENIED')) throw error;
-      await use((await this.heartbeat()).access);
+      await use((await this.#exchange()).said.access);
     }
   }
 
@@ -159,22 +238,21 @@ export class SiteAgent {
    * hangs on the wall clock. One that is wrong costs heartbeats or a refused request, and nothing else.
    */
   async #access(): Promise<Access> {
-    const answer = this.#answer;
-    if (answer === undefined) return (await this.heartbeat()).access;
-    const ageMs = this.#options.clock.bootMs() - answer.receivedBootMs;
-    const fresh = ageMs < Math.max(answer.accessMs / 2, answer.said.everyMs);
-    return fresh ? answer.said.access : (await this.heartbeat()).access;
+    const newest = this.#newest;
+    if (newest === undefined) return (await this.#exchange()).said.access;
+    const ageMs = this.#options.clock.bootMs() - newest.receivedBootMs;
+    const fresh = ageMs < Math.max(newest.accessMs / 2, newest.said.everyMs);
+    return (fresh ? newest : await this.#exchange()).said.access;
   }
 }
 
 /** How often heartbeats are tried before the cloud has ever said how often it wants them. */
 const FIRST_EVERY_MS = 15_000;
 
-/** Does all of it, one after the other, and then throws what the first that failed threw. */
-async function inOrder(works: readonly (() => Promise<void>)[]): Promise<void> {
-  const failures: unknown[] = [];
-  for (const work of works) await work().catch((error: unknown) => failures.push(error));
-  if (failures.length > 0) throw failures[0];
+/** Waits for all of it, and then throws what the first that failed threw. */
+async function together(works: readonly Promise<void>[]): Promise<void> {
+  const results = await Promise.allSettled(works);
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
 }
 
 function parseCounter(text: string | undefined): number {

@@ -2,9 +2,10 @@
  * Sends a volume's deltas, and sends them again until they are acknowledged.
  *
  * Invariants: only what is in the outbox is sent, or the same with references to what the cloud has; what it asks for again
- * is sent with all its bytes; numbers go out in order; once the cloud takes no more of the chain, only what it asks for
- * again is sent; an entry's name is used for one content only, so that repeating any of this does no harm. What was sent is
- * known in memory only: after a restart everything that waits is sent once more.
+ * is sent with all its bytes, and before anything else; numbers go out in order; once the cloud takes no more of the
+ * chain, only what it asks for again is sent; before each delta the newest answer counts, however long sending takes; an
+ * entry's name is used for one content only, so that repeating any of this does no harm. What was sent is known in memory
+ * only: after a restart everything that waits is sent once more. Of deltas it holds one, in a turn of the site's.
  */
 import { checkDelta, openDelta } from '../../delta/delta.ts';
 import type { Delta } from '../../delta/delta.ts';
@@ -18,6 +19,7 @@ import type { Envelope } from '../../protocol/envelope.ts';
 import type { VolumeAnswer } from '../../protocol/heartbeat.ts';
 import type { SiteAgent } from './agent.ts';
 import type { Deduplication } from '../dedup/deduplication.ts';
+import type { FairTurns } from '../work/fair-turns.ts';
 import type { VolumeLog } from '../chain/volume-log.ts';
 
 /** Form of a delta's first entry where nothing is known of what the cloud has: docs/names.md. */
@@ -29,12 +31,22 @@ export interface DeltaSenderOptions {
   readonly agent: Pick<SiteAgent, 'putEntry' | 'sendDelta'>;
   /** How long nothing at all may be acknowledged before what waits is sent again. */
   readonly resendAfterMs: number;
+  /** Deltas that are sent at a time, of all volumes of the site. */
+  readonly turns: FairTurns;
   /** Where there is none, every delta is sent with all its bytes. */
   readonly dedup?: Pick<Deduplication, 'prepare' | 'noteAcknowledged' | 'noteAsked' | 'noteReleased'> | undefined;
 }
 
 /** A journal entry that was put, as messages name it. */
 type PutEntry = Required<Pick<Envelope, 'entry' | 'sizeBytes'>>;
+
+/** A delta that is to be sent, because `answer` asks for it in a form, or because it waits. */
+interface Due {
+  readonly key: string;
+  readonly answer: VolumeAnswer;
+  readonly number: number;
+  readonly form?: string;
+}
 
 export class DeltaSender {
   readonly #options: DeltaSenderOptions;
@@ -53,7 +65,7 @@ export class DeltaSender {
     this.#options = options;
   }
 
-  /** Bytes of encoded deltas that were sent, repeats included. */
+  /** Bytes of encoded deltas that were sent, as often as they were: a message that only names an entry has none. */
   get sentBytes(): number {
     return this.#sentBytes;
   }
@@ -89,40 +101,73 @@ export class DeltaSender {
   }
 
   /**
-   * Sends what was asked for again, then, while the volume is writable, what waits and was not sent, or was sent too long
-   * ago. Stops at the first error of the agent's. Errors: those; REFUSED when the cloud asks for what is not here any more
-   * or not sound, after all else was sent.
+   * Sends what was asked for again, and while the volume is writable what waits and was not sent, or was sent too long
+   * ago; nothing twice. `newest` gives the newest answer, undefined while nothing may be sent. Stops at the first error of
+   * the agent's. Errors: those; REFUSED when the cloud asks for what is not here any more or not sound, after all else was
+   * sent; the signal's reason, after the delta that is being sent.
    */
-  async sendDue(log: Pick<VolumeLog, 'waiting' | 'read'>, answer: VolumeAnswer): Promise<void> {
-    let refusal: LeewardError | undefined;
-    this.#lostNumber = undefined;
-    for (const ask of answer.resend) {
-      const why = await this.#answerAsk(log, ask, answer.queue);
-      if (why !== undefined) refusal ??= refused(answer.volume, why);
+  async sendDue(
+    log: Pick<VolumeLog, 'waiting' | 'read'>,
+    newest: () => VolumeAnswer | undefined,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const done = new Set<string>();
+    const refusals: LeewardError[] = [];
+    let lostNumber: number | undefined;
+    const next = (): Due | undefined => {
+      const answer = newest();
+      return answer && this.#nextDue(log, answer, done);
+    };
+    const sendNext = async (): Promise<void> => {
+      const due = next();
+      if (!due) return;
+      done.add(due.key);
+      if (due.form === undefined) {
+        const encoded = await log.read(due.number);
+        // Acknowledged since it was chosen.
+        if (encoded) await this.#sendFirst(encoded, due.answer.queue);
+        return;
+      }
+      const refusal = await this.#answerAsk(log, { number: due.number, form: due.form }, due.answer.queue);
+      if (!refusal) return;
+      refusals.push(refused(due.answer.volume, refusal.why));
+      if (refusal.isLost) this.#lostNumber = lostNumber = Math.min(due.number, lostNumber ?? due.number);
+    };
+    try {
+      while (next()) await this.#options.turns.run(sendNext, signal);
+    } finally {
+      this.#lostNumber = lostNumber;
     }
-    for (const { number } of answer.writable ? log.waiting : []) {
-      if (!this.#isDue(String(number))) continue;
-      const encoded = await log.read(number);
-      // Acknowledged since the list was made.
-      if (encoded) await this.#sendFirst(encoded, answer.queue);
-    }
+    const [refusal] = refusals;
     if (refusal) throw refusal;
   }
 
-  /** Sends one delta again, if that is due. Why that cannot be done, where it is no fault of the way there. */
+  /** What is to be sent next, that was not `done`: what is asked for before what waits. */
+  #nextDue(log: Pick<VolumeLog, 'waiting'>, answer: VolumeAnswer, done: ReadonlySet<string>): Due | undefined {
+    const { generation, resend, writable } = answer;
+    for (const { number, form } of resend) {
+      const key = `${generation} ${number} ${form}`;
+      if (!done.has(key) && this.#isDue(`${number} ${form}`)) return { key, answer, number, form };
+    }
+    for (const { number } of writable ? log.waiting : []) {
+      const key = `${generation} ${number}`;
+      if (!done.has(key) && this.#isDue(String(number))) return { key, answer, number };
+    }
+    return undefined;
+  }
+
+  /** Sends one delta again. Why that cannot be done, where it is no fault of the way there. */
   async #answerAsk(
     log: Pick<VolumeLog, 'read'>,
-    { number, form }: VolumeAnswer['resend'][number],
+    { number, form }: { readonly number: number; readonly form: string },
     queue: VolumeAnswer['queue'],
-  ): Promise<string | undefined> {
-    if (!isForm(form)) return `delta ${number} is wanted as "${form}": update Leeward here`;
-    if (!this.#isDue(`${number} ${form}`)) return undefined;
+  ): Promise<{ readonly why: string; readonly isLost: boolean } | undefined> {
+    if (!isForm(form)) return { why: `delta ${number} is wanted as "${form}": update Leeward here`, isLost: false };
     const encoded = await log.read(number);
     const claims = encoded && claimsIfSound(encoded);
     if (!encoded || !claims) {
-      this.#lostNumber = Math.min(number, this.#lostNumber ?? number);
       const how = encoded ? 'damaged here, too' : 'not here any more';
-      return `delta ${number} is wanted again and ${how}: the volume needs a new generation`;
+      return { why: `delta ${number} is wanted again and ${how}: the volume needs a new generation`, isLost: true };
     }
     await this.#sendEntry(encoded, { claims, form, queue });
     return undefined;
@@ -141,13 +186,14 @@ export class DeltaSender {
     if (encoded.length <= INLINE_BYTES_MAX) {
       const inline = Buffer.from(encoded).toString('base64');
       await this.#options.agent.sendDelta(queue, { ...claims, inline });
-      this.#note(String(claims.number), encoded.length);
+      this.#sentBytes += encoded.length;
+      this.#note(String(claims.number));
       return;
     }
     const put = this.#entries.get(claims.number) ?? (await this.#putFirst(encoded, claims));
     this.#entries.set(claims.number, put);
     await this.#options.agent.sendDelta(queue, { ...claims, ...put });
-    this.#note(String(claims.number), put.sizeBytes);
+    this.#note(String(claims.number));
   }
 
   /**
@@ -163,6 +209,7 @@ export class DeltaSender {
     const { form, reduced = encoded } = this.#prepared;
     const entry = journalEntry(volume, { ...claims, form });
     await agent.putEntry(entry, reduced);
+    this.#sentBytes += reduced.length;
     this.#prepared = undefined;
     return { entry, sizeBytes: reduced.length };
   }
@@ -175,12 +222,12 @@ export class DeltaSender {
     const entry = journalEntry(this.#options.volume, { ...claims, form });
     await this.#options.dedup?.noteAsked(claims);
     await this.#options.agent.putEntry(entry, encoded);
+    this.#sentBytes += encoded.length;
     await this.#options.agent.sendDelta(queue, { ...claims, entry });
-    this.#note(`${claims.number} ${form}`, encoded.length);
+    this.#note(`${claims.number} ${form}`);
   }
 
-  #note(key: string, sizeBytes: number): void {
-    this.#sentBytes += sizeBytes;
+  #note(key: string): void {
     this.#sentBootMs.set(key, this.#options.clock.bootMs());
   }
 }
