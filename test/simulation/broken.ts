@@ -159,7 +159,7 @@ const CATALOGUE = {
   'base-unrepaired': {
     what: 'a base is taken for what the site says that it is',
     sites: 'replicating',
-    violation: /differs from the model/,
+    violation: /differs from the model|was passed without its point/,
     worker: baseUnrepaired,
   },
   'comparison-live': {

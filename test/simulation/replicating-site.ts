@@ -5,7 +5,7 @@
  */
 import { LeewardError, describeError, isLeewardError } from '../../src/kernel/errors.ts';
 import { Documents } from '../../src/documents/store.ts';
-import { currentGeneration } from '../../src/documents/volume.ts';
+import { currentGeneration, isFresh } from '../../src/documents/volume.ts';
 import { journalPrefix, parseJournalEntry } from '../../src/kernel/names.ts';
 import type { Clock } from '../../src/kernel/clock.ts';
 import { KIB } from '../../src/kernel/units.ts';
@@ -128,11 +128,13 @@ export class ReplicatingSite {
   /** A bit of the present generation's replica is another. */
   async rotReplica(): Promise<void> {
     const { replicas, blobs } = this.#world.storage;
-    const { replica, volumeBytes } = currentGeneration(this.watch.last);
+    const generation = currentGeneration(this.watch.last);
+    const { replica, volumeBytes, claim } = generation;
     const offset = this.#anyBlock() + this.#world.random.between(0, 511);
     const found = await replicas.properties(replica);
     // What lies behind the volume is never compared.
-    if (!found || offset >= Math.min(volumeBytes, this.volume.bytes.length)) return;
+    const endBytes = Math.min(volumeBytes, claim?.volumeBytes ?? Infinity, this.volume.bytes.length);
+    if (!found || isFresh(generation) || offset >= endBytes) return;
     this.#world.trace(() => `${replica.blob} rots at ${offset}`);
     this.ledger.damage(offset);
     blobs.rot(replica, offset);

@@ -204,20 +204,24 @@ class Simulation {
         site.vanish();
       });
     }
-    if (random.chance(0.15)) world.once(() => void this.#endTerm(fixture));
+    const ends = random.chance(0.15);
+    if (ends) world.once(() => void this.#endTerm(fixture));
     // A site's word begins another generation once an hour only, and a brisk world has not so much time.
-    if (random.chance(0.3))
+    const loses = random.chance(0.3);
+    if (loses) {
       world.once(() => {
         if (pace === SLOW || watch.last.current === 1) site.loseFolder();
       });
+    }
     for (let orders = random.pick([0, 0, 1, 2]); orders > 0; orders -= 1) {
       const from = random.pick(['point', 'point', 'upload', 'zeros'] as const);
       world.once(() => void this.#reseed(fixture, from));
     }
     for (let damages = random.pick([0, 0, 1, 3]); damages > 0; damages -= 1) {
       const kinds = [() => site.rotReplica(), () => site.rotReplica(), () => site.corruptIndex()];
-      // Of what is damaged in the cloud the site is the last to have it.
-      const damage = random.pick(vanishes ? kinds : [...kinds, () => site.rotEntry()]);
+      // What is damaged in the cloud the site must have, or be able to begin anew.
+      const isHealed = !vanishes && !(ends && loses);
+      const damage = random.pick(isHealed ? [...kinds, () => site.rotEntry()] : kinds);
       world.once(() => void damage());
     }
     if (random.chance(0.4)) world.once(() => void this.#verify(fixture));
