@@ -174,8 +174,10 @@ export class Journal {
 
   /** A form whose name is free for a delta that has to be sent again. */
   async nextForm(number: number): Promise<DeltaForm> {
-    const attempts = (await this.#find(number)).map(({ attempt }) => attempt);
-    return `literal-${Math.max(0, ...attempts) + 1}`;
+    const taken = new Set((await this.#named(number)).map(({ attempt }) => attempt));
+    let attempt = 1;
+    while (taken.has(attempt)) attempt += 1;
+    return `literal-${attempt}`;
   }
 
   /** Sound entries of a number, one at a time: whoever takes them holds what it needs, not all that a site put there. */
@@ -190,8 +192,16 @@ export class Journal {
     }
   }
 
-  /** Entries of a number, of one digest where that is known; at most {@link ENTRIES_MAX}. */
-  async #find(number: number, { kind = 'literal', digest = '' }: Which = {}): Promise<Found[]> {
+  /**
+   * Entries of a number, of one digest where that is known; at most {@link ENTRIES_MAX}, the latest forms first: what was
+   * sent again is more likely sound than what it was sent for.
+   */
+  async #find(number: number, which: Which = {}): Promise<Found[]> {
+    return (await this.#named(number, which)).sort((a, b) => b.attempt - a.attempt).slice(0, ENTRIES_MAX);
+  }
+
+  /** What the names say of a number's entries: all that there are, up to {@link NAMES_MAX} of whatever kind. */
+  async #named(number: number, { kind = 'literal', digest = '' }: Which = {}): Promise<Found[]> {
     const prefix = journalNumberPrefix(this.#volume, { generation: this.#generation.generation, number });
     const found: Found[] = [];
     let names = 0;
@@ -200,7 +210,7 @@ export class Journal {
       const form = parsed && parseForm(parsed.form);
       if (form?.kind === kind) found.push({ entry: name, digest: parsed?.digest ?? '', attempt: form.attempt });
       names += 1;
-      if (found.length === ENTRIES_MAX || names === NAMES_MAX) break;
+      if (names === NAMES_MAX) break;
     }
     return found;
   }
