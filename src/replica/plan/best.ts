@@ -28,10 +28,10 @@ export interface Best extends Choices {
 }
 
 /**
- * Ways that all passes together may keep before no further one begins: bounds the time that a hostile delta takes. A
- * pass over the largest delta keeps 300,000 with generous rooms, of which each is quickly found, and 600,000 with true.
+ * Ways that all passes for an edge together may keep before no further one begins: bounds the time that a hostile delta
+ * takes. With rounded rooms, where a way is found quickly, these are ten passes at least; five are usual.
  */
-const WAYS_MAX = { generous: 1_200_000, true: 600_000 } as const;
+const WAYS_MAX = { rounded: 12_000_000, true: 600_000 } as const;
 
 /** One request for each run and no gap written: the fewest bytes that a plan can have. */
 export function naiveChoices({ segments, limits }: Task): Choices {
@@ -47,14 +47,11 @@ export function bestChoices(task: Task): Best {
   const { costs } = task;
   const naive = naiveChoices(task);
   if (!isRequestBound(naive, costs)) return { ...naive, lowerBoundS: timeOf(naive, costs) };
-  // Where a request costs what its pages cost is where to begin; generous rooms bring near, true ones to the end.
+  // Where a request costs what its pages cost is where to begin; rounded rooms bring near, true ones to the end.
   const even = costs.bytesPerS / PAGE_BYTES / costs.requestsPerS;
-  const near = edgeOf(task, { ratio: even, tilt: 2, rooms: 'generous' });
+  const near = edgeOf(task, { ratio: even, tilt: 2, rooms: 'rounded' });
   const edge = edgeOf(task, { ratio: near.ratio, tilt: 1.05, rooms: 'true' });
-  const ends = [near.fewerBytes, near.fewerRequests, edge.fewerBytes, edge.fewerRequests].flatMap((end) =>
-    end ? [summed(task.segments, end.choices, task.limits)] : [],
-  );
-  const best = fastest(costs, [naive, ...ends, ...crossings(task, edge)]);
+  const best = fastest(costs, [naive, ...plansOf(task, near), ...plansOf(task, edge)]);
   const timeS = timeOf(best, costs);
   const lowerBoundS = Math.min(timeS, Math.max(near.lowerBoundS, edge.lowerBoundS));
   const faster = edge.proof && anyFaster(task, timeS, edge.proof);
@@ -63,7 +60,7 @@ export function bestChoices(task: Task): Best {
   return { ...optimum, lowerBoundS: timeOf(optimum, costs) };
 }
 
-/** A cheapest plan that is certain, with its prices: each plan costs as much or more. */
+/** A cheapest plan with its prices: each plan costs as much or more. */
 interface Proof {
   readonly bound: Cheapest;
   readonly prices: Prices;
@@ -74,6 +71,7 @@ interface Edge {
   readonly fewerBytes: Choices | undefined;
   readonly fewerRequests: Choices | undefined;
   readonly lowerBoundS: number;
+  /** With true rooms. */
   readonly proof: Proof | undefined;
   /** The last prices: pages that a request costs. */
   readonly ratio: number;
@@ -98,21 +96,21 @@ function edgeOf(
   let [proving, free] = [new Ways(segments.count), new Ways(segments.count)];
   for (let ways = 0; ways < WAYS_MAX[rooms];) {
     const found = cheapest(segments, limits, prices, rooms, free);
-    ways += found.ways;
-    if (found.isExact) {
-      const perS = prices.request * costs.requestsPerS + (prices.page * costs.bytesPerS) / PAGE_BYTES;
-      lowerBoundS = Math.max(lowerBoundS, found.cost / perS);
-      // With generous rooms nothing is searched, and a pass is large: it is not to be held beside the next.
-      if (rooms === 'true') {
-        proof = { bound: found, prices };
-        [proving, free] = [free, proving];
-      }
+    if (!found) break;
+    ways += free.count;
+    const perS = prices.request * costs.requestsPerS + (prices.page * costs.bytesPerS) / PAGE_BYTES;
+    lowerBoundS = Math.max(lowerBoundS, found.cost / perS);
+    // With rounded rooms nothing is searched, and a pass is large: it is not to be held beside the next.
+    if (rooms === 'true') {
+      proof = { bound: found, prices };
+      [proving, free] = [free, proving];
     }
     const isLast = fewerBytes && fewerRequests && found.cost >= costOf(fewerBytes, prices);
     if (isLast) break;
     const waitsForRequests = isRequestBound(found, costs);
-    if (waitsForRequests) fewerBytes = found;
-    else fewerRequests = found;
+    const { choices, requests, pages } = found;
+    if (waitsForRequests) fewerBytes = { choices, requests, pages };
+    else fewerRequests = { choices, requests, pages };
     if (fewerBytes && fewerRequests) {
       prices = {
         request: fewerRequests.pages - fewerBytes.pages,
@@ -135,14 +133,16 @@ function pricesOf(ratio: number): Prices {
 }
 
 /**
- * The better of the plans that follow one of the two up to a boundary and the other one from there, either way round:
- * the boundary moves a plan from the one's sums to the other's in small steps.
+ * An edge's two plans by their true sums, and the better of the plans that follow one of them up to a boundary and the
+ * other one from there, either way round: the boundary moves a plan from the one's sums to the other's in small steps.
  */
-function crossings({ segments, limits, costs }: Task, { fewerBytes, fewerRequests }: Edge): Choices[] {
-  if (!fewerBytes || !fewerRequests) return [];
-  return [
-    [fewerBytes, fewerRequests],
-    [fewerRequests, fewerBytes],
+function plansOf({ segments, limits, costs }: Task, { fewerBytes, fewerRequests }: Edge): Choices[] {
+  const ends = [fewerBytes, fewerRequests].flatMap((end) => (end ? [summed(segments, end.choices, limits)] : []));
+  const [one, other] = ends;
+  if (!one || !other) return ends;
+  const crossed = [
+    [one, other],
+    [other, one],
   ].flatMap(([first, second]) => {
     if (!first || !second) return [];
     const lefts = standsOf(segments, first.choices, limits);
@@ -168,6 +168,7 @@ function crossings({ segments, limits, costs }: Task, { fewerBytes, fewerRequest
     choices.set(second.choices.subarray(best), best);
     return [summed(segments, choices, limits)];
   });
+  return [...ends, ...crossed];
 }
 
 /** Plans faster than `timeS`, the fastest among them; none if there is none; undefined when that took too much work. */

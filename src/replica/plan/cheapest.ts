@@ -3,8 +3,9 @@
  * (docs/apply-planner.md, "One price"). One pass over the segments: at each boundary it keeps the few ways of getting
  * there that may still end cheapest.
  *
- * Invariant: as long as no boundary needed more ways than allowed (`isExact`), no plan at all is cheaper than the one
- * found, and {@link Cheapest.restFrom} gives the least that the segments before a boundary cost.
+ * Invariants: no plan at all costs less than what is found; with true rooms it is what the found plan costs, and
+ * {@link Cheapest.restFrom} gives the least that the segments before a boundary cost. A pass that would keep more ways than
+ * it may ends without an answer, not with a poor one.
  */
 import { CHOICES, advance, isSensible, pagesOf, savedByMeeting } from './moves.ts';
 import type { Choices, PageLimits, Stand } from './moves.ts';
@@ -18,35 +19,32 @@ export interface Prices {
 
 export interface Cheapest extends Choices {
   readonly cost: number;
-  readonly isExact: boolean;
-  /** How many ways were kept: what the pass took of time and memory. */
-  readonly ways: number;
   /**
    * The least cost of a whole plan that comes from the right to the boundary before segment `boundary` as `at` stands
-   * there; `at` has its own sums.
+   * there; `at` has its own sums. For true rooms.
    */
   restFrom(boundary: number, at: Stand): number;
 }
 
-/** Ways that any boundary may keep: enough for any plan if rooms are generous. */
-const WAYS_MIN = 4;
-
-/** Ways that one boundary may keep where there is much to choose from; they are compared in pairs. */
-const WAYS_MAX = 512;
-
-/** Ways that all boundaries together may keep: bounds memory, at 21 bytes each, and time. */
-const ALL_WAYS_MAX = 600_000;
-
-/** How much more than its share of all ways a boundary may keep; most need few. */
-const SHARES_MAX = 4;
-
-/** How the room that a request leaves is counted: truly, or as if it were always the whole request's. */
-export type Rooms = 'true' | 'generous';
+/**
+ * How the room that a request leaves is counted: truly, or as if the request could go on to the next multiple of its
+ * longest length, counted from the first segment. Few ways are different then, and no plan costs more than it does.
+ */
+export type Rooms = 'true' | 'rounded';
 
 /**
- * Finds it. `ways` is where the pass keeps its ways: a pass is large, and the next may take the place of one whose
- * {@link Cheapest.restFrom} is of no more use. With generous rooms the cost is that of no real plan, but below that of each, and four ways a boundary are
- * enough for any delta.
+ * Ways that all boundaries together may keep: bounds memory, at 21 bytes each. With rounded rooms no delta has more of
+ * them: 9 at each of 131,073 boundaries.
+ */
+const ALL_WAYS_MAX = { true: 600_000, rounded: 1_200_000 } as const;
+
+/** Ways that one boundary may keep: they are compared in pairs. */
+const WAYS_AT_ONCE_MAX = 512;
+
+/**
+ * Finds it; undefined when it would keep too many ways. With rounded rooms they are 9 at a boundary at most: of a write
+ * and a read, each is none, or ends at one of two places. `ways` is where the pass keeps its ways: a pass is large, and
+ * the next may take the place of one whose {@link Cheapest.restFrom} is of no more use.
  */
 export function cheapest(
   segments: Segments,
@@ -54,20 +52,20 @@ export function cheapest(
   prices: Prices,
   rooms: Rooms = 'true',
   ways: Ways = new Ways(segments.count),
-): Cheapest {
+): Cheapest | undefined {
   ways.count = 0;
-  const shares = Math.min(WAYS_MAX, Math.floor((SHARES_MAX * ALL_WAYS_MAX) / (segments.count + 1)));
   const starts = new Int32Array(segments.count + 2);
   // One object for very many steps: this is the planner's innermost loop.
   const way: Way = { cost: 0, writeRoom: 0, readRoom: 0, parent: -1, choice: 0 };
   ways.add(way);
   starts[1] = 1;
-  let isExact = true;
   const at: Stand = { requests: 0, pages: 0, writeRoom: 0, readRoom: 0 };
+  let end = 0;
   for (let index = 0; index < segments.count; index += 1) {
     const segment = { kind: segments.kinds[index] ?? 0, pages: segments.pages[index] ?? 0 };
     const choices = CHOICES[segment.kind] ?? [];
     const start = ways.count;
+    end += segment.pages;
     for (let parent = starts[index] ?? 0; parent < start; parent += 1) {
       for (const choice of choices) {
         at.requests = 0;
@@ -76,25 +74,15 @@ export function cheapest(
         at.readRoom = ways.readRooms[parent] ?? 0;
         if (!isSensible(segment, choice, at, limits)) continue;
         advance(segment.kind, segment.pages, choice, at, limits);
-        if (rooms === 'generous') {
-          if (at.writeRoom > 0) at.writeRoom = limits.write;
-          if (at.readRoom > 0) at.readRoom = limits.read;
-        }
-        const cost = (ways.costs[parent] ?? 0) + at.requests * prices.request + at.pages * prices.page;
-        way.cost = cost;
-        way.writeRoom = at.writeRoom;
-        way.readRoom = at.readRoom;
+        way.cost = (ways.costs[parent] ?? 0) + at.requests * prices.request + at.pages * prices.page;
+        way.writeRoom = rooms === 'true' ? at.writeRoom : roundedUp(at.writeRoom, end, limits.write);
+        way.readRoom = rooms === 'true' ? at.readRoom : roundedUp(at.readRoom, end, limits.read);
         way.parent = parent;
         way.choice = choice;
         ways.offer(start, way, prices.request);
       }
     }
-    const left = ALL_WAYS_MAX - start - WAYS_MIN * (segments.count - index);
-    const waysMax = Math.max(WAYS_MIN, Math.min(shares, left));
-    if (ways.count - start > waysMax) {
-      isExact = false;
-      ways.keepCheapest(start, waysMax);
-    }
+    if (ways.count > ALL_WAYS_MAX[rooms] || ways.count - start > WAYS_AT_ONCE_MAX) return undefined;
     starts[index + 2] = ways.count;
   }
   const best = ways.cheapestFrom(starts[segments.count] ?? 0);
@@ -106,8 +94,6 @@ export function cheapest(
     requests: (cost - pages * prices.page) / prices.request,
     pages,
     cost,
-    isExact,
-    ways: ways.count,
     restFrom: (boundary, right) => {
       let least = Infinity;
       for (let way = starts[boundary] ?? 0; way < (starts[boundary + 1] ?? 0); way += 1) {
@@ -118,6 +104,11 @@ export function cheapest(
       return least + right.requests * prices.request + right.pages * prices.page;
     },
   };
+}
+
+/** The room of a request that may go on to the next multiple of `most`; once rounded it stays so. None stays none. */
+function roundedUp(room: number, end: number, most: number): number {
+  return room > 0 ? Math.ceil((end + room) / most) * most - end : 0;
 }
 
 interface Way {
@@ -139,7 +130,7 @@ export class Ways {
 
   /** For a row of so many segments. */
   constructor(segmentCount: number) {
-    const size = WAYS_MIN * (segmentCount + 1);
+    const size = 4 * (segmentCount + 1);
     this.costs = new Float64Array(size);
     this.writeRooms = new Int32Array(size);
     this.readRooms = new Int32Array(size);
@@ -182,17 +173,6 @@ export class Ways {
     }
     this.count = kept;
     this.add(way);
-  }
-
-  keepCheapest(start: number, most: number): void {
-    const order = Array.from({ length: this.count - start }, (_, index) => start + index)
-      .sort((one, other) => (this.costs[one] ?? 0) - (this.costs[other] ?? 0))
-      .slice(0, most)
-      .sort((one, other) => one - other);
-    order.forEach((from, index) => {
-      this.#move(from, start + index);
-    });
-    this.count = start + order.length;
   }
 
   cheapestFrom(start: number): number {

@@ -48,7 +48,7 @@ export interface Stand {
 /**
  * Whether a choice may be part of a best plan. Left out are a write or read that would end inside a gap (it may as well end
  * before it), a read that would end inside what need not be read, and zeros so long that a clear costs fewer bytes and
- * no more requests.
+ * no more requests, even where the room is twice the limit because it is rounded.
  */
 export function isSensible(
   segment: { readonly kind: number; readonly pages: number },
@@ -59,7 +59,7 @@ export function isSensible(
   const { kind, pages } = segment;
   const isWritten = (choice & WRITTEN) !== 0;
   if (isWritten && kind >= KIND.gap && pages >= at.writeRoom) return false;
-  if (isWritten && kind === KIND.zeros && pages >= 2 * limits.write) return false;
+  if (isWritten && kind === KIND.zeros && pages >= 3 * limits.write) return false;
   const isNeeded = isWritten && kind === KIND.gap;
   return (choice & READ) === 0 || isNeeded || pages < at.readRoom;
 }

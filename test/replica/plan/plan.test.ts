@@ -166,37 +166,78 @@ describe('with the figures of Azure', () => {
   });
 });
 
-describe('deltas made to be hard, of 65,536 extents', () => {
+describe('deltas made to be hard', () => {
   const MANY = 65_536;
   const random = new SeededRandom(11);
-  const spaced = (make: (index: number) => { kind: Run['kind']; gapPages: number; pages: number }): Run[] => {
+  const spaced = (
+    make: (index: number) => { kind?: Run['kind']; gapPages: number; pages?: number },
+    count = MANY,
+  ): Run[] => {
     let end = 0;
-    return Array.from({ length: MANY }, (_, index) => {
-      const { kind, gapPages, pages } = make(index);
+    return Array.from({ length: count }, (_, index) => {
+      const { kind = 'literal', gapPages, pages = 1 } = make(index);
       const run = { kind, offset: end + gapPages * PAGE_BYTES, lengthBytes: pages * PAGE_BYTES };
       end = run.offset + run.lengthBytes;
       return run;
     });
   };
-  const kind = (): Run['kind'] => random.pick(['literal', 'zeros']);
-  const deltas: Record<string, Run[]> = {
-    'every other page': spaced((index) => ({ kind: index % 2 === 0 ? 'literal' : 'zeros', gapPages: 1, pages: 1 })),
-    'gaps of any length': spaced(() => ({ kind: kind(), gapPages: random.between(0, 500), pages: 1 })),
-    'gaps that shrink': spaced((index) => ({ kind: 'literal', gapPages: 1 + ((MANY - index) % 3000), pages: 1 })),
-    'runs of any length': spaced(() => ({
-      kind: kind(),
-      gapPages: random.between(0, 9000),
-      pages: random.between(1, 900),
-    })),
+  const anyKind = (): Run['kind'] => random.pick(['literal', 'zeros']);
+  /** What the page promises: 12 % and 14 ms by its proof, and 5 % for what is tried here. */
+  const holds = (runs: readonly Run[], zerosFrom: number): Plan => {
+    const plan = planApply(runs, { zerosFrom });
+    checkPlan(plan, runs, { costs: PAGE_BLOB_COSTS, limits: PAGE_BLOB_LIMITS, zerosFrom });
+    const what = `${plan.timeS} s, bound ${plan.lowerBoundS} s`;
+    assert(plan.timeS <= 1.12 * (plan.lowerBoundS + 0.014), what);
+    assert(plan.timeS <= 1.05 * plan.lowerBoundS, what);
+    assert(plan.timeS <= naiveTimeS(runs, { zerosFrom }));
+    return plan;
   };
-  for (const [what, runs] of Object.entries(deltas)) {
+  const uniform = (count: number, stride: number, kind: Run['kind'], pages: number): Run[] =>
+    spaced(() => ({ kind, gapPages: stride - pages, pages }), count);
+
+  // Groups of runs of one length, each one write with its reads, as many as balance the two times: planned by hand.
+  test('65,536 zero blocks, one every 64 KiB', () => {
+    assert(holds(uniform(MANY, 128, 'zeros', 8), Infinity).timeS <= 69.94);
+  });
+
+  test('16,384 pages at a stride of 200', () => {
+    assert(holds(uniform(16_384, 200, 'literal', 1), Infinity).timeS <= 21.14);
+  });
+
+  const deltas: Record<string, () => Run[]> = {
+    'every other page': () => spaced((index) => ({ kind: index % 2 === 0 ? 'literal' : 'zeros', gapPages: 1 })),
+    'gaps of any length': () => spaced(() => ({ kind: anyKind(), gapPages: random.between(0, 500) })),
+    'gaps that shrink': () => spaced((index) => ({ gapPages: 1 + ((MANY - index) % 3000) })),
+    'runs of any length': () =>
+      spaced(() => ({ kind: anyKind(), gapPages: random.between(0, 9000), pages: random.between(1, 900) })),
+    'two populations': () => spaced((index) => ({ gapPages: index < MANY / 2 ? 100 : 1000 })),
+    'two populations, mingled': () => spaced(() => ({ gapPages: random.pick([4, 1000]) })),
+  };
+  for (const [what, make] of Object.entries(deltas)) {
     for (const zerosFrom of [0, Infinity]) {
-      test(`${what}, ${zerosFrom === 0 ? 'in a fresh blob' : 'over what is there'}`, () => {
-        const plan = planApply(runs, { zerosFrom });
-        checkPlan(plan, runs, { costs: PAGE_BLOB_COSTS, limits: PAGE_BLOB_LIMITS, zerosFrom });
-        assert(plan.timeS <= 1.1 * plan.lowerBoundS, `${plan.timeS} s, bound ${plan.lowerBoundS} s`);
-        assert(plan.timeS <= naiveTimeS(runs, { zerosFrom }));
+      test(`65,536: ${what}, ${zerosFrom === 0 ? 'in a fresh blob' : 'over what is there'}`, () => {
+        holds(make(), zerosFrom);
       });
     }
   }
+
+  const COUNT = 2000;
+  test(`${COUNT} extents, at any stride and in any clusters`, () => {
+    for (const stride of [2, 3, 17, 64, 128, 246, 512, 1000, 1023, 1100, 1500, 2500, 5000]) {
+      holds(uniform(COUNT, stride, 'literal', 1), Infinity);
+      if (stride > 8) holds(uniform(COUNT, stride, 'zeros', 8), random.pick([0, Infinity, COUNT * 100 * PAGE_BYTES]));
+    }
+    for (const [size, near, far] of [
+      [2, 1, 200],
+      [3, 1, 1000],
+      [20, 40, 3000],
+      [100, 40, 20_000],
+    ] as const) {
+      const pages = (index: number): number => (index % size === 0 ? far : random.between(1, near));
+      holds(
+        spaced((index) => ({ kind: anyKind(), gapPages: pages(index), pages: random.between(1, 8) }), COUNT),
+        Infinity,
+      );
+    }
+  });
 });
