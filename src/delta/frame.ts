@@ -4,7 +4,7 @@
  * Invariant: decompression never takes more memory than the frame's stated raw bytes and a window of 4 MiB, whatever the
  * stored bytes claim.
  */
-import { constants, crc32, gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { constants, crc32, gzipSync, inflateRawSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { FRAME_AT } from './layout.ts';
 import type { COMPRESSION } from './layout.ts';
 import { refuse } from './problem.ts';
@@ -30,6 +30,17 @@ export type FrameCompression = keyof typeof COMPRESSION;
 
 /** Binary logarithm of the largest window: 4 MiB, the most raw bytes of a frame. */
 const WINDOW_LOG_MAX = 22;
+
+/** Lengths and flags of a gzip member. Source: RFC 1952, section 2.3. */
+const GZIP = {
+  headerBytes: 10,
+  trailerBytes: 8,
+  headerCrc: 0x02,
+  extra: 0x04,
+  name: 0x08,
+  comment: 0x10,
+  reserved: 0xe0,
+} as const;
 
 /** What `packFrame` makes of raw bytes. */
 export interface PackedFrame {
@@ -92,12 +103,39 @@ function decompress(stored: Uint8Array, frame: DeltaFrame): Uint8Array {
   }
 }
 
+/**
+ * One gzip member and nothing else. Node's `gunzip` takes any number of them, some of them empty, and passes over whatever
+ * follows a zero behind the last; so header and trailer are read here, and what Node gets lies between them.
+ */
 function gunzip(stored: Uint8Array, { rawBytes }: DeltaFrame): Uint8Array {
-  // The member's last four bytes are its length (RFC 1952, "ISIZE"). Zeros behind it are passed over otherwise.
-  const { length } = stored;
-  const isize = length < 4 ? 0 : Buffer.from(stored.buffer, stored.byteOffset, length).readUInt32LE(length - 4);
-  if (isize !== rawBytes) throw new Error(`its last four bytes say ${isize}`);
-  return gunzipSync(stored, { maxOutputLength: rawBytes, chunkSize: rawBytes });
+  const member = Buffer.from(stored.buffer, stored.byteOffset, stored.length);
+  const deflated = member.subarray(gzipHeaderBytes(member), -GZIP.trailerBytes);
+  const bounds = { maxOutputLength: rawBytes, chunkSize: rawBytes + 1 };
+  const inflated: unknown = inflateRawSync(deflated, { ...bounds, info: true });
+  if (!isWithInfo(inflated) || inflated.engine.bytesWritten !== deflated.length) {
+    throw new Error('more follows the first member');
+  }
+  const raw = inflated.buffer;
+  const isWhole =
+    member.readUInt32LE(member.length - 8) === crc32(raw) && member.readUInt32LE(member.length - 4) === raw.length;
+  if (!isWhole) throw new Error("its trailer's CRC and length are another's");
+  return raw;
+}
+
+/** Length of a member's header. Source: RFC 1952, section 2.3, "Member format". */
+function gzipHeaderBytes(member: Buffer): number {
+  const [first, second, method, flags = 0] = member;
+  const isGzip = first === 0x1f && second === 0x8b && method === 8 && (flags & GZIP.reserved) === 0;
+  if (!isGzip || member.length < GZIP.headerBytes + GZIP.trailerBytes) throw new Error('no gzip member');
+  let at = GZIP.headerBytes;
+  if ((flags & GZIP.extra) !== 0) at += 2 + member.readUInt16LE(at);
+  for (const text of [GZIP.name, GZIP.comment]) {
+    if ((flags & text) === 0) continue;
+    const end = member.indexOf(0, at);
+    if (end < 0) throw new Error('its header has no end');
+    at = end + 1;
+  }
+  return (flags & GZIP.headerCrc) === 0 ? at : at + 2;
 }
 
 /**

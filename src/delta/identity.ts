@@ -4,6 +4,7 @@
  */
 import { DIGEST_FORM, NO_DIGEST } from '../kernel/hash.ts';
 import { parseVolume } from '../kernel/ids.ts';
+import { GENERATION_MAX } from '../kernel/names.ts';
 import { PAGE_BYTES } from '../kernel/units.ts';
 import { AT, PROLOGUE_BYTES, U32_MAX } from './layout.ts';
 import type { DeltaLimits } from './limits.ts';
@@ -23,7 +24,7 @@ export interface DeltaMarker {
 export interface DeltaIdentity {
   /** `tenant/site/group/volume`. */
   readonly volume: string;
-  /** From 1. */
+  /** From 1, at most `GENERATION_MAX`. */
   readonly generation: number;
   /** From 1. */
   readonly term: number;
@@ -61,8 +62,9 @@ export function checkIdentity(
   }
   for (const field of ['generation', 'term', 'number'] as const) {
     const value = of[field];
-    if (!Number.isInteger(value) || value < 1 || value > U32_MAX) {
-      report({ field, at: AT[field], problem: `${value} is not 1 to ${U32_MAX}` });
+    const max = field === 'generation' ? GENERATION_MAX : U32_MAX;
+    if (!Number.isInteger(value) || value < 1 || value > max) {
+      report({ field, at: AT[field], problem: `${value} is not 1 to ${max}` });
     }
   }
   if (!isCount(of.volumeBytes) || of.volumeBytes % PAGE_BYTES !== 0) {

@@ -89,7 +89,8 @@ export function journalEntry(volume: VolumeRef, entry: JournalEntryName): string
   return `${journalNumberPrefix(volume, entry)}${entry.digest}-${entry.form}.delta`;
 }
 
-const ENTRY_FORM = /^([a-z0-9-]+)\/([a-z0-9-]+)\/(\d{8})\/(\d{10})-([0-9a-f]{64})-((?:literal|refs)-\d{1,4})\.delta$/;
+const ENTRY_FORM =
+  /^([a-z0-9-]+)\/([a-z0-9-]+)\/(\d{8})\/(\d{10})-([0-9a-f]{64})-((?:literal|refs)-[1-9]\d{0,3})\.delta$/;
 
 /**
  * What the name of a journal entry says; undefined for any other name, such as one that a site made up. Only the
@@ -104,7 +105,7 @@ export function parseJournalEntry(name: string): (JournalEntryName & { group: st
 
 /** What a form's text says; undefined for one that is none. */
 export function parseForm(form: string): { readonly kind: DeltaFormKind; readonly attempt: number } | undefined {
-  const match = /^(literal|refs)-(\d{1,4})$/.exec(form);
+  const match = /^(literal|refs)-([1-9]\d{0,3})$/.exec(form);
   return match ? { kind: match[1] === 'refs' ? 'refs' : 'literal', attempt: Number(match[2]) } : undefined;
 }
 

@@ -1,7 +1,7 @@
 /** Each field of version 2 that is not as it has to be is refused with one line that names it, at no cost. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { gzipSync } from 'node:zlib';
+import { crc32, gzipSync } from 'node:zlib';
 import { checkDelta, checkSent, openDelta } from '../../src/delta/delta.ts';
 import { describeDelta } from '../../src/delta/describe.ts';
 import { parseHead } from '../../src/delta/head.ts';
@@ -110,6 +110,8 @@ test('sources are journal entries that hold what they set, and nothing else', ()
   for (const source of [
     FIRST.replace('literal-9999', 'refs-1'),
     FIRST.replace('literal-9999', 'literal'),
+    FIRST.replace('literal-9999', 'literal-0'),
+    FIRST.replace('literal-9999', 'literal-07'),
     FIRST.replace('.delta', '.delta2'),
     FIRST.toUpperCase(),
     `../${SECOND}`.slice(0, 255),
@@ -159,6 +161,27 @@ test('references to more than the limit in all are refused before anything is ma
   );
 });
 
+function patchedBytes(bytes: Buffer, at: number, value: number): Buffer {
+  const copy = Buffer.from(bytes);
+  copy[at] = value;
+  return copy;
+}
+
+/** The member with each optional field of its header, and with all of them. Source: RFC 1952, section 2.3. */
+function withOptionalHeader(member: Buffer): Buffer[] {
+  const extra = [4, Buffer.from([3, 0, 0, 8, 0])] as const;
+  const name = [8, Buffer.from('a\0')] as const;
+  const comment = [16, Buffer.from('\0')] as const;
+  return [[extra], [name], [comment], [extra, name, comment]].flatMap((fields) => {
+    const flags = fields.reduce((sum, [flag]) => sum | flag, 0);
+    const before = Buffer.concat([patchedBytes(member, 3, flags).subarray(0, 10), ...fields.map(([, bytes]) => bytes)]);
+    const crc = Buffer.alloc(2);
+    const withCrc = patchedBytes(before, 3, flags | 2);
+    crc.writeUInt16LE(crc32(withCrc) & 0xffff);
+    return [Buffer.concat([before, member.subarray(10)]), Buffer.concat([withCrc, crc, member.subarray(10)])];
+  });
+}
+
 test('gzip gives exactly what is due, and a bomb does not go off', () => {
   const frameOf = (stored: Uint8Array, rawBytes: number): Crafted => ({
     ...SAMPLE,
@@ -174,7 +197,22 @@ test('gzip gives exactly what is due, and a bomb does not go off', () => {
   assert.equal(checkSent(craft(frameOf(sound, 512))).head.literalBytes, 512);
   const wrongCheck = Buffer.from(sound);
   wrongCheck[sound.length - 8] = (wrongCheck[sound.length - 8] ?? 0) ^ 1;
+  for (const stored of withOptionalHeader(sound)) {
+    assert.equal(checkSent(craft(frameOf(stored, 512))).head.literalBytes, 512);
+    refused(craft(frameOf(stored.subarray(0, 12), 512)), /gzip does not give 512 bytes/);
+  }
+  const empty = gzipSync(Buffer.alloc(0));
+  const halves = [gzipSync(PAGE.subarray(0, 256)), gzipSync(PAGE.subarray(256))];
   for (const stored of [
+    Buffer.concat([empty, sound]),
+    Buffer.concat([sound, empty]),
+    Buffer.concat([...halves, sound.subarray(-8)]),
+    Buffer.concat([sound, Buffer.from('\0junk'), sound.subarray(-8)]),
+    Buffer.concat([sound, sound.subarray(-4)]),
+    patchedBytes(sound, 0, 0),
+    patchedBytes(sound, 2, 7),
+    patchedBytes(sound, 3, 0x20),
+
     Buffer.alloc(3),
     Buffer.alloc(16, 1),
     sound.subarray(0, -1),

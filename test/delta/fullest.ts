@@ -18,7 +18,7 @@ export function fullest(): Uint8Array {
   const writer = new DeltaWriter(
     {
       volume: `${'t'.repeat(20)}/${'s'.repeat(20)}/${'g'.repeat(40)}/${'v'.repeat(60)}`,
-      generation: 2 ** 32 - 1,
+      generation: 99_999_999,
       term: 2 ** 32 - 1,
       number: 2 ** 32 - 1,
       volumeBytes: GIB,

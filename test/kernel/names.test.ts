@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { ID_LENGTH_MAX, parseVolume, volumeId } from '../../src/kernel/ids.ts';
 import type { VolumeRef } from '../../src/kernel/ids.ts';
 import {
+  GENERATION_MAX,
   documents,
   fenceOf,
   journalContainer,
@@ -69,7 +70,7 @@ suite('names', () => {
 
   test('containers and blobs are legal, however long the identifiers', () => {
     fc.assert(
-      fc.property(volumes, fc.integer({ min: 1, max: 99_999_999 }), (volume, generation) => {
+      fc.property(volumes, fc.integer({ min: 1, max: GENERATION_MAX }), (volume, generation) => {
         assert.match(journalContainer(volume), /^[a-z0-9](?:[a-z0-9]|-(?=[a-z0-9])){2,62}$/);
         assert.ok(replicaBlob(volume, generation).length <= 1024);
       }),
@@ -89,6 +90,9 @@ suite('names', () => {
       ` ${name}`,
       name.toUpperCase(),
       name.replace('literal', 'liberal'),
+      name.replace('literal-2', 'literal-0'),
+      name.replace('literal-2', 'literal-02'),
+      name.replace('literal-2', 'literal-10000'),
       `${name}.delta`,
       `x/${name}`,
     ]) {
@@ -102,7 +106,8 @@ suite('names', () => {
     assert.equal(parseJournalEntry(name)?.form, 'refs-12');
     assert.deepEqual(parseForm('refs-12'), { kind: 'refs', attempt: 12 });
     assert.deepEqual(parseForm('literal-1'), { kind: 'literal', attempt: 1 });
-    for (const other of ['literal', 'refs-', 'base-1', 'literal-12345']) assert.equal(parseForm(other), undefined);
+    for (const other of ['literal', 'refs-', 'base-1', 'literal-0', 'literal-01', 'literal-12345'])
+      assert.equal(parseForm(other), undefined);
   });
 
   test('a range list lies beside the entries of its generation, and is taken for none of them', () => {

@@ -398,7 +398,7 @@ describe('what is lost', () => {
     storage.entries.overwrite(site.entryPlace(lost), Buffer.from('damaged'));
     storage.clock.advance(60_000);
     await worker.sweep();
-    assert.deepEqual((await storage.volume(site)).resend, [{ generation: 1, number: 4, form: 'literal-1' }]);
+    assert.deepEqual((await storage.volume(site)).resend, [{ generation: 1, number: 4, form: 'literal-2' }]);
     assert.equal((await storage.generation(site)).applied.number, 3);
 
     const volume = await say(storage, site, { lost: 4, stored: 5 });

@@ -32,21 +32,21 @@ describe('a delta that never arrived sound', () => {
     const delta = site.next();
     await damage(storage, site, delta);
     await reasonOf(storage, await worker.receive(site.naming(delta)));
-    assert.deepEqual(await asked(storage, site), ['2 literal-1']);
+    assert.deepEqual(await asked(storage, site), ['2 literal-2']);
     assert.equal((await storage.volume(site)).trouble?.code, 'DELTA_INVALID');
-    assert.equal((await worker.receive(await site.put(storage.entries, delta, 'literal-1'))).outcome, 'applied');
+    assert.equal((await worker.receive(await site.put(storage.entries, delta, 'literal-2'))).outcome, 'applied');
     await sound(storage, site, { applied: 2 });
   });
 
   test('a resend that is damaged too is asked for once more', async () => {
     const { storage, site, worker } = await start();
     const delta = site.next();
-    for (const form of ['literal-0', 'literal-1'] as const) {
+    for (const form of ['literal-1', 'literal-2'] as const) {
       await storage.entries.create(site.entryPlace(delta, form), DAMAGED);
       await reasonOf(storage, await worker.receive(site.naming(delta, form)));
     }
-    assert.deepEqual(await asked(storage, site), ['1 literal-2']);
-    await worker.receive(await site.put(storage.entries, delta, 'literal-2'));
+    assert.deepEqual(await asked(storage, site), ['1 literal-3']);
+    await worker.receive(await site.put(storage.entries, delta, 'literal-3'));
     await sound(storage, site, { applied: 1 });
   });
 
@@ -75,8 +75,8 @@ describe('a delta that never arrived sound', () => {
     await reasonOf(storage, await worker.receive(site.naming(second)));
     assert.equal((await worker.receive(site.inline(third))).outcome, 'early');
     assert.equal((await worker.receive(site.inline(first))).outcome, 'applied');
-    assert.deepEqual(await asked(storage, site), ['2 literal-1']);
-    assert.equal((await worker.receive(await site.put(storage.entries, second, 'literal-1'))).outcome, 'applied');
+    assert.deepEqual(await asked(storage, site), ['2 literal-2']);
+    assert.equal((await worker.receive(await site.put(storage.entries, second, 'literal-2'))).outcome, 'applied');
     await sound(storage, site, { applied: 3 });
   });
 
@@ -85,9 +85,9 @@ describe('a delta that never arrived sound', () => {
     const [first, second] = [site.next(), site.next()];
     await damage(storage, site, second);
     await worker.receive(site.naming(second));
-    assert.equal((await worker.receive(await site.put(storage.entries, second, 'literal-1'))).outcome, 'early');
+    assert.equal((await worker.receive(await site.put(storage.entries, second, 'literal-2'))).outcome, 'early');
     assert.equal((await worker.receive(site.naming(second))).outcome, 'early');
-    assert.deepEqual(await asked(storage, site), ['2 literal-1']);
+    assert.deepEqual(await asked(storage, site), ['2 literal-2']);
     await worker.receive(site.inline(first));
     await sound(storage, site, { applied: 2 });
   });
@@ -97,7 +97,7 @@ describe('a delta that never arrived sound', () => {
     const delta = site.next();
     await damage(storage, site, delta);
     for (let count = 0; count < 3; count += 1) await reasonOf(storage, await worker.receive(site.naming(delta)));
-    assert.deepEqual(await asked(storage, site), ['1 literal-1']);
+    assert.deepEqual(await asked(storage, site), ['1 literal-2']);
   });
 });
 
@@ -107,7 +107,7 @@ describe('nobody is asked for what is not wanted', () => {
     const delta = site.next();
     await damage(storage, site, delta);
     await worker.receive(site.naming(delta));
-    await worker.receive(await site.put(storage.entries, delta, 'literal-1'));
+    await worker.receive(await site.put(storage.entries, delta, 'literal-2'));
     await worker.receive(site.naming(delta));
     await sound(storage, site, { applied: 1 });
   });
@@ -214,7 +214,7 @@ describe('an entry that is damaged or lost after it was acknowledged', () => {
     const first = deltas[0];
     assert(first);
     await worker.sweep();
-    await worker.receive(await site.put(storage.entries, first, 'literal-1'));
+    await worker.receive(await site.put(storage.entries, first, 'literal-2'));
     await sound(storage, site, { applied: 3 });
   });
 
@@ -238,9 +238,9 @@ describe('an entry that is damaged or lost after it was acknowledged', () => {
     const fork = site.forkAt(1);
     await fork.put(storage.entries, firstListed(fork, site.digestAt(2)));
     await worker.sweep();
-    assert.deepEqual(await asked(storage, site), ['2 literal-1']);
+    assert.deepEqual(await asked(storage, site), ['2 literal-2']);
     assert.equal((await storage.generation(site)).applied.number, 1);
-    await worker.receive(await site.put(storage.entries, second, 'literal-1'));
+    await worker.receive(await site.put(storage.entries, second, 'literal-2'));
     await sound(storage, site, { applied: 3 });
   });
 

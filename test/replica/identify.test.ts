@@ -25,7 +25,7 @@ describe('a volume that is registered', () => {
     const { storage, site, worker } = await start();
     const delta = site.next();
     await site.put(storage.entries, delta);
-    const message = site.naming(delta, 'literal-0', { volume: undefined });
+    const message = site.naming(delta, 'literal-1', { volume: undefined });
     assert.deepEqual(await worker.receive(message), { outcome: 'applied', volume: site.id, number: 1 });
     await sound(storage, site, { applied: 1 });
   });

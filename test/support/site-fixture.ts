@@ -175,21 +175,21 @@ export class SiteFixture {
     return sign(this.key, 'delta', { ...this.claims(delta), inline, ...changed });
   }
 
-  entryName(delta: SiteDelta, form: DeltaForm = 'literal-0'): string {
+  entryName(delta: SiteDelta, form: DeltaForm = 'literal-1'): string {
     return journalEntry(this.ref, { ...delta, form });
   }
 
-  entryPlace(delta: SiteDelta, form: DeltaForm = 'literal-0'): BlobPlace {
+  entryPlace(delta: SiteDelta, form: DeltaForm = 'literal-1'): BlobPlace {
     return { ...this.journal, blob: this.entryName(delta, form) };
   }
 
   /** The message that names a delta's journal entry, whether it is there or not. */
-  naming(delta: SiteDelta, form: DeltaForm = 'literal-0', changed: Record<string, unknown> = {}): SignedMessage {
+  naming(delta: SiteDelta, form: DeltaForm = 'literal-1', changed: Record<string, unknown> = {}): SignedMessage {
     return sign(this.key, 'delta', { ...this.claims(delta), entry: this.entryName(delta, form), ...changed });
   }
 
   /** Puts the delta into the journal and returns the message that names it. */
-  async put(entries: EntryStore, delta: SiteDelta, form: DeltaForm = 'literal-0'): Promise<SignedMessage> {
+  async put(entries: EntryStore, delta: SiteDelta, form: DeltaForm = 'literal-1'): Promise<SignedMessage> {
     await entries.create(this.entryPlace(delta, form), delta.bytes);
     return this.naming(delta, form);
   }
