@@ -29,7 +29,7 @@ export interface Best extends Choices {
 
 /**
  * Ways that all passes for an edge together may keep before no further one begins: bounds the time that a hostile delta
- * takes. With rounded rooms, where a way is found quickly, these are ten passes at least; five are usual.
+ * takes. With rounded rooms, where a way is found quickly, these are ten passes at least.
  */
 const WAYS_MAX = { rounded: 12_000_000, true: 600_000 } as const;
 
