@@ -14,6 +14,7 @@ import { heedWord } from '../replica/intake/site-word.ts';
 import type { ReplicaEngine } from '../replica/apply/engine.ts';
 import type { Ingest } from '../replica/intake/ingest.ts';
 import type { SweepReport } from '../replica/rounds/sweep.ts';
+import { removeOldAside } from '../replica/rounds/aside-upkeep.ts';
 import { runUpkeep } from '../replica/rounds/upkeep.ts';
 import type { UpkeepReport } from '../replica/rounds/upkeep.ts';
 import { monitorTick } from './control.ts';
@@ -32,8 +33,8 @@ export interface App {
   readonly engine: ReplicaEngine;
   /** One sweep over all volumes and every poison queue. */
   sweep(): Promise<SweepReport>;
-  /** One look at every volume for what nobody needs any more. */
-  upkeep(): Promise<UpkeepReport>;
+  /** One look at every volume, and at what was set aside, for what nobody needs any more. */
+  upkeep(): Promise<UpkeepReport & { /** Blobs of what had been set aside. */ readonly aside: number }>;
   /** Records a site's heartbeat, as it came; `tell` takes lines for the people who run the cloud's side. */
   heartbeat(data: unknown, tell: (line: string) => void): Promise<HeartbeatAnswer>;
   /** Renews the leases that a site asks for. */
@@ -69,7 +70,10 @@ function openApp(settings: Settings): App {
     ingest,
     engine,
     sweep: async () => sweep.run(judgedQueues(storage, ingest)),
-    upkeep: async () => runUpkeep(storage, { keptMs: settings.LEEWARD_JOURNAL_KEPT_MS }),
+    upkeep: async () => ({
+      ...(await runUpkeep(storage, { keptMs: settings.LEEWARD_JOURNAL_KEPT_MS })),
+      aside: await removeOldAside(storage, { account: storage.account, keptMs: settings.LEEWARD_ASIDE_KEPT_MS }),
+    }),
     heartbeat: async (data, tell) =>
       receiveHeartbeat(
         { ...storage, ...answer, heed: async (word, nowMs) => heedWord(storage, word, nowMs), tell },

@@ -86,6 +86,9 @@ export const settingsSchema = z
     LEEWARD_JOURNAL_KEPT_MS: milliseconds(7 * 86_400_000, 60_000).meta({
       description: 'How long journal entries are kept once they are applied, and generations once nobody needs them.',
     }),
+    LEEWARD_ASIDE_KEPT_MS: milliseconds(30 * 86_400_000, 3_600_000).meta({
+      description: 'How long what was refused is kept aside.',
+    }),
     LEEWARD_SNAPSHOTS_KEPT: z.coerce
       .number()
       .int()
