@@ -84,7 +84,8 @@ export const settingsSchema = z
         'How many volumes one instance works on at once. Each takes some 50 MiB of memory, 80 at the worst; a page blob takes 60 MiB a second, so that two keep an instance busy.',
     }),
     LEEWARD_JOURNAL_KEPT_MS: milliseconds(7 * 86_400_000, 60_000).meta({
-      description: 'How long journal entries are kept once they are applied, and generations once nobody needs them.',
+      description:
+        'How long journal entries are kept from when they were put (docs/site-protocol.md, `journalKeptMs`), and generations once nobody needs them.',
     }),
     LEEWARD_ASIDE_KEPT_MS: milliseconds(30 * 86_400_000, 3_600_000).meta({
       description: 'How long what was refused is kept aside.',

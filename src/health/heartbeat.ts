@@ -37,7 +37,7 @@ export interface HeartbeatPorts {
   readonly accessMs: number;
   /** How often the site is asked to send. */
   readonly everyMs: number;
-  /** How long journal entries are kept once they are applied. */
+  /** How long journal entries are kept: docs/site-protocol.md, `journalKeptMs`. */
   readonly journalKeptMs: number;
   /** How large a delta may be that is taken; the format's own limits where nothing is said. */
   readonly limits?: HeartbeatAnswer['limits'];

@@ -26,12 +26,14 @@ export interface ContentEntry {
   readonly volume: string;
   readonly generation: number;
   readonly number: number;
+  /** When it was about to be put, on the site's clock: the journal has it since then at the earliest. */
+  readonly sentMs: number;
 }
 
 /** An entry that holds some of what was looked for. */
 export interface FoundEntry extends ContentEntry {
-  /** When its delta was acknowledged, on the site's clock; undefined as long as nobody said so. */
-  readonly acknowledgedMs: number | undefined;
+  /** Whether its delta was acknowledged: before that nobody knows that the cloud has it. */
+  readonly isAcknowledged: boolean;
   /** How many of the keys that were looked for led to it. */
   readonly hits: number;
 }
@@ -49,8 +51,8 @@ export interface ContentIndex {
   /** An entry's blocks, which are the caller's; undefined when it is forgotten. */
   blocks(name: string): Promise<ContentBlocks | undefined>;
 
-  /** The deltas of this generation up to `number` were acknowledged. Of one that was before, the time stays. */
-  acknowledge(upTo: Omit<ContentEntry, 'name'>, atMs: number): Promise<void>;
+  /** The deltas of this generation up to `number` were acknowledged. Idempotent. */
+  acknowledge(upTo: Pick<ContentEntry, 'volume' | 'generation' | 'number'>): Promise<void>;
 
   /** Nothing leads to this entry any more, and {@link blocks} does not know it. Idempotent. */
   forget(name: string): Promise<void>;

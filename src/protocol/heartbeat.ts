@@ -162,7 +162,8 @@ export const heartbeatAnswerSchema = z
       .meta({ description: 'URLs with short-lived credentials. Never log them.' }),
     everyMs: z.int().min(1).meta({ description: 'How often the cloud wants to hear from the site.' }),
     journalKeptMs: z.int().min(1).optional().meta({
-      description: 'How long a journal entry is kept once its delta was applied: until then deltas may refer to it.',
+      description:
+        'How long a journal entry is kept from when it was put, so that deltas may refer to it: docs/site-protocol.md.',
     }),
     limits: limitsSchema.optional().meta({
       description: "How large a delta may be that the cloud takes, never more than the format's own limits.",

@@ -28,15 +28,15 @@ export interface OpenContentIndex extends ContentIndex {
 }
 
 /** Changes with the tables below: a file of another layout is begun anew. */
-const LAYOUT = 1;
+const LAYOUT = 2;
 
 const TABLES = `
   CREATE TABLE IF NOT EXISTS entries (
     id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, volume TEXT NOT NULL, generation INTEGER NOT NULL,
-    number INTEGER NOT NULL, acknowledgedMs INTEGER, rowCount INTEGER NOT NULL, hooks BLOB NOT NULL,
-    blocks BLOB
+    number INTEGER NOT NULL, sentMs INTEGER NOT NULL, isAcknowledged INTEGER NOT NULL DEFAULT 0,
+    rowCount INTEGER NOT NULL, hooks BLOB NOT NULL, blocks BLOB
   ) STRICT;
-  CREATE INDEX IF NOT EXISTS pending ON entries (volume, generation, number) WHERE acknowledgedMs IS NULL;
+  CREATE INDEX IF NOT EXISTS pending ON entries (volume, generation, number) WHERE isAcknowledged = 0;
   CREATE TABLE IF NOT EXISTS hooks (key INTEGER PRIMARY KEY, entry INTEGER NOT NULL) STRICT;
   PRAGMA user_version = ${LAYOUT};`;
 
@@ -60,7 +60,8 @@ const entrySchema = z.object({
   volume: z.string(),
   generation: z.int(),
   number: z.int(),
-  acknowledgedMs: z.int().nullable(),
+  sentMs: z.int(),
+  isAcknowledged: z.int(),
 });
 
 /**
@@ -103,12 +104,12 @@ class SqliteContentIndex implements OpenContentIndex {
 
   async add(entry: ContentEntry, blocks: ContentBlocks, hooks: BigInt64Array): Promise<boolean> {
     return this.#change((tables) => {
-      const { name, volume, generation, number } = entry;
+      const { name, volume, generation, number, sentMs } = entry;
       const rowCount = 1 + blocks.keys.length;
       // In their order, so that neighbours in the tree come one after the other.
       const ordered = hooks.toSorted();
       const packed = [bytesOf(ordered), pack(blocks)] as const;
-      const added = tables.insertEntry.run(name, volume, generation, number, rowCount, ...packed);
+      const added = tables.insertEntry.run(name, volume, generation, number, Math.floor(sentMs), rowCount, ...packed);
       if (added.changes === 0) return false;
       for (const key of ordered) tables.insertHook.run(key, added.lastInsertRowid);
       tables.rowCount += rowCount;
@@ -133,8 +134,8 @@ class SqliteContentIndex implements OpenContentIndex {
       }
       const order = [...hits].sort(([a, aHits], [b, bHits]) => bHits - aHits || b - a);
       return order.map(([id, count]) => {
-        const { acknowledgedMs, ...entry } = entrySchema.parse(tables.entryById.get(id));
-        return { ...entry, acknowledgedMs: acknowledgedMs ?? undefined, hits: count };
+        const { isAcknowledged, ...entry } = entrySchema.parse(tables.entryById.get(id));
+        return { ...entry, isAcknowledged: isAcknowledged === 1, hits: count };
       });
     });
   }
@@ -147,8 +148,8 @@ class SqliteContentIndex implements OpenContentIndex {
     });
   }
 
-  async acknowledge(upTo: Omit<ContentEntry, 'name'>, atMs: number): Promise<void> {
-    this.#use((tables) => tables.acknowledge.run(Math.floor(atMs), upTo.volume, upTo.generation, upTo.number));
+  async acknowledge({ volume, generation, number }: Parameters<ContentIndex['acknowledge']>[0]): Promise<void> {
+    this.#use((tables) => tables.acknowledge.run(volume, generation, number));
   }
 
   async forget(name: string): Promise<void> {
@@ -237,14 +238,16 @@ function open(file: string): Tables {
     return {
       database,
       insertEntry: database.prepare(
-        'INSERT OR IGNORE INTO entries (name, volume, generation, number, rowCount, hooks, blocks) VALUES (?, ?, ?, ?, ?, ?, ?)',
+        'INSERT OR IGNORE INTO entries (name, volume, generation, number, sentMs, rowCount, hooks, blocks) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
       ),
       insertHook: database.prepare('INSERT OR REPLACE INTO hooks (key, entry) VALUES (?, ?)'),
       entryOfHook: database.prepare('SELECT entry FROM hooks WHERE key = ?'),
-      entryById: database.prepare('SELECT name, volume, generation, number, acknowledgedMs FROM entries WHERE id = ?'),
+      entryById: database.prepare(
+        'SELECT name, volume, generation, number, sentMs, isAcknowledged FROM entries WHERE id = ?',
+      ),
       blocksByName: database.prepare('SELECT blocks FROM entries WHERE name = ?'),
       acknowledge: database.prepare(
-        'UPDATE entries SET acknowledgedMs = ? WHERE volume = ? AND generation = ? AND number <= ? AND acknowledgedMs IS NULL',
+        'UPDATE entries SET isAcknowledged = 1 WHERE volume = ? AND generation = ? AND number <= ? AND isAcknowledged = 0',
       ),
       oldest: database.prepare('SELECT id, rowCount, hooks FROM entries ORDER BY id LIMIT 1'),
       heldByName: database.prepare('SELECT id, rowCount, hooks FROM entries WHERE name = ?'),

@@ -44,8 +44,10 @@ const adapters: Adapter[] = [
   },
 ];
 
+const SENT_MS = 1_700_000_000_000;
+
 function entry(number: number, more: Partial<ContentEntry> = {}): ContentEntry {
-  return { name: `entry ${number}`, volume: 'acme/berlin/erp/data', generation: 1, number, ...more };
+  return { name: `entry ${number}`, volume: 'acme/berlin/erp/data', generation: 1, number, sentMs: SENT_MS, ...more };
 }
 
 function blocks(...keys: bigint[]): ContentBlocks {
@@ -74,11 +76,21 @@ for (const adapter of adapters) {
         assert.equal(await index.add(entry(1), blocks(MIN, -1n, 0n, 7n, MAX), hooks(MIN, MAX)), true);
         for (const open of [() => index, reopen]) {
           const now = open();
-          assert.deepEqual(await now.find(hooks(MIN, 7n, MAX)), [{ ...entry(1), acknowledgedMs: undefined, hits: 2 }]);
+          assert.deepEqual(await now.find(hooks(MIN, 7n, MAX)), [{ ...entry(1), isAcknowledged: false, hits: 2 }]);
           assert.deepEqual(await now.blocks('entry 1'), blocks(MIN, -1n, 0n, 7n, MAX));
           assert.deepEqual(await now.find(hooks(7n, 8n)), []);
           assert.equal(await now.blocks('entry 2'), undefined);
         }
+      });
+    });
+
+    test('tells when an entry was sent, to the millisecond before', async () => {
+      await adapter.with(async (index, reopen) => {
+        await index.add(entry(1, { sentMs: SENT_MS + 0.5 }), blocks(1n), hooks(1n));
+        assert.deepEqual(
+          (await reopen().find(hooks(1n))).map(({ sentMs }) => Math.floor(sentMs)),
+          [SENT_MS],
+        );
       });
     });
 
@@ -111,7 +123,7 @@ for (const adapter of adapters) {
       });
     });
 
-    test('notes when a delta was acknowledged, once, and not for other volumes, generations and numbers', async () => {
+    test('notes which deltas were acknowledged, and not those of other volumes, generations and numbers', async () => {
       await adapter.with(async (index, reopen) => {
         const others = [{ volume: 'acme/berlin/erp/log' }, { generation: 2 }, { number: 3 }];
         const all = [
@@ -120,15 +132,14 @@ for (const adapter of adapters) {
           ...others.map((other, at) => ({ ...entry(2), name: `other ${at}`, ...other })),
         ];
         for (const [at, one] of all.entries()) await index.add(one, blocks(BigInt(at)), hooks(BigInt(at)));
-        await index.acknowledge(entry(1), 1_700_000_000_000.5);
-        await index.acknowledge(entry(2), 1_700_000_000_999);
-        const times = new Map(
-          (await reopen().find(hooks(0n, 1n, 2n, 3n, 4n))).map((one) => [one.name, one.acknowledgedMs]),
-        );
-        assert.deepEqual(
-          all.map(({ name }) => Math.floor(times.get(name) ?? 0)),
-          [1_700_000_000_000, 1_700_000_000_999, 0, 0, 0],
-        );
+        const known = async (): Promise<(boolean | undefined)[]> => {
+          const entries = await reopen().find(hooks(0n, 1n, 2n, 3n, 4n));
+          return all.map(({ name }) => entries.find((one) => one.name === name)?.isAcknowledged);
+        };
+        await index.acknowledge(entry(1));
+        assert.deepEqual(await known(), [true, false, false, false, false]);
+        await reopen().acknowledge(entry(2));
+        assert.deepEqual(await known(), [true, true, false, false, false]);
       });
     });
 

@@ -171,6 +171,22 @@ test('an entry is referred to for a day less than the cloud keeps it; six days w
   }
 });
 
+test('a delta that was long on its way is referred to no longer than one that was not: its entry is as old as it is', async () => {
+  for (const { waitedMs, outcome } of [
+    { waitedMs: DAY_MS - 1, outcome: 'resolved' },
+    { waitedMs: DAY_MS, outcome: 'literal' },
+  ]) {
+    const site = new DedupSite();
+    const content = randomBytes(MIB);
+    const one = await site.volume('one', 4 * MIB);
+    const { stored } = await one.send(await one.store([at(0, content)]));
+    await site.clock.sleep(waitedMs);
+    await one.acknowledge(stored);
+    const sent = await (await site.volume('two', 4 * MIB)).replicate([at(0, content)]);
+    assert.equal(sent.outcome, outcome, `acknowledged after ${waitedMs} ms`);
+  }
+});
+
 test('a stale index costs one ask, never content, and then it is forgotten', async () => {
   const site = new DedupSite();
   const one = await site.volume('one', 4 * MIB);

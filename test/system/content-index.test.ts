@@ -9,7 +9,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { openContentIndex } from '../../src/system/content-index.ts';
 import { failsWith } from '../support/fails-with.ts';
 
-const ENTRY = { name: 'entry', volume: 'acme/berlin/erp/data', generation: 1, number: 1 };
+const ENTRY = { name: 'entry', volume: 'acme/berlin/erp/data', generation: 1, number: 1, sentMs: 0 };
 const KEYS = BigInt64Array.from({ length: 5000 }, (_, at) => BigInt(at) * 0x1234_5678_9abcn);
 const BLOCKS = { keys: KEYS, blockNumbers: new Uint32Array(KEYS.length), pages: new Uint32Array(KEYS.length) };
 

@@ -28,7 +28,7 @@ export interface UpkeepPorts {
 }
 
 export interface UpkeepOptions {
-  /** How long journal entries are kept once they are applied, and generations once nobody needs them, in milliseconds. */
+  /** How long applied journal entries are kept from when they were put, and generations once nobody needs them, in milliseconds. */
   readonly keptMs: number;
 }
 

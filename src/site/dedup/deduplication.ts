@@ -17,7 +17,7 @@ import { volumeId } from '../../kernel/ids.ts';
 import type { VolumeRef } from '../../kernel/ids.ts';
 import { journalEntry } from '../../kernel/names.ts';
 import type { DeltaForm, JournalEntryName } from '../../kernel/names.ts';
-import type { ContentEntry, ContentIndex } from '../../ports/content-index.ts';
+import type { ContentIndex, FoundEntry } from '../../ports/content-index.ts';
 import { BLOCK_BYTES } from '../../ranges/blocks.ts';
 import { blocksOf, hashAt, hashesOfBlocks, selectBlocks } from './blocks.ts';
 import type { DeltaBlocks, NewestState } from './blocks.ts';
@@ -33,13 +33,13 @@ export interface DeduplicationOptions extends Pick<DeltaWriteOptions, 'zstdLevel
   readonly index: ContentIndex;
   readonly log: NewestState;
   readonly clock: Clock;
-  /** How long the cloud keeps an entry after its delta was applied, as it has said; undefined until it has. */
+  /** How long the cloud keeps an entry, as it has said (docs/site-protocol.md, `journalKeptMs`); undefined until it has. */
   readonly journalKeptMs: () => number | undefined;
   /** How large a delta may be that is sent now. Default: the format's. */
   readonly limits?: () => DeltaLimits;
 }
 
-/** What is taken off the time that the cloud keeps an entry for: a delta that refers to it may be long on its way. */
+/** What is taken off that time: a delta that refers to an entry may be long on its way. */
 const DAY_MS = 86_400_000;
 
 /** How long entries are kept where the cloud has not said it: what it does unless it is told otherwise. */
@@ -83,8 +83,8 @@ export class Deduplication {
 
   /** The cloud has all deltas of the generation up to `number`: they can be referred to. */
   async noteAcknowledged(upTo: { readonly generation: number; readonly number: number }): Promise<void> {
-    const { volume, index, clock } = this.#options;
-    await index.acknowledge({ volume: volumeId(volume), ...upTo }, clock.wallMs());
+    const { volume, index } = this.#options;
+    await index.acknowledge({ volume: volumeId(volume), ...upTo });
   }
 
   /**
@@ -123,7 +123,7 @@ export class Deduplication {
     { blocks, candidates, matches }: Found,
     reduced: Reduced | undefined,
   ): Promise<boolean> {
-    const { index, volume } = this.#options;
+    const { index, volume, clock } = this.#options;
     const { generation, number } = delta.head;
     const isFresh = candidates.map(({ entry }) => this.#ageMs(entry) < this.#referableMs() / 2);
     // A delta that refers to others gets its literal bytes back in the cloud, and then has them where the stored one has.
@@ -131,8 +131,8 @@ export class Deduplication {
     const added = selectBlocks({ ...blocks, pages: Uint32Array.from(pages) }, (at) => {
       return isFresh[matches.source[at] ?? -1] !== true && pages[at] !== -1;
     });
-    const entry: ContentEntry = { name: nameOf(volume, delta.head), volume: volumeId(volume), generation, number };
-    return await index.add(entry, added, hooksOf(added));
+    const entry = { name: nameOf(volume, delta.head), volume: volumeId(volume), generation, number };
+    return await index.add({ ...entry, sentMs: clock.wallMs() }, added, hooksOf(added));
   }
 
   /** The delta with references, if that pays. */
@@ -182,13 +182,13 @@ export class Deduplication {
     return sure;
   }
 
-  /** How long after its delta was acknowledged an entry is referred to. */
+  /** How long after it was sent an entry is referred to: the cloud counts from when it was put, which is not before. */
   #referableMs(): number {
     return (this.#options.journalKeptMs() ?? KEPT_MS) - DAY_MS;
   }
 
-  #ageMs(entry: { readonly acknowledgedMs: number | undefined }): number {
-    return entry.acknowledgedMs === undefined ? Infinity : this.#options.clock.wallMs() - entry.acknowledgedMs;
+  #ageMs({ sentMs, isAcknowledged }: FoundEntry): number {
+    return isAcknowledged ? this.#options.clock.wallMs() - sentMs : Infinity;
   }
 }
 

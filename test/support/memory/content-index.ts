@@ -2,7 +2,7 @@
 import type { ContentBlocks, ContentEntry, ContentIndex, FoundEntry } from '../../../src/ports/content-index.ts';
 
 interface Row extends ContentEntry {
-  acknowledgedMs: number | undefined;
+  isAcknowledged: boolean;
   blocks: ContentBlocks | undefined;
 }
 
@@ -20,8 +20,8 @@ export class MemoryContentIndex implements ContentIndex {
     if (this.#rows.has(entry.name)) return false;
     const { keys, blockNumbers, pages } = blocks;
     const copy = { keys: keys.slice(), blockNumbers: blockNumbers.slice(), pages: pages.slice() };
-    const { name, volume, generation, number } = entry;
-    const row: Row = { name, volume, generation, number, acknowledgedMs: undefined, blocks: copy };
+    const { name, volume, generation, number, sentMs } = entry;
+    const row: Row = { name, volume, generation, number, sentMs, isAcknowledged: false, blocks: copy };
     this.#rows.set(name, row);
     for (const key of hooks) this.#hooks.set(key, row);
     this.#bound();
@@ -37,8 +37,8 @@ export class MemoryContentIndex implements ContentIndex {
     const order = [...this.#rows.values()];
     return [...hits]
       .sort(([a, aHits], [b, bHits]) => bHits - aHits || order.indexOf(b) - order.indexOf(a))
-      .map(([{ name, volume, generation, number, acknowledgedMs }, count]) => {
-        return { name, volume, generation, number, acknowledgedMs, hits: count };
+      .map(([{ name, volume, generation, number, sentMs, isAcknowledged }, count]) => {
+        return { name, volume, generation, number, sentMs, isAcknowledged, hits: count };
       });
   }
 
@@ -46,10 +46,10 @@ export class MemoryContentIndex implements ContentIndex {
     return structuredClone(this.#rows.get(name)?.blocks);
   }
 
-  async acknowledge(upTo: Omit<ContentEntry, 'name'>, atMs: number): Promise<void> {
+  async acknowledge(upTo: Parameters<ContentIndex['acknowledge']>[0]): Promise<void> {
     for (const row of this.#rows.values()) {
       if (row.volume !== upTo.volume || row.generation !== upTo.generation || row.number > upTo.number) continue;
-      row.acknowledgedMs ??= atMs;
+      row.isAcknowledged = true;
     }
   }
 
