@@ -50,6 +50,15 @@ export const signedMessageSchema = z
   })
   .meta({ id: 'SignedMessage', description: 'The outer form of everything that a site sends.' });
 
+/** The outer form without the forms of its fields: what has it and not those is signed by nobody, now or ever. */
+const outerSchema = z.looseObject({
+  kind: z.enum(MESSAGE_KINDS),
+  signer: z.string(),
+  key: z.string(),
+  payload: z.string(),
+  mac: z.string(),
+});
+
 export type SignedMessage = z.infer<typeof signedMessageSchema>;
 
 /** A key as its holder has it: 32 bytes. */
@@ -101,7 +110,7 @@ export function parseSigned(data: unknown, ...kinds: readonly [MessageKind, ...M
   const [what] = kinds;
   const parsed = signedMessageSchema.safeParse(data);
   if (!parsed.success) {
-    checkVersion(data, `this ${what} message`, 'read');
+    if (!outerSchema.safeParse(data).success) checkVersion(data, `this ${what} message`, 'read');
     throw new LeewardError('MESSAGE_INVALID', `not a signed ${what} message: ${firstIssue(parsed.error)}`);
   }
   if (!kinds.includes(parsed.data.kind)) {

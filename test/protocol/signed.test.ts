@@ -73,6 +73,13 @@ suite('a signed message', () => {
     );
   });
 
+  test('with what can be no signature does not wait either', () => {
+    for (const junk of [{ mac: '00' }, { signer: 'x' }, { key: 'K' }]) {
+      const message = { ...MESSAGE, ...junk, version: FORMAT_NINE };
+      assert.throws(() => parseSigned(message, 'delta'), { code: 'MESSAGE_INVALID' });
+    }
+  });
+
   test('names the field that is wrong', () => {
     for (const [wrong, field] of [
       [{ ...MESSAGE, mac: 'x' }, /mac/],
