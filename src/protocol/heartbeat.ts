@@ -152,7 +152,7 @@ export const heartbeatAnswerSchema = z
     sources: z
       .array(z.looseObject({ source: sourceSchema, volume: volumeIdSchema.optional(), reason: z.string().optional() }))
       .optional()
-      .meta({ description: 'Which volume each source is; why it is none. A new one begins with its first delta.' }),
+      .meta({ description: 'Which volume each source is, with what is wrong if anything; or why it is none.' }),
     access: z
       .looseObject({
         queues: z.looseObject({ deltas: z.url(), bulk: z.url() }).meta({ description: 'Messages are added here.' }),
