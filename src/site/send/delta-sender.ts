@@ -101,8 +101,8 @@ export class DeltaSender {
   }
 
   /**
-   * Sends what was asked for again, and while the volume is writable what waits and was not sent, or was sent too long
-   * ago; nothing twice. `newest` gives the newest answer, undefined while nothing may be sent. Stops at the first error of
+   * Sends what was asked for again, and while the volume is writable what waits by now and was not sent, or was sent too
+   * long ago; nothing twice, so that it comes to an end, and what got lost has its turn again. `newest` gives the newest answer, undefined while nothing may be sent. Stops at the first error of
    * the agent's. Errors: those; REFUSED when the cloud asks for what is not here any more or not sound, after all else was
    * sent; the signal's reason, after the delta that is being sent.
    */
@@ -112,11 +112,12 @@ export class DeltaSender {
     signal?: AbortSignal,
   ): Promise<void> {
     const done = new Set<string>();
+    const upTo = log.waiting.at(-1)?.number ?? 0;
     const refusals: LeewardError[] = [];
     let lostNumber: number | undefined;
     const next = (): Due | undefined => {
       const answer = newest();
-      return answer && this.#nextDue(log, answer, done);
+      return answer && this.#nextDue(log, answer, { done, upTo });
     };
     const sendNext = async (): Promise<void> => {
       const due = next();
@@ -142,8 +143,12 @@ export class DeltaSender {
     if (refusal) throw refusal;
   }
 
-  /** What is to be sent next, that was not `done`: what is asked for before what waits. */
-  #nextDue(log: Pick<VolumeLog, 'waiting'>, answer: VolumeAnswer, done: ReadonlySet<string>): Due | undefined {
+  /** What is to be sent next, that was not `done`: what is asked for before what waits, as far as `upTo`. */
+  #nextDue(
+    log: Pick<VolumeLog, 'waiting'>,
+    answer: VolumeAnswer,
+    { done, upTo }: { readonly done: ReadonlySet<string>; readonly upTo: number },
+  ): Due | undefined {
     const { generation, resend, writable } = answer;
     for (const { number, form } of resend) {
       const key = `${generation} ${number} ${form}`;
@@ -151,7 +156,7 @@ export class DeltaSender {
     }
     for (const { number } of writable ? log.waiting : []) {
       const key = `${generation} ${number}`;
-      if (!done.has(key) && this.#isDue(String(number))) return { key, answer, number };
+      if (number <= upTo && !done.has(key) && this.#isDue(String(number))) return { key, answer, number };
     }
     return undefined;
   }
