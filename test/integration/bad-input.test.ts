@@ -357,7 +357,7 @@ describe('messages in the queues', () => {
       'DELTA_INVALID',
       /extent 0, length .*past the volume's end at 65536/,
     ],
-    ['1 GiB announced', SITE, () => bomb(1024 * MIB), 'DELTA_INVALID', /frame 0, raw bytes .*frameRawBytesMax/],
+    ['1 GiB announced', SITE, () => bomb(1024 * MIB), 'LIMIT_EXCEEDED', /frame 0, raw bytes .*frameRawBytesMax/],
     [
       '64 KiB announced, 64 MiB inside',
       SITE,

@@ -46,6 +46,9 @@ interface Which {
 const ENTRIES_MAX = 16;
 const NAMES_MAX = 5000;
 
+/** Highest attempt that a form's name has room for: docs/names.md. */
+const ATTEMPT_MAX = 9999;
+
 /** How far the chain is followed backwards to tell a repeated delta from a fork's. */
 const WALK_BACK_MAX = 64;
 
@@ -175,9 +178,12 @@ export class Journal {
   /** A form whose name is free for a delta that has to be sent again. */
   async nextForm(number: number): Promise<DeltaForm> {
     const taken = new Set((await this.#named(number)).map(({ attempt }) => attempt));
-    let attempt = 1;
-    while (taken.has(attempt)) attempt += 1;
-    return `literal-${attempt}`;
+    const next = Math.max(0, ...taken) + 1;
+    if (next <= ATTEMPT_MAX) return `literal-${next}`;
+    // No sound site comes this far: any that is free.
+    let free = 1;
+    while (taken.has(free)) free += 1;
+    return `literal-${free}`;
   }
 
   /** Sound entries of a number, one at a time: whoever takes them holds what it needs, not all that a site put there. */

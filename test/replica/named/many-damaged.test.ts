@@ -51,3 +51,15 @@ test('one that is acknowledged and rots, over and over, is found in whichever en
   await worker.sweep();
   await sound(storage, site, { applied: 1, points: 1 });
 });
+
+test('where the highest form is taken, a lower one is asked for', async () => {
+  const { storage, site, worker } = await start();
+  const lost = site.next({ marker: 'm' });
+  for (const form of ['literal-1', 'literal-9999'] as const) {
+    await storage.entries.create(site.entryPlace(lost, form), Buffer.from('damaged'));
+  }
+  await worker.receive(site.naming(lost, 'literal-9999'));
+  assert.equal((await storage.volume(site)).resend[0]?.form, 'literal-2');
+  await worker.receive(await site.put(storage.entries, lost, 'literal-2'));
+  await sound(storage, site, { applied: 1, points: 1 });
+});
