@@ -125,17 +125,15 @@ export function wonBySite(group: GroupDocument, run: string): GroupDocument | un
 }
 
 /**
- * The site's next term, open. To be called only after no start of the run is possible any more and its machines are proven
- * gone. Undefined where it is open already. Errors: REFUSED where the site has not won it from this run.
+ * The site's next term, open, after a run that closed the one before was aborted. To be called only once no start of the
+ * run is possible any more and its machines are proven gone; where the cloud had won the term, this write takes it back.
+ * Undefined where it is open already. Errors: REFUSED where this run has not ended the term.
  */
 export function openedForSite(group: GroupDocument, run: string): GroupDocument | undefined {
   if (group.freed === run && group.phase === 'open') return undefined;
-  if (group.phase !== 'ended' || group.holder !== 'site' || group.closing?.run !== run) {
-    throw new LeewardError(
-      'REFUSED',
-      `${group.group}: term ${group.term} is ${group.phase}: the site has not won the next`,
-    );
+  if (group.phase !== 'ended' || group.closing?.run !== run) {
+    throw new LeewardError('REFUSED', `${group.group}: term ${group.term} is ${group.phase}: run ${run} has not ended it`);
   }
-  const fresh = { phase: 'open', renewals: 0, run: null, freed: run, closing: null, quiet: undefined } as const;
+  const fresh = { phase: 'open', holder: 'site', renewals: 0, run: null, freed: run, closing: null, quiet: undefined } as const;
   return { ...group, ...fresh, term: group.term + 1 };
 }

@@ -120,9 +120,11 @@ suite('the term of a group', () => {
     for (const end of [endedForCloud, wonBySite]) assert.throws(() => end(closing, 'another'), { code: 'REFUSED' });
   });
 
-  test("the site's next term opens only after it was won, and as a fresh one", () => {
+  test("the site's next term opens only after the run has ended the one before, and as a fresh one", () => {
     assert.throws(() => openedForSite(closing, RUN), { code: 'REFUSED' });
-    assert.throws(() => openedForSite(must(endedForCloud(closing, RUN)), RUN), { code: 'REFUSED' });
+    assert.throws(() => openedForSite(must(wonBySite(closing, RUN)), 'another'), { code: 'REFUSED' });
+    const taken = must(openedForSite(must(endedForCloud(closing, RUN)), RUN));
+    assert.partialDeepStrictEqual(taken, { term: 2, phase: 'open', holder: 'site' }, 'taken back from the cloud');
     const next = must(openedForSite(must(wonBySite(closing, RUN)), RUN));
     assert.partialDeepStrictEqual(next, {
       term: 2,
