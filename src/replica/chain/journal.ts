@@ -46,7 +46,7 @@ interface Which {
 const ENTRIES_MAX = 16;
 const NAMES_MAX = 5000;
 
-/** Highest attempt that a form's name has room for: docs/names.md. */
+/** Highest attempt that a form's name has room for: four digits (src/kernel/names.ts, `parseForm`). */
 const ATTEMPT_MAX = 9999;
 
 /** How far the chain is followed backwards to tell a repeated delta from a fork's. */
