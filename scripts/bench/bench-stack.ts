@@ -6,13 +6,13 @@ import { statusOfStack } from '../../src/local/stack/stack.ts';
 import { LiveStack } from '../../test/support/integration/live-stack.ts';
 import type { BenchContext } from './benchmark.ts';
 
-/** Not before the bench is long over. */
-const NEVER = '0 0 0 1 1 *';
+/** The first of the month that is farthest away. A day that never comes, such as 31 February, is no schedule for a host. */
+const FAR_AWAY = `0 0 0 1 ${((new Date().getUTCMonth() + 6) % 12) + 1} *`;
 
 const QUIET = {
-  LEEWARD_MONITOR_SCHEDULE: NEVER,
-  LEEWARD_SWEEP_SCHEDULE: NEVER,
-  LEEWARD_UPKEEP_SCHEDULE: NEVER,
+  LEEWARD_MONITOR_SCHEDULE: FAR_AWAY,
+  LEEWARD_SWEEP_SCHEDULE: FAR_AWAY,
+  LEEWARD_UPKEEP_SCHEDULE: FAR_AWAY,
 } as const;
 
 export interface BenchStack {

@@ -1,5 +1,5 @@
 /**
- * The settings of the function app: the only place that reads the environment. docs/settings.md describes each.
+ * The settings of the function app, which reads the environment nowhere else. docs/settings.md describes each.
  *
  * Invariant: a wrong or missing setting stops the program with one line that names it; no value of a secret setting is
  * ever part of an error or a log line.

@@ -12,7 +12,7 @@ import type { VolumeRef } from '../kernel/ids.ts';
 import { documents as names } from '../kernel/names.ts';
 import { GENERATIONS_MAX, newestPoint, orderReseed } from '../replica/generation/generations.ts';
 
-/** Asks the site for a range list, to be compared with the point of its next marker. Errors: NOT_FOUND, REFUSED. */
+/** Asks the site for a range list, to be compared with the point of the same state. Errors: NOT_FOUND, REFUSED. */
 export async function orderVerification(documents: Documents, volume: VolumeRef): Promise<VolumeDocument> {
   const name = names.volume(volume);
   const { serviceNowMs } = await documents.readWithTime(volumeKind, name);
