@@ -41,9 +41,6 @@ export interface SiteOptions {
   readonly replication?: Pick<ReplicatorOptions, 'directFromBytes' | 'rangesEveryMs' | 'pollMs' | 'zstdLevel'>;
 }
 
-/** How long the cloud may acknowledge nothing before what waits is sent again, in milliseconds. */
-const RESEND_AFTER_MS = 20_000;
-
 /**
  * Opens the site. A volume whose source is gone is told by its intervals, not here. Errors: CONFLICT when another process
  * has the folder open; DOCUMENT_INVALID, VERSION_TOO_NEW.
@@ -83,7 +80,7 @@ export async function openSite(options: SiteOptions): Promise<OpenSite> {
       closing.push(async () => source.close());
       const store = await openSiteStore(join(folder, 'volumes', ref.group, ref.volume));
       closing.push(async () => store.close());
-      const shared = { agent, clock, content, work, resendAfterMs: RESEND_AFTER_MS, ...options.replication };
+      const shared = { agent, clock, content, work, ...options.replication };
       replicators.push(await Replicator.open({ ...shared, volume, source, store, said: { label, mountPoints } }));
     }
     return { agent, replicators, link, key, clock, close };

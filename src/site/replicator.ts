@@ -43,7 +43,7 @@ export interface ReplicatorOptions {
   readonly store: SiteStore;
   readonly agent: SiteAgent;
   readonly clock: Clock;
-  /** How long nothing at all may be acknowledged before what waits is sent again. Default: five minutes. */
+  /** How long nothing at all may be acknowledged before what waits is sent again. Default: 20 seconds. */
   readonly resendAfterMs?: number;
   /** Most bytes of deltas that are kept until the cloud needs them no more; a single one is always kept. Default: 4 GiB. */
   readonly outboxBytesMax?: number;
@@ -105,7 +105,7 @@ export class Replicator implements AgentPart {
     this.#ref = parseVolume(options.volume);
     this.volume = volumeId(this.#ref);
     this.#options = {
-      resendAfterMs: 5 * 60_000,
+      resendAfterMs: 20_000,
       outboxBytesMax: 4 * GIB,
       deltaLiteralBytesMax: DELTA_LIMITS.contentBytesMax,
       zstdLevel: 3,

@@ -16,7 +16,7 @@ import type { SiteAgent, VolumeReport } from '../send/agent.ts';
 import { fillBase } from './base-filling.ts';
 import type { RangeBuffers } from '../work/range-buffers.ts';
 import { failureOf } from '../send/outage.ts';
-import { sendRangeList } from '../send/range-lists.ts';
+import { sendRangeList } from '../send/range-list-sender.ts';
 import type { ReplicationState } from '../chain/replication-state.ts';
 import type { VolumeLog } from '../chain/volume-log.ts';
 import type { Standing } from '../standing.ts';

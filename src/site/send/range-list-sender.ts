@@ -1,15 +1,19 @@
 /**
  * Gives the cloud a volume's range list, so that it compares the replica with it: now and then, and when it asks for one.
  *
- * Invariants: a list that was sent is noted only afterwards, so that one that failed is made anew after the next interval;
+ * Invariants: an entry's name holds its own hash, so that sending a list again, also after a crash in between, does no
+ * harm; a list that was sent is noted only afterwards, so that one that failed is made anew after the next interval;
  * one that the cloud asks for is not sent again while it may be on its way.
  */
 import type { Clock } from '../../kernel/clock.ts';
+import { sha256Hex } from '../../kernel/hash.ts';
 import type { VolumeRef } from '../../kernel/ids.ts';
+import { rangesEntry } from '../../kernel/names.ts';
 import type { VolumeAnswer } from '../../protocol/heartbeat.ts';
+import { encodeRangeList } from '../../ranges/list.ts';
+import type { RangeList } from '../../ranges/list.ts';
 import type { VolumeLog } from '../chain/volume-log.ts';
 import type { SiteAgent } from './agent.ts';
-import { sendRangeList } from './range-lists.ts';
 
 export interface RangeListSenderOptions {
   readonly volume: VolumeRef;
@@ -52,4 +56,16 @@ export class RangeListSender {
     const isOnItsWay = this.#sent?.digest === state.last.digest && clock.bootMs() - this.#sent.bootMs < resendAfterMs;
     return answer.verify === true && !isOnItsWay;
   }
+}
+
+/** Hands a range list over: first the entry, then the message that names it. Errors: those of {@link SiteAgent}.putEntry and sendRanges. */
+export async function sendRangeList(
+  agent: Pick<SiteAgent, 'putEntry' | 'sendRanges'>,
+  of: { readonly volume: VolumeRef; readonly queue: VolumeAnswer['queue']; readonly list: RangeList },
+): Promise<void> {
+  const { volume, generation, number, digest } = of.list;
+  const bytes = encodeRangeList(of.list);
+  const entry = rangesEntry(of.volume, { generation, number, sha256: sha256Hex(bytes) });
+  await agent.putEntry(entry, bytes);
+  await agent.sendRanges(of.queue, { volume, generation, number, digest, entry });
 }
