@@ -107,7 +107,7 @@ export function sign(key: SigningKey, kind: MessageKind, payload: unknown): Sign
  * form, of a version that this program cannot read; MESSAGE_INVALID naming the field.
  */
 export function parseSigned(data: unknown, ...kinds: readonly [MessageKind, ...MessageKind[]]): SignedMessage {
-  const [what] = kinds;
+  const what = kinds.join(' or ');
   const parsed = signedMessageSchema.safeParse(data);
   if (!parsed.success) {
     if (!outerSchema.safeParse(data).success) checkVersion(data, `this ${what} message`, 'read');

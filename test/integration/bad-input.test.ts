@@ -260,8 +260,8 @@ describe('messages in the queues', () => {
   const NOBODY = 'unverified';
 
   const MESSAGES: readonly (readonly [string, string, () => unknown, string, RegExp])[] = [
-    ['rubbish', NOBODY, () => 'hello', 'MESSAGE_INVALID', /not a signed delta message: /],
-    ['a number', NOBODY, () => 123, 'MESSAGE_INVALID', /not a signed delta message: /],
+    ['rubbish', NOBODY, () => 'hello', 'MESSAGE_INVALID', /not a signed delta or ranges message: /],
+    ['a number', NOBODY, () => 123, 'MESSAGE_INVALID', /not a signed delta or ranges message: /],
     ["somebody else's JSON", NOBODY, () => ({ id: 7, dequeueCount: 0 }), 'MESSAGE_INVALID', /: version: /],
     ['a heartbeat', NOBODY, () => sign(berlin.key, 'heartbeat', {}), 'MESSAGE_INVALID', /^kind: expected "delta"/],
     [
@@ -463,7 +463,7 @@ describe('messages in the queues', () => {
     await doors.callByHand('sweep');
     const { body, reason } = await doors.aside('unverified', '%%% no base64 %%%');
     assert.equal(body, '%%% no base64 %%%');
-    assert.match(reason, /not a signed delta message/);
+    assert.match(reason, /not a signed delta or ranges message/);
     await doors.queuesEmpty();
   });
 

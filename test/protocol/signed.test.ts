@@ -89,6 +89,7 @@ suite('a signed message', () => {
     ] as const) {
       assert.throws(() => parseSigned(wrong, 'delta'), { code: 'MESSAGE_INVALID', message: field });
     }
+    assert.throws(() => parseSigned(5, 'delta', 'ranges'), { message: /not a signed delta or ranges message/ });
     assert.throws(() => parseSigned(MESSAGE, 'lease'), { code: 'MESSAGE_INVALID', message: /kind/ });
   });
 });
