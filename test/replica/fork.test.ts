@@ -16,7 +16,7 @@ async function forked(storage: MemoryStorage, site: SiteFixture, applied: number
   assert.equal(await replicaProblem(storage.replicas, site, { number: applied }), undefined);
 }
 
-test('at the tip: a successor of another predecessor', async () => {
+test('a fork at the tip, a delta that names another predecessor, is refused and reported, and the replica stays as it is', async () => {
   const { storage, site, worker } = await start();
   for (let count = 0; count < 3; count += 1) await worker.receive(site.inline(site.next()));
   const fork = site.forkAt(2);
@@ -26,7 +26,7 @@ test('at the tip: a successor of another predecessor', async () => {
   await forked(storage, site, 3);
 });
 
-test('below the tip: another delta of a number that the chain has, inline or in the journal', async () => {
+test('a fork below the tip, inline or in the journal, is refused and reported, and the chain goes on', async () => {
   for (const below of [1, 2, 3]) {
     const { storage, site, worker } = await start();
     for (let count = 0; count < 3; count += 1) await worker.receive(site.inline(site.next()));
@@ -42,7 +42,7 @@ test('below the tip: another delta of a number that the chain has, inline or in 
   }
 });
 
-test('both early: one of them is taken, and the fork is reported all the same', async () => {
+test('of two deltas that came early one is taken, and the fork is reported all the same', async () => {
   const { storage, site, worker } = await start();
   const first = site.next();
   const fork = site.forkAt(1);
@@ -54,7 +54,7 @@ test('both early: one of them is taken, and the fork is reported all the same', 
   await forked(storage, tip.digest === mine.digest ? site : fork, 2);
 });
 
-test('stays reported while deltas are damaged, asked for and healed', async () => {
+test('a fork stays reported while deltas are damaged, asked for and healed', async () => {
   const { storage, site, worker } = await start();
   await worker.receive(site.inline(site.next()));
   const fork = site.forkAt(0);
@@ -102,7 +102,7 @@ async function waiting(): Promise<{ storage: MemoryStorage; site: SiteFixture; r
   return { storage, site, rival };
 }
 
-test('found while a generation is waited for: it does not begin, whoever asked for it, until a person orders it anew', async () => {
+test('a fork found while a generation is waited for: it does not begin, whoever asked for it, until a person orders it anew', async () => {
   const asked: ((storage: MemoryStorage, site: SiteFixture) => Promise<unknown>)[] = [
     async (storage, { id }) =>
       heedWord(storage, { volume: id, generation: 1, stored: 2, waitingBytes: 0, wants: 'generation' }, 0),
@@ -126,7 +126,7 @@ test('found while a generation is waited for: it does not begin, whoever asked f
   }
 });
 
-test('that goes on while the generation is waited for that a person has ordered because of it', async () => {
+test('a fork that goes on does not keep the generation from beginning that a person has ordered because of it', async () => {
   const { storage, site, rival } = await waiting();
   const busy = storage.worker({ budgetMs: 0 });
   await busy.receive(rival.inline(rival.next({ marker: 'rival' })));

@@ -101,8 +101,8 @@ describe('a delta that never arrived sound', () => {
   });
 });
 
-describe('nobody is asked for what is not wanted', () => {
-  test('the message of a damaged entry that comes again after it was healed', async () => {
+describe('the site is not asked', () => {
+  test('for what was healed, when the message of the damaged entry comes again', async () => {
     const { storage, site, worker } = await start();
     const delta = site.next();
     await damage(storage, site, delta);
@@ -112,7 +112,7 @@ describe('nobody is asked for what is not wanted', () => {
     await sound(storage, site, { applied: 1 });
   });
 
-  test('what was acknowledged, although it is not applied yet', async () => {
+  test('for what was acknowledged, although it is not applied yet', async () => {
     const { storage, site, worker } = await start({}, { budgetMs: 1000 });
     const dead = storage.worker({}, async ({ port, proceed }) => {
       if (port === 'replicas') throw new Error('dead');
@@ -129,7 +129,7 @@ describe('nobody is asked for what is not wanted', () => {
     assert.equal((await storage.volume(site)).trouble, null);
   });
 
-  test('a damaged delta after the cut, of another term, or of another generation', async () => {
+  test('for a damaged delta after the cut, of another term, or of another generation', async () => {
     for (const spoil of [
       async (_: SiteFixture, end: () => Promise<unknown>) => end(),
       async (at: SiteFixture) => (at.term = 2),
@@ -144,7 +144,7 @@ describe('nobody is asked for what is not wanted', () => {
     }
   });
 
-  test('a site that signs nonsense cannot make the document grow without end', async () => {
+  test('for more than the document has room for, however much nonsense it signs', async () => {
     const { storage, site, worker } = await start();
     const delta = site.next();
     for (let number = 2; number < 300; number += 1) {

@@ -18,7 +18,7 @@ async function atTwo() {
   return { ...context, before: await context.storage.volume(context.site) };
 }
 
-describe('messages that are none', () => {
+describe('messages that are none are set aside, and the state stays as it is:', () => {
   for (const [what, message] of [
     ['empty text', ''],
     ['a word', 'hello'],
@@ -36,13 +36,13 @@ describe('messages that are none', () => {
     test(what, async () => {
       const { storage, site, worker, before } = await atTwo();
       const reason = await reasonOf(storage, await worker.receive(message));
-      assert.match(reason, /^not a signed delta message: /);
+      assert.match(reason, /^not a signed delta or ranges message: /);
       assert.deepEqual(await storage.volume(site), before);
     });
   }
 });
 
-describe('messages that nobody may send', () => {
+describe('messages that nobody may send are set aside, and the state stays as it is:', () => {
   test('one changed letter of the payload', async () => {
     const { storage, site, worker, before } = await atTwo();
     const message = site.inline(site.next());
@@ -114,7 +114,7 @@ describe('messages that nobody may send', () => {
   });
 });
 
-describe('envelopes that are wrong', () => {
+describe('envelopes that are wrong are set aside, and the chain goes on:', () => {
   for (const [what, changed, expected] of [
     ['another number than the delta', { number: 9 }, /number: the envelope says 9, the delta 3/],
     ['another digest', { digest: 'f'.repeat(64) }, /digest: the envelope says f{64}/],
@@ -160,7 +160,7 @@ describe('envelopes that are wrong', () => {
   });
 });
 
-describe('deltas that do not belong here', () => {
+describe('deltas that do not belong here are set aside, and nothing of them is applied:', () => {
   test('of a term that the volume does not have', async () => {
     for (const term of [2, 99]) {
       const { storage, site, worker, before } = await atTwo();
