@@ -41,9 +41,9 @@ export interface FoundEntry extends ContentEntry {
 export interface ContentIndex {
   /**
    * Remembers an entry with its blocks. It is found by `hooks`, some of its keys; a hook that led to another entry leads to
-   * this one from now on. False, and nothing done, where an entry of this name was added before, forgotten or not.
+   * this one from now on. Nothing where an entry of this name was added before, forgotten or not.
    */
-  add(entry: ContentEntry, blocks: ContentBlocks, hooks: BigInt64Array<ArrayBuffer>): Promise<boolean>;
+  add(entry: ContentEntry, blocks: ContentBlocks, hooks: BigInt64Array<ArrayBuffer>): Promise<void>;
 
   /** The entries that these hooks lead to: those with the most hits first, of equal ones the newest. */
   find(hooks: BigInt64Array<ArrayBuffer>): Promise<readonly FoundEntry[]>;

@@ -102,15 +102,15 @@ class SqliteContentIndex implements OpenContentIndex {
     this.#use(() => undefined);
   }
 
-  async add(entry: ContentEntry, blocks: ContentBlocks, hooks: BigInt64Array): Promise<boolean> {
-    return this.#change((tables) => {
+  async add(entry: ContentEntry, blocks: ContentBlocks, hooks: BigInt64Array): Promise<void> {
+    this.#change((tables) => {
       const { name, volume, generation, number, sentMs } = entry;
       const rowCount = 1 + blocks.keys.length;
       // In their order, so that neighbours in the tree come one after the other.
       const ordered = hooks.toSorted();
       const packed = [bytesOf(ordered), pack(blocks)] as const;
       const added = tables.insertEntry.run(name, volume, generation, number, Math.floor(sentMs), rowCount, ...packed);
-      if (added.changes === 0) return false;
+      if (added.changes === 0) return;
       for (const key of ordered) tables.insertHook.run(key, added.lastInsertRowid);
       tables.rowCount += rowCount;
       while (tables.rowCount > this.#rowsMax) {
@@ -120,7 +120,6 @@ class SqliteContentIndex implements OpenContentIndex {
         tables.deleteEntry.run(oldest.id);
         tables.rowCount -= oldest.rowCount;
       }
-      return true;
     });
   }
 

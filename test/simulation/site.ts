@@ -151,7 +151,7 @@ export class SiteActor {
       if (openDelta(referring.bytes).outside.length > 0)
         return this.#sendEntry(referring, 'refs-1', isTrue && keepsEntries);
     }
-    if (random.chance(0.4)) return this.#sendEntry(delta, 'literal-0');
+    if (random.chance(0.4)) return this.#sendEntry(delta, 'literal-1');
     const isSound = !this.#damage();
     const bytes = isSound ? delta.bytes : delta.bytes.subarray(0, -1);
     this.#enqueue(delta, this.fixture.inline({ ...delta, bytes }), isSound);

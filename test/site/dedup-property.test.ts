@@ -81,7 +81,7 @@ async function run(events: readonly Event[], rowsMax: number | undefined): Promi
     if (fate === 'restarted') {
       // It was cut, and whether it was sent nobody knows.
       await volume.dedup.prepare(stored);
-      volume.restart();
+      await volume.restart();
     }
     outcomes.push((await volume.send(stored)).outcome);
     assert(Buffer.compare(volume.replica, volume.bytes) === 0, 'the replica is what the volume is');

@@ -8,6 +8,7 @@ import { DELTA_LIMITS } from '../../src/delta/limits.ts';
 import { KIB, MIB } from '../../src/kernel/units.ts';
 import { BLOCK_BYTES } from '../../src/ranges/blocks.ts';
 import { DAY_MS, DedupSite, kindsOf } from '../support/dedup-site.ts';
+import { MemoryContentIndex } from '../support/memory/content-index.ts';
 
 function at(offset: number, bytes: Uint8Array): DeltaPiece {
   return { offset, bytes };
@@ -221,15 +222,20 @@ test('an entry that the cloud asks for again is not referred to any more', async
   assert.equal((await two.replicate([at(0, content)])).outcome, 'literal');
 });
 
-test('a delta is cut once, also over a restart: one name, one content', async () => {
-  const site = new DedupSite();
-  const [one, two] = [await site.volume('one', 4 * MIB), await site.volume('two', 4 * MIB)];
-  const content = randomBytes(MIB);
-  await one.replicate([at(0, content)]);
-  const stored = await two.store([at(0, content)]);
-  assert.equal((await two.dedup.prepare(stored)).form, 'refs-1');
-  two.restart();
-  assert.deepEqual(await two.dedup.prepare(stored), { bytes: stored, form: 'literal-2' });
+test('what an earlier process stored goes whole, whatever the index has kept of it: one name, one content', async () => {
+  for (const lost of [false, true]) {
+    const site = new DedupSite();
+    const [one, two] = [await site.volume('one', 4 * MIB), await site.volume('two', 4 * MIB)];
+    const content = randomBytes(MIB);
+    await one.replicate([at(0, content)]);
+    const stored = await two.store([at(0, content)]);
+    assert.equal((await two.dedup.prepare(stored)).form, 'refs-1');
+    await two.restart(lost ? new MemoryContentIndex() : undefined);
+    assert.deepEqual(await two.dedup.prepare(stored), { bytes: stored, form: 'literal-2' });
+    const next = await two.store([at(2 * MIB, content)]);
+    const form = lost ? 'literal-1' : 'refs-1';
+    assert.equal((await two.dedup.prepare(next)).form, form, 'what this process stores goes as before');
+  }
 });
 
 test('a delta that is not the newest any more is cut by the hashes of its own bytes', async () => {

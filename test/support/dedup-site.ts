@@ -64,8 +64,9 @@ export class DedupSite {
 export class DedupVolume {
   readonly #site: DedupSite;
   readonly #ref: VolumeRef;
-  readonly log: VolumeLog;
+  log: VolumeLog;
   dedup: Deduplication;
+  readonly #store = new MemorySiteStore();
   /** What the volume holds, and what its replica does. */
   readonly bytes: Uint8Array;
   readonly replica: Uint8Array;
@@ -73,17 +74,23 @@ export class DedupVolume {
   constructor(site: DedupSite, ref: VolumeRef, volumeBytes: number) {
     this.#site = site;
     this.#ref = ref;
-    this.log = new VolumeLog(volumeId(ref), new MemorySiteStore());
-    this.dedup = this.restart();
+    this.log = new VolumeLog(volumeId(ref), this.#store);
+    this.dedup = this.#open(site.index);
     this.bytes = new Uint8Array(volumeBytes);
     this.replica = new Uint8Array(volumeBytes);
   }
 
-  /** As after a restart of the process: what is in memory alone is gone. */
-  restart(): Deduplication {
-    const { index, clock } = this.#site;
+  /** As after a restart of the process: what is in memory alone is gone; of the index, too, what `index` has not. */
+  async restart(index: ContentIndex = this.#site.index): Promise<void> {
+    this.log = new VolumeLog(volumeId(this.#ref), this.#store);
+    await this.log.recover();
+    this.dedup = this.#open(index);
+  }
+
+  #open(index: ContentIndex): Deduplication {
+    const { clock } = this.#site;
     const journalKeptMs = (): number | undefined => this.#site.journalKeptMs;
-    return (this.dedup = new Deduplication({ volume: this.#ref, index, log: this.log, clock, journalKeptMs }));
+    return new Deduplication({ volume: this.#ref, index, log: this.log, clock, journalKeptMs });
   }
 
   /** Makes the next delta of these ranges of whole blocks, and stores it. */

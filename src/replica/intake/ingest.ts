@@ -14,7 +14,7 @@ import { LeewardError, isLeewardError } from '../../kernel/errors.ts';
 import type { ErrorCode } from '../../kernel/errors.ts';
 import { volumeId } from '../../kernel/ids.ts';
 import type { VolumeRef } from '../../kernel/ids.ts';
-import { documents as names } from '../../kernel/names.ts';
+import { QUEUES, documents as names } from '../../kernel/names.ts';
 import type { EntryStore } from '../../ports/entries.ts';
 import type { Queues } from '../../ports/queue.ts';
 import { envelopeSchema } from '../../protocol/envelope.ts';
@@ -100,7 +100,7 @@ export class Ingest {
       site = signer.site;
       if (signed.kind === 'ranges')
         return await takeRanges(this.#ports, readPayload(signed, rangesMessageSchema), site);
-      return await this.#take(readPayload(signed, envelopeSchema), signer);
+      return await this.#take(readPayload(signed, envelopeSchema), signer, queue);
     } catch (error) {
       if (!(error instanceof LeewardError)) throw error;
       if (error.code === 'VERSION_TOO_NEW' && queue !== undefined) return this.#postpone(message, queue, error);
@@ -127,7 +127,7 @@ export class Ingest {
     await this.receive(body, undefined);
   }
 
-  async #take(envelope: Envelope, site: SiteDocument): Promise<IngestOutcome> {
+  async #take(envelope: Envelope, site: SiteDocument, queue: string | undefined): Promise<IngestOutcome> {
     const volume = identifyVolume(envelope, site);
     const { engine } = this.#ports;
     return engine.taking(
@@ -142,6 +142,7 @@ export class Ingest {
         const recalled = engine.recall(volume);
         return recalled && (await this.#handedOver.read(envelope, volume, recalled.held.value));
       },
+      queue === QUEUES.bulk ? 'bulk' : 'deltas',
     );
   }
 

@@ -32,6 +32,8 @@ export class VolumeLog {
   readonly #kept: KeptVolume;
   readonly #outbox: Outbox;
   readonly #literalHashes = new LiteralHashes();
+  /** The first delta of the generation that this process stored, or began to. */
+  #firstOwnNumber = Infinity;
 
   constructor(volume: string, store: SiteStore) {
     this.#kept = new KeptVolume(volume, store, async () => this.#makeWhole());
@@ -76,6 +78,7 @@ export class VolumeLog {
     const { from, ...head } = of;
     const kept = this.#kept;
     await kept.changeIndex(async () => {
+      this.#firstOwnNumber = Infinity;
       const fresh = freshState({ volume: kept.volume, ...head });
       const { volumeBytes = null, directBytes = null } = kept.state ?? {};
       if (from === undefined) await kept.writeState(fresh);
@@ -116,6 +119,7 @@ export class VolumeLog {
           `${state.volume}: delta ${head.number} does not continue the chain any more`,
         );
       }
+      this.#firstOwnNumber = Math.min(this.#firstOwnNumber, head.number);
       await this.#outbox.put(head.number, encoded);
       await this.#adopt(head, runs ?? runsOf(encoded));
       if (runs) this.#literalHashes.remember(head.digest, runs);
@@ -155,6 +159,11 @@ export class VolumeLog {
   /** The encoded delta; undefined if it is not in the outbox (any more). */
   async read(number: number): Promise<Uint8Array | undefined> {
     return await this.#outbox.read(number);
+  }
+
+  /** Whether this process has stored the generation's delta of that number, and not one before it. */
+  isOwn(number: number): boolean {
+    return number >= this.#firstOwnNumber;
   }
 
   /**

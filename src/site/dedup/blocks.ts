@@ -26,6 +26,8 @@ export type BlockIndex = Pick<SiteStore, 'readIndex'>;
 export interface NewestState {
   /** Hashes of the literal blocks of the delta with this digest, a short last one too, where they are remembered. */
   literalHashes(digest: string): Uint8Array | undefined;
+  /** Whether this process has stored the delta of that number: nobody knows how an older one was sent. */
+  isOwn(number: number): boolean;
   /** What `use` gives, or undefined when another delta is the newest. */
   atNewest<T>(digest: string, use: (index: BlockIndex) => Promise<T>): Promise<T | undefined>;
 }

@@ -58,19 +58,20 @@ export class Deduplication {
   }
 
   /**
-   * What to send of the delta `encoded` of the outbox: with references where that pays. Remembers its content for the
-   * deltas to come. Where it was asked for before, by this process or one before it, nobody knows here what was sent: then
-   * it is all of it, under a name that stands for nothing else. Errors: UNAVAILABLE when the index cannot be kept.
+   * What to send of the delta `encoded` of the outbox, once in the life of this process: with references where that pays.
+   * Remembers its content for the deltas to come. Of one that a process before this one has stored nobody knows what was
+   * sent: it is all of it, under a name that stands for nothing else. Errors: UNAVAILABLE when the index cannot be kept.
    */
   async prepare(encoded: Uint8Array): Promise<Outgoing> {
     const plain: Outgoing = { bytes: encoded, form: 'literal-1' };
     try {
       const delta = openDelta(encoded);
+      if (!this.#options.log.isOwn(delta.head.number)) return { ...plain, form: 'literal-2' };
       const blocks = await blocksOf(delta, this.#options.log);
       const candidates = await this.#candidates(blocks);
       const found = { blocks, candidates, matches: match(blocks, candidates) };
       const reduced = await this.#reduce(delta, found);
-      if (!(await this.#remember(delta, found, reduced))) return { ...plain, form: 'literal-2' };
+      await this.#remember(delta, found, reduced);
       if (!reduced) return plain;
       this.#sources.set(delta.head.number, reduced.sources);
       return { bytes: reduced.bytes, form: reduced.isSelfContained ? 'literal-1' : 'refs-1' };
@@ -117,12 +118,8 @@ export class Deduplication {
     return candidates;
   }
 
-  /** Remembers what no entry has, or only one whose time is half over. False where this delta was remembered before. */
-  async #remember(
-    delta: Delta,
-    { blocks, candidates, matches }: Found,
-    reduced: Reduced | undefined,
-  ): Promise<boolean> {
+  /** Remembers what no entry has, or only one whose time is half over. */
+  async #remember(delta: Delta, { blocks, candidates, matches }: Found, reduced: Reduced | undefined): Promise<void> {
     const { index, volume, clock } = this.#options;
     const { generation, number } = delta.head;
     const isFresh = candidates.map(({ entry }) => this.#ageMs(entry) < this.#referableMs() / 2);
@@ -132,7 +129,7 @@ export class Deduplication {
       return isFresh[matches.source[at] ?? -1] !== true && pages[at] !== -1;
     });
     const entry = { name: nameOf(volume, delta.head), volume: volumeId(volume), generation, number };
-    return await index.add({ ...entry, sentMs: clock.wallMs() }, added, hooksOf(added));
+    await index.add({ ...entry, sentMs: clock.wallMs() }, added, hooksOf(added));
   }
 
   /** The delta with references, if that pays. */

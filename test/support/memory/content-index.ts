@@ -16,8 +16,8 @@ export class MemoryContentIndex implements ContentIndex {
     this.#rowsMax = options.rowsMax ?? Infinity;
   }
 
-  async add(entry: ContentEntry, blocks: ContentBlocks, hooks: BigInt64Array): Promise<boolean> {
-    if (this.#rows.has(entry.name)) return false;
+  async add(entry: ContentEntry, blocks: ContentBlocks, hooks: BigInt64Array): Promise<void> {
+    if (this.#rows.has(entry.name)) return;
     const { keys, blockNumbers, pages } = blocks;
     const copy = { keys: keys.slice(), blockNumbers: blockNumbers.slice(), pages: pages.slice() };
     const { name, volume, generation, number, sentMs } = entry;
@@ -25,7 +25,6 @@ export class MemoryContentIndex implements ContentIndex {
     this.#rows.set(name, row);
     for (const key of hooks) this.#hooks.set(key, row);
     this.#bound();
-    return true;
   }
 
   async find(hooks: BigInt64Array): Promise<readonly FoundEntry[]> {
