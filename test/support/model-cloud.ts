@@ -22,7 +22,7 @@ import { rangesMessageSchema } from '../../src/protocol/ranges.ts';
 import type { RangesMessage } from '../../src/protocol/ranges.ts';
 import { RANGE_BYTES, blockHashes, rangeHash } from '../../src/ranges/blocks.ts';
 import { differences } from '../../src/ranges/differences.ts';
-import { parseRangeList } from '../../src/ranges/list.ts';
+import { parseRangeList } from './range-lists.ts';
 import type { RangeList } from '../../src/ranges/list.ts';
 import { readPayload } from '../../src/protocol/signed.ts';
 import type { SignedMessage } from '../../src/protocol/signed.ts';

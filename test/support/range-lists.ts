@@ -1,4 +1,5 @@
 /** Range lists as a site makes them, for tests: encoded, named, in the journal, announced. */
+import assert from 'node:assert/strict';
 import { NO_DIGEST, sha256Hex } from '../../src/kernel/hash.ts';
 import { rangesEntry } from '../../src/kernel/names.ts';
 import type { BlobPlace } from '../../src/kernel/places.ts';
@@ -7,7 +8,15 @@ import { sign } from '../../src/protocol/signed.ts';
 import type { SignedMessage } from '../../src/protocol/signed.ts';
 import { baseDigestNext, baseDigestStart } from '../../src/ranges/base-digest.ts';
 import { RANGE_BYTES, RANGE_HASH_BYTES, blockHashes, rangeCount, rangeHash } from '../../src/ranges/blocks.ts';
-import { encodeRangeList } from '../../src/ranges/list.ts';
+import {
+  SEGMENT_RANGES,
+  encodeRangeList,
+  parseRangeHead,
+  parseSegment,
+  rangeListBytes,
+  segmentOf,
+} from '../../src/ranges/list.ts';
+import type { RangeList } from '../../src/ranges/list.ts';
 import type { SiteFixture } from './site-fixture.ts';
 
 /** The state that a list is made of. */
@@ -23,6 +32,20 @@ export interface MadeList {
   readonly place: BlobPlace;
   readonly bytes: Uint8Array;
   readonly message: SignedMessage;
+}
+
+/** A whole list, as the cloud reads it: the head, then one segment after the other. */
+export function parseRangeList(bytes: Uint8Array): RangeList {
+  const head = parseRangeHead(bytes);
+  const ranges = rangeCount(head.volumeBytes);
+  const hashes = new Uint8Array(ranges * RANGE_HASH_BYTES);
+  for (let range = 0; range < ranges; range += SEGMENT_RANGES) {
+    const segment = segmentOf(head, range);
+    const stored = bytes.subarray(segment.offset, segment.offset + segment.lengthBytes);
+    hashes.set(parseSegment(stored), segment.firstRange * RANGE_HASH_BYTES);
+  }
+  assert.equal(bytes.length, rangeListBytes(head.volumeBytes));
+  return { ...head, hashes };
 }
 
 /** The hashes of all ranges of `volume`. */

@@ -34,7 +34,7 @@ export interface Best extends Choices {
 const WAYS_MAX = { rounded: 12_000_000, true: 600_000 } as const;
 
 /** One request for each run and no gap written: the fewest bytes that a plan can have. */
-export function naiveChoices({ segments, limits }: Task): Choices {
+function naiveChoices({ segments, limits }: Task): Choices {
   return summed(
     segments,
     segments.kinds.map((kind) => (kind === KIND.literal ? WRITTEN : 0)),

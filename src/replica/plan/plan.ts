@@ -7,7 +7,7 @@
  */
 import type { ByteRange } from '../../kernel/byte-range.ts';
 import { PAGE_BYTES } from '../../kernel/units.ts';
-import { bestChoices, naiveChoices } from './best.ts';
+import { bestChoices } from './best.ts';
 import type { Task } from './best.ts';
 import { PAGE_BLOB_COSTS, PAGE_BLOB_LIMITS, timeOf } from './cost.ts';
 import type { ApplyCosts, ApplyLimits } from './cost.ts';
@@ -59,12 +59,6 @@ export function planApply(runs: Iterable<Run>, options: PlanOptions = {}): Plan 
     requests: best.requests,
     bytes: best.pages * PAGE_BYTES,
   };
-}
-
-/** The time of the simplest plan, in seconds: one request for each run, more where it is too long; no gap is bridged. */
-export function naiveTimeS(runs: Iterable<Run>, options: PlanOptions = {}): number {
-  const task = taskOf(runs, options);
-  return timeOf(naiveChoices(task), task.costs);
 }
 
 function taskOf(runs: Iterable<Run>, options: PlanOptions): Task {
