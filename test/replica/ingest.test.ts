@@ -175,7 +175,7 @@ test('retention keeps the newest points, and what it drops is deleted', async ()
   await sound(storage, site, { applied: 5, points: 2 });
 });
 
-test('one inline delta with a marker on a quiet volume costs at most twelve requests, retention included or not', async () => {
+test('one inline delta with a marker costs a running instance at most twelve requests, retention included or not', async () => {
   for (const { snapshotsKept, deltas } of [
     { snapshotsKept: 24, deltas: 3 },
     { snapshotsKept: 2, deltas: 6 },

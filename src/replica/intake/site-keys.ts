@@ -16,7 +16,7 @@ import { documents as names } from '../../kernel/names.ts';
 import type { SignedMessage } from '../../protocol/signed.ts';
 
 /** How long a site's document is believed without reading it again. */
-const REMEMBERED_MS = 30_000;
+export const REMEMBERED_MS = 30_000;
 
 export class SiteKeys {
   readonly #ports: { readonly documents: Documents; readonly clock: Clock };
