@@ -72,6 +72,11 @@ export function isLeewardError(error: unknown, ...codes: ErrorCode[]): error is 
   return error instanceof LeewardError && (codes.length === 0 || codes.includes(error.code));
 }
 
+/** The same error, its message after `what` it was about: whoever refuses a thing need not know what others call it. */
+export function errorAbout(what: string, error: LeewardError): LeewardError {
+  return new LeewardError(error.code, `${what}: ${error.message}`, { cause: error.cause });
+}
+
 /**
  * The whole cause chain of `error` on one line, outermost first, for logs and for stderr. A cause that says only what was
  * said already is left out.

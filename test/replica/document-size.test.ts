@@ -80,7 +80,7 @@ test('at its fullest it can be written, and the end of a term still fits', async
   for (let number = 601; number <= 700; number += 1) {
     for (let tries = 0; tries < 40; tries += 1) {
       const unresolvable = `${sha256Hex(`${number} ${tries}`)}${'e'.repeat(300)}`;
-      value = askFor(value, { number, form: 'literal-9', unresolvable, sinceMs: 0 }) ?? value;
+      value = askFor(value, { number, form: 'literal-9', unresolvable, why: 'x'.repeat(600), sinceMs: 0 }) ?? value;
     }
   }
   const ranges = Array.from({ length: 256 }, (_, at) => ({ offset: at * 8 * MIB, lengthBytes: 4 * MIB }));

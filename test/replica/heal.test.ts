@@ -31,9 +31,12 @@ describe('a delta that never arrived sound', () => {
     await worker.receive(site.inline(site.next()));
     const delta = site.next();
     await damage(storage, site, delta);
-    await reasonOf(storage, await worker.receive(site.naming(delta)));
+    const reason = await reasonOf(storage, await worker.receive(site.naming(delta)));
+    assert.match(reason, /^entry "erp\/data\/00000001\/0000000002-[0-9a-f]{64}-literal-1\.delta": delta: prologue/);
     assert.deepEqual(await asked(storage, site), ['2 literal-2']);
-    assert.equal((await storage.volume(site)).trouble?.code, 'DELTA_INVALID');
+    const { trouble } = await storage.volume(site);
+    assert.equal(trouble?.code, 'DELTA_INVALID');
+    assert.equal(trouble.message, `delta 2 is damaged or missing (${reason}); the site is asked for it as literal-2`);
     assert.equal((await worker.receive(await site.put(storage.entries, delta, 'literal-2'))).outcome, 'applied');
     await sound(storage, site, { applied: 2 });
   });
@@ -188,7 +191,10 @@ describe('an entry that is damaged or lost after it was acknowledged', () => {
       all.slice(1, 2).map((d) => at.entryName(d)),
     );
     const [failed] = (await worker.sweep()).failed;
-    assert.match(failed?.reason ?? '', /delta 2 of .*: no sound entry in the journal/);
+    const why = 'the journal has no entry of it';
+    assert.match(failed?.reason ?? '', new RegExp(`delta 2 of .*: no sound entry in the journal \\(${why}\\)`));
+    const { trouble } = await storage.volume(site);
+    assert.equal(trouble?.message, `delta 2 is damaged or missing (${why}); the site is asked for it as literal-1`);
     assert.deepEqual(await asked(storage, site), ['2 literal-1']);
     const second = deltas[1];
     assert(second);
@@ -239,6 +245,8 @@ describe('an entry that is damaged or lost after it was acknowledged', () => {
     await fork.put(storage.entries, firstListed(fork, site.digestAt(2)));
     await worker.sweep();
     assert.deepEqual(await asked(storage, site), ['2 literal-2']);
+    const { trouble } = await storage.volume(site);
+    assert.match(trouble?.message ?? '', /^delta 2 is damaged or missing \(entry "[^"]*": delta: prologue .*cut short/);
     assert.equal((await storage.generation(site)).applied.number, 1);
     await worker.receive(await site.put(storage.entries, second, 'literal-2'));
     await sound(storage, site, { applied: 3 });

@@ -129,33 +129,51 @@ test('references to pages far apart are read a few at once', async () => {
   await sound(storage, site, { applied: 2, points: 1 });
 });
 
+/** Of another volume of the site. */
+const DAMAGED_ENTRY = `erp/log/00000001/0000000001-${'d'.repeat(64)}-literal-1.delta`;
+
 describe('content that cannot be had', () => {
   const stranger = new SiteFixture({ volume: { tenant: 'acme', site: 'paris', group: 'erp', volume: 'data' } });
   const foreign = stranger.next({ extents: [{ offset: 0, bytes: block('b') }] });
-  const FALSE: Record<string, (first: SiteDelta, site: SiteFixture) => Reference> = {
-    'an entry that never was': (first, site) => ({ entry: site.entryName(first, 'literal-9'), at: BLOCK }),
-    'an entry of another site': () => ({ entry: stranger.entryName(foreign, 'literal-1'), at: 0 }),
-    'another place of the entry': (first, site) => ({ entry: site.entryName(first, 'literal-1'), at: 0 }),
-    'a place behind the end of the entry': (first, site) => ({
-      entry: site.entryName(first, 'literal-1'),
-      at: 8 * MIB,
-    }),
-    'another place of the state before': () => ({ at: 0 }),
-    'a place behind the end of the volume': () => ({ at: GIB }),
+  const FALSE: Record<string, readonly [(first: SiteDelta, site: SiteFixture) => Reference, why: RegExp]> = {
+    'an entry that never was': [
+      (first, site) => ({ entry: site.entryName(first, 'literal-9'), at: BLOCK }),
+      /reference: the journal has no "[^"]*-literal-9\.delta"/,
+    ],
+    'an entry of another site': [
+      () => ({ entry: stranger.entryName(foreign, 'literal-1'), at: 0 }),
+      /reference: the journal has no "erp\/data\//,
+    ],
+    'a damaged entry': [
+      () => ({ entry: DAMAGED_ENTRY, at: 0 }),
+      /reference: "erp\/log\/[^"]*-literal-1\.delta": delta: magic \(byte 0\): this is no delta/,
+    ],
+    'another place of the entry': [
+      (first, site) => ({ entry: site.entryName(first, 'literal-1'), at: 0 }),
+      /delta: extent 0, content: the SHA-256 [0-9a-f]{64} is due, and the journal reference gives/,
+    ],
+    'a place behind the end of the entry': [
+      (first, site) => ({ entry: site.entryName(first, 'literal-1'), at: 8 * MIB }),
+      /reference: "[^"]*": delta: position: \d+ bytes from 8388608 reach past the end/,
+    ],
+    'another place of the state before': [() => ({ at: 0 }), /delta: extent 0, content: .*the prior reference gives/],
+    'a place behind the end of the volume': [() => ({ at: GIB }), /reference: \d+ bytes at 1073741824 of a volume of/],
   };
-  for (const [what, place] of Object.entries(FALSE)) {
-    test(`${what}: the delta is asked for with its bytes, once, and then applied`, async () => {
+  for (const [what, [place, why]] of Object.entries(FALSE)) {
+    test(`${what}: the delta is asked for with its bytes, once and with the reason, and then applied`, async () => {
       const { storage, site, worker, first } = await begun();
       const moved = move(site);
       // Another site's entry lies where it belongs, and nowhere near.
       const other = { account: site.journal.account, container: journalContainer(stranger.ref) };
       await storage.entries.create({ ...other, blob: stranger.entryName(foreign, 'literal-1') }, foreign.bytes);
+      await storage.entries.create({ ...site.journal, blob: DAMAGED_ENTRY }, Buffer.alloc(1000));
       const sent = site.referring(moved, () => place(first, site));
       assert.equal((await worker.receive(site.inline(sent))).outcome, 'early');
       assert.equal((await storage.generation(site)).tip.number, 1);
       const { resend, trouble } = await storage.volume(site);
       assert.equal(resend.length, 1);
-      assert.match(trouble?.message ?? '', /delta 2/);
+      const said = /^delta 2 refers to what cannot be had \((.*)\); the site is asked for it as literal-1$/;
+      assert.match(said.exec(trouble?.message ?? '')?.[1] ?? String(trouble?.message), why);
       assert.deepEqual((await worker.sweep()).failed, []);
       assert.deepEqual((await storage.volume(site)).resend, resend);
       await answer(storage, site, worker, [moved]);

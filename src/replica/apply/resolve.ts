@@ -11,12 +11,13 @@ import type { Delta } from '../../delta/delta.ts';
 import type { OutsideReference } from '../../delta/extents.ts';
 import { DELTA_LIMITS } from '../../delta/limits.ts';
 import { literalsAt } from '../../delta/literals.ts';
+import type { LiteralRange } from '../../delta/literals.ts';
 import { priorReads } from '../../delta/prior-reads.ts';
 import { rehydrate } from '../../delta/rehydrate.ts';
 import type { EncodedDelta } from '../../delta/write.ts';
 import { isFresh } from '../../documents/volume.ts';
 import type { Generation } from '../../documents/volume.ts';
-import { LeewardError } from '../../kernel/errors.ts';
+import { LeewardError, errorAbout, isLeewardError } from '../../kernel/errors.ts';
 import { fewAtOnce } from '../../kernel/few-at-once.ts';
 import type { EntryStore } from '../../ports/entries.ts';
 import type { ReplicaStore } from '../../ports/replica-store.ts';
@@ -42,7 +43,8 @@ export async function resolve(ports: ResolvePorts, generation: Generation, sent:
   for (const [source, references] of Map.groupBy(elsewhere, (reference) => reference.source)) {
     await readSource(ports.entries, { ...generation.journal, blob: source }, { references, content });
   }
-  return rehydrate(sent, ({ index }) => content.get(index) ?? unresolvable(`extent ${index}`));
+  // Of content that is not there it is said that its length is not the one that is due.
+  return rehydrate(sent, ({ index }) => content.get(index) ?? new Uint8Array(0));
 }
 
 /** What extents become, by their index. */
@@ -92,9 +94,17 @@ async function readSource(
 ): Promise<void> {
   const bytes = await entries.read(place, DELTA_LIMITS.encodedBytesMax);
   if (!bytes) return unresolvable(`the journal has no "${place.blob}"`);
-  for (const [index, found] of literalsAt(openDelta(bytes), references).entries()) {
+  for (const [index, found] of literalsOf(place.blob, bytes, references).entries()) {
     const reference = references[index];
     if (reference) content.set(reference.index, found);
+  }
+}
+
+function literalsOf(source: string, bytes: Uint8Array, ranges: readonly LiteralRange[]): readonly Uint8Array[] {
+  try {
+    return literalsAt(openDelta(bytes), ranges);
+  } catch (error) {
+    throw isLeewardError(error) ? errorAbout(`reference: "${source}"`, error) : error;
   }
 }
 

@@ -16,7 +16,7 @@ import type { DeltaForm } from '../../kernel/names.ts';
 import { askFor, isUnresolvable, isWanted, noteTooLarge, positionOf } from '../chain/chain.ts';
 import { Journal } from '../chain/journal.ts';
 import type { KeptDelta } from '../chain/journal.ts';
-import type { Announced } from '../chain/chain.ts';
+import type { Announced, Ask } from '../chain/chain.ts';
 import { resolve } from './resolve.ts';
 import type { ResolvePorts } from './resolve.ts';
 
@@ -57,15 +57,18 @@ export class DeltaSupply {
     const { generation, applied } = currentGeneration(document);
     const kept = await this.journal(volume, document).onChain(applied.number + 1);
     if ('entry' in kept && kept.delta.head.predecessor === applied.digest) return kept;
-    const missing = 'entry' in kept ? applied.number + 1 : kept.missing;
-    const form = await this.askAgain(volume, missing, (document) => {
+    const { missing, why } =
+      'entry' in kept
+        ? { missing: applied.number + 1, why: `entry "${kept.entry}": it does not come after ${applied.digest}` }
+        : kept;
+    const form = await this.askAgain(volume, { number: missing, why }, (document) => {
       const now = currentGeneration(document);
       // Another generation may have begun meanwhile, whose numbers are others.
       return now.generation === generation && now.applied.number < missing;
     });
     throw new LeewardError(
       'DELTA_INVALID',
-      `delta ${missing} of ${document.volume}: no sound entry in the journal; the site is asked for it as ${form}`,
+      `delta ${missing} of ${document.volume}: no sound entry in the journal (${why}); the site is asked for it as ${form}`,
     );
   }
 
@@ -84,20 +87,19 @@ export class DeltaSupply {
 
   /**
    * Asks the site to send a delta again, in a form whose name is free, and marks the volume, if the state still wants it;
-   * the delta that is applied ends both. `unresolvable` is an entry of it that is not to be tried again. Returns the form.
-   * Can be repeated.
+   * the delta that is applied ends both. Of the ask, `unresolvable` is an entry of the delta that is not to be tried again.
+   * Returns the form. Can be repeated.
    */
   async askAgain(
     volume: VolumeRef,
-    number: number,
+    ask: Omit<Ask, 'form'>,
     stillWanted: (document: VolumeDocument) => boolean,
-    unresolvable?: string,
   ): Promise<DeltaForm> {
     const name = names.volume(volume);
     const seen = await this.#ports.documents.need(volumeKind, name);
-    const form = await this.journal(volume, seen.value).nextForm(number);
+    const form = await this.journal(volume, seen.value).nextForm(ask.number);
     await this.#ports.documents.update(volumeKind, name, (document, { lastModifiedMs: sinceMs }) =>
-      stillWanted(document) ? askFor(document, { number, form, unresolvable, sinceMs }) : undefined,
+      stillWanted(document) ? askFor(document, { ...ask, form, sinceMs }) : undefined,
     );
     return form;
   }
@@ -126,7 +128,8 @@ export class DeltaSupply {
         return await journal.keep(openDelta(bytes));
       } catch (error) {
         if (!isLeewardError(error, 'DELTA_INVALID', 'LIMIT_EXCEEDED')) throw error;
-        await this.askAgain(volume, number, (now) => isWanted(now, sent.delta.head), sent.entry);
+        const ask = { number, why: error.message, unresolvable: sent.entry };
+        await this.askAgain(volume, ask, (now) => isWanted(now, sent.delta.head));
         return 'asked';
       }
     }

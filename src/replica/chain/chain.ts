@@ -118,6 +118,8 @@ export function isWanted(document: VolumeDocument, announced: Announced): boolea
 export interface Ask {
   readonly number: number;
   readonly form: DeltaForm;
+  /** What is wrong with what there is of it, in words. */
+  readonly why: string;
   readonly unresolvable?: string | undefined;
 }
 
@@ -126,14 +128,15 @@ export interface Ask {
  * for just so already.
  */
 export function askFor(document: VolumeDocument, ask: Ask & { readonly sinceMs: number }): VolumeDocument | undefined {
-  const { number, form, unresolvable, sinceMs } = ask;
+  const { number, form, why, unresolvable, sinceMs } = ask;
   const before = document.resend.find((other) => other.generation === document.current && other.number === number);
   const known = before?.unresolvable ?? [];
   const isNews = unresolvable !== undefined && !known.includes(unresolvable);
   if (before?.form === form && !isNews) return undefined;
   const tried = isNews ? [...known, unresolvable].slice(-UNRESOLVABLE_MAX) : known;
   const wanted = { generation: document.current, number, form };
-  const message = `delta ${number} is damaged or missing; the site is asked for it as ${form}`;
+  const what = unresolvable === undefined ? 'is damaged or missing' : 'refers to what cannot be had';
+  const message = `delta ${number} ${what} (${why}); the site is asked for it as ${form}`;
   const resend = [
     ...document.resend.filter((other) => other.number !== number),
     tried.length > 0 ? { ...wanted, unresolvable: tried } : wanted,

@@ -11,7 +11,7 @@ import { DELTA_LIMITS } from '../../delta/limits.ts';
 import type { DeltaLimits } from '../../delta/limits.ts';
 import type { Generation } from '../../documents/volume.ts';
 import type { ChainPoint } from '../../kernel/chain-point.ts';
-import { LeewardError, isLeewardError } from '../../kernel/errors.ts';
+import { LeewardError, errorAbout, isLeewardError } from '../../kernel/errors.ts';
 import { volumeId } from '../../kernel/ids.ts';
 import type { VolumeRef } from '../../kernel/ids.ts';
 import { entryKind, journalEntry, journalNumberPrefix, parseForm, parseJournalEntry } from '../../kernel/names.ts';
@@ -23,6 +23,14 @@ export interface KeptDelta {
   readonly entry: string;
   readonly delta: Delta;
 }
+
+/** The number of a delta that has to be sent again, and why, in words. */
+export interface Missing {
+  readonly missing: number;
+  readonly why: string;
+}
+
+const NO_ENTRY = 'the journal has no entry of it';
 
 /** The name of an entry, with what it says. */
 interface Found {
@@ -37,6 +45,8 @@ interface Which {
   readonly digest?: string;
   /** Entries that are not even read. */
   readonly isPassedBy?: (entry: string) => boolean;
+  /** Hears of each that is not sound. */
+  readonly onFault?: (fault: LeewardError) => void;
 }
 
 /**
@@ -83,7 +93,7 @@ export class Journal {
     const limits = this.limitsFor(name);
     const bytes = await this.#bytesOf(entry, limits);
     if (!bytes) throw new LeewardError('NOT_FOUND', `entry: the journal has no "${entry}"`);
-    const delta = entryKind(entry) === 'refs' ? checkSent(bytes, limits) : checkDelta(bytes, limits);
+    const delta = checkedAs(entry, bytes, limits);
     const { head } = delta;
     if (
       entry !== journalEntry(this.#volume, name) ||
@@ -143,16 +153,15 @@ export class Journal {
    * writer's entry of that number is never taken for it. `missing` is the number of a delta without which it cannot be
    * had: that has to be sent again, in the form that {@link nextForm} gives.
    */
-  async onChain(number: number): Promise<KeptDelta | { readonly missing: number }> {
+  async onChain(number: number): Promise<KeptDelta | Missing> {
     const right = await this.#digestOf(number);
-    if (typeof right !== 'string') return right;
-    return (await this.find({ number, digest: right })) ?? { missing: number };
+    return typeof right === 'string' ? this.#have({ number, digest: right }) : right;
   }
 
   /** A sound entry of this very delta, whatever its form; undefined if there is none. */
-  async find({ number, digest }: ChainPoint): Promise<KeptDelta | undefined> {
-    for await (const kept of this.#sound(number, { digest })) return kept;
-    return undefined;
+  async find(point: ChainPoint): Promise<KeptDelta | undefined> {
+    const found = await this.#have(point);
+    return 'entry' in found ? found : undefined;
   }
 
   /** Sound deltas that could come after the tip: at most two, since a second one is a fork, and no more is to be known. */
@@ -186,6 +195,16 @@ export class Journal {
     return `literal-${free}`;
   }
 
+  /** A sound entry of this very delta, whatever its form, or why the one that was tried first is none. */
+  async #have({ number, digest }: ChainPoint): Promise<KeptDelta | Missing> {
+    let why: string | undefined;
+    const onFault = (fault: LeewardError): void => {
+      why ??= fault.message;
+    };
+    for await (const kept of this.#sound(number, { digest, onFault })) return kept;
+    return { missing: number, why: why ?? NO_ENTRY };
+  }
+
   /** Sound entries of a number, one at a time: whoever takes them holds what it needs, not all that a site put there. */
   async *#sound(number: number, which: Which = {}): AsyncGenerator<KeptDelta> {
     for (const { entry } of await this.#find(number, which)) {
@@ -194,6 +213,7 @@ export class Journal {
         yield await this.read(entry);
       } catch (error) {
         if (!isLeewardError(error, 'DELTA_INVALID', 'LIMIT_EXCEEDED', 'NOT_FOUND')) throw error;
+        which.onFault?.(error);
       }
     }
   }
@@ -231,11 +251,11 @@ export class Journal {
    * The chain's digest of `number`. An entry that is alone with its digest, sound or not, is the chain's, because what the
    * tip covers was durable before; among several the predecessors tell, not the order of arrival.
    */
-  async #digestOf(number: number): Promise<string | { readonly missing: number }> {
+  async #digestOf(number: number): Promise<string | Missing> {
     const known = this.#known(number);
     if (known !== undefined) return known;
     const [only, ...others] = await this.#digests(number);
-    if (only === undefined) return { missing: number };
+    if (only === undefined) return { missing: number, why: NO_ENTRY };
     return others.length === 0 ? only : this.#walkBack(number, Infinity);
   }
 
@@ -244,12 +264,12 @@ export class Journal {
   }
 
   /** Follows predecessors from the tip back to `number`; the number at which that ended beyond `stepsMax` or at a gap. */
-  async #walkBack(number: number, stepsMax: number): Promise<string | { readonly missing: number }> {
+  async #walkBack(number: number, stepsMax: number): Promise<string | Missing> {
     let { number: at, digest } = this.#generation.tip;
-    if (at - number > stepsMax) return { missing: at };
+    if (at - number > stepsMax) return { missing: at, why: `more than ${stepsMax} numbers after ${number}` };
     while (at > number) {
-      const kept = await this.find({ number: at, digest });
-      if (!kept) return { missing: at };
+      const kept = await this.#have({ number: at, digest });
+      if ('missing' in kept) return kept;
       at -= 1;
       digest = kept.delta.head.predecessor;
     }
@@ -267,5 +287,14 @@ export class Journal {
 
   #place(entry: string): { account: string; container: string; blob: string } {
     return { ...this.#generation.journal, blob: entry };
+  }
+}
+
+/** The delta in an entry, checked as far as the kind of the entry asks. Errors name the entry. */
+function checkedAs(entry: string, bytes: Uint8Array, limits: DeltaLimits): Delta {
+  try {
+    return entryKind(entry) === 'refs' ? checkSent(bytes, limits) : checkDelta(bytes, limits);
+  } catch (error) {
+    throw isLeewardError(error) ? errorAbout(`entry "${entry}"`, error) : error;
   }
 }

@@ -55,7 +55,8 @@ export class HandedOver {
       if (!isLeewardError(error, 'DELTA_INVALID', 'NOT_FOUND')) throw error;
       const other = await this.#supply.journal(volume, document).find(envelope);
       if (other) return other;
-      await this.#supply.askAgain(volume, envelope.number, (now) => isWanted(now, envelope));
+      const ask = { number: envelope.number, why: error.message };
+      await this.#supply.askAgain(volume, ask, (now) => isWanted(now, envelope));
       throw error;
     }
   }

@@ -21,7 +21,7 @@ test('what was lost in the generation before is not asked for in the next', asyn
   storage.clock.advance(60_000);
   await worker.sweep();
   const asks = (await storage.volume(site)).resend;
-  assert.deepEqual(asks, [{ generation: 1, number: 2, form: 'literal-1' }]);
+  assert.deepEqual(asks, [{ generation: 1, number: 2, form: 'literal-2' }]);
 
   const busy = storage.worker({}, async ({ port, method, proceed }) => {
     const answer = await proceed();
