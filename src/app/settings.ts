@@ -81,7 +81,7 @@ export const settingsSchema = z
     }),
     LEEWARD_VOLUMES_AT_ONCE: z.coerce.number().int().min(1).default(2).meta({
       description:
-        'How many volumes one instance works on at once. Each takes some 50 MiB of memory, 80 at the worst; a page blob takes 60 MiB a second, so that two keep an instance busy.',
+        'How many volumes one instance works on at once. Each takes some 50 MiB of memory, 92 at the worst; a page blob takes 60 MiB a second, so that two keep an instance busy.',
     }),
     LEEWARD_JOURNAL_KEPT_MS: milliseconds(7 * 86_400_000, 60_000).meta({
       description:

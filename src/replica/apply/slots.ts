@@ -4,9 +4,9 @@
  * in MiB:
  *
  * - while it is taken in and applied: its encoded bytes (18), its literal bytes (16, none where they are not compressed),
- *   its tables (3), and five writes and two reads (22) where gaps are bridged, or the planner's passes (50) before that;
+ *   its tables (3), and five writes and two reads (22) where gaps are bridged, or the planner's passes (55) before that: 92;
  * - while it is made whole: its encoded bytes and what it refers to (34 together), and a source, the result or four reads
- *   of the replica (18).
+ *   of the replica (18): 52.
  *
  * What Node has not collected yet comes on top, for all of them together.
  *
