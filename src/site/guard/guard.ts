@@ -1,0 +1,218 @@
+/**
+ * A guard: carries out what {@link nextAction} says about one group's applications on this node.
+ *
+ * Invariants: it does one thing at a time, and asks anew what is next after each; a term is on record before anything is
+ * done in it, a promise before it is signed; an answer counts only when the cloud has sealed it for this very guard. Ending
+ * this process stops nothing: what runs goes on under the stop that is armed, and the next guard takes it over.
+ */
+import type { Clock, Random } from '../../kernel/clock.ts';
+import { LeewardError } from '../../kernel/errors.ts';
+import type { ArmedStop } from '../../ports/armed-stop.ts';
+import type { GuardLink } from '../../ports/guard-link.ts';
+import type { GuardRecord } from '../../ports/guard-record.ts';
+import type { GuardedApplications } from '../../ports/guarded-applications.ts';
+import { grantSchema } from '../../protocol/lease.ts';
+import type { Grant, LeaseRequest, Stopped } from '../../protocol/lease.ts';
+import { readPayload, sign, verifySigned } from '../../protocol/signed.ts';
+import type { SigningKey } from '../../protocol/signed.ts';
+import { RENEWALS_PER_LEASE } from '../lease/lease.ts';
+import { clocksJumped, guardAnswered, guardAsked, newGuard, nextAction, told, wanted } from './core.ts';
+import type { Closing, GuardAction, GuardState, GuardTimes } from './core.ts';
+
+/** The longest sleep: what changed meanwhile, the clocks included, is noticed within this time. */
+const LOOK_MS = 250;
+/** After something that failed, and while no lease is held. */
+const RETRY_MS = 1000;
+/** By how much the wall clock may go another way than boot time before that is a jump: more than any adjustment between two looks. */
+const JUMP_MS = 1000;
+
+export interface GuardOptions {
+  /** tenant/site/group */
+  readonly group: string;
+  readonly node: string;
+  /** The guard's own. */
+  readonly key: SigningKey;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly link: GuardLink;
+  readonly applications: GuardedApplications;
+  readonly armedStop: ArmedStop;
+  readonly record: GuardRecord;
+  readonly times: GuardTimes;
+  /** What happens, one line each, for people. */
+  readonly tell: (line: string) => void;
+}
+
+export class Guard {
+  readonly #options: GuardOptions;
+  #state: GuardState;
+  /** What the wall clock was ahead of boot time, when it was looked at last. */
+  #aheadMs: number;
+
+  private constructor(options: GuardOptions, state: GuardState) {
+    this.#options = options;
+    this.#state = state;
+    this.#aheadMs = aheadMs(options.clock);
+  }
+
+  /** Takes over what runs and is armed. Errors: DOCUMENT_INVALID, the guard's record. */
+  static async open(options: GuardOptions): Promise<Guard> {
+    const { group, record, applications, armedStop } = options;
+    const isRunning = await applications.isRunning();
+    const found = {
+      application: isRunning ? ('running' as const) : ('stopped' as const),
+      armedBootMs: isRunning ? await armedStop.armedBootMs() : 0,
+    };
+    return new Guard(options, newGuard({ group, ...(await record.read()), found }));
+  }
+
+  get state(): GuardState {
+    return this.#state;
+  }
+
+  /** Whether people want the applications to run. */
+  want(isWanted: boolean): void {
+    this.#state = wanted(this.#state, isWanted);
+  }
+
+  /** Guards until `signal` is aborted, and then leaves everything as it is. */
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.#asking(signal), this.#acting(signal)]);
+  }
+
+  /** Asks for the lease once. Errors: those of the link; SIGNATURE_INVALID, MESSAGE_INVALID for an answer that is not the cloud's. */
+  async ask(): Promise<void> {
+    const { clock, random, key, link, group, node, record } = this.#options;
+    const nonce = Buffer.from(random.bytes(16)).toString('hex');
+    // The clock is read before the question leaves, or the lease would be counted too long.
+    this.#state = guardAsked(this.#state, { nonce, givenBootMs: clock.bootMs() });
+    const request: LeaseRequest = { groups: [{ group, nonce, node }] };
+    const answer = await link.lease(sign(key, 'lease', request));
+    const sealed = answer.groups.find((one) => one.group === group && one.nonce === nonce)?.sealed;
+    if (!sealed) throw new LeewardError('MESSAGE_INVALID', `no answer for the guard of ${group} on ${node}`);
+    verifySigned(sealed, key);
+    await this.#heed(readPayload(sealed, grantSchema), record);
+  }
+
+  async #heed(grant: Grant, record: GuardRecord): Promise<void> {
+    const { promisedTerm, lease } = this.#state;
+    if (grant.term > lease.term) await record.write({ promisedTerm, seenTerm: grant.term });
+    this.#state = guardAnswered(this.#state, grant, grant.closing);
+  }
+
+  /** A third of the lease lies between two questions; what failed, or found no lease, is asked again soon. */
+  async #asking(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    while (!signal.aborted) {
+      const isSound = await this.#try('the lease', async () => this.ask());
+      const { lease, closing, doubtedBootMs } = this.#state;
+      const isHeld = lease.untilBootMs > clock.bootMs() && closing === undefined && doubtedBootMs === undefined;
+      const renewMs = Math.floor(lease.leaseMs / RENEWALS_PER_LEASE);
+      await this.#sleep(isSound && isHeld ? Math.max(renewMs, LOOK_MS) : RETRY_MS, signal);
+    }
+  }
+
+  async #acting(signal: AbortSignal): Promise<void> {
+    const { clock, times } = this.#options;
+    this.#watchEnd();
+    while (!signal.aborted) {
+      this.#lookAtClocks();
+      const action = nextAction(this.#state, clock.bootMs(), times);
+      if (action.do === 'wait') {
+        await this.#sleep(Math.min(LOOK_MS, Math.max(1, action.untilBootMs - clock.bootMs())), signal);
+        continue;
+      }
+      if (!(await this.#try(action.do, async () => this.#perform(action)))) await this.#sleep(RETRY_MS, signal);
+    }
+  }
+
+  async #perform(action: Exclude<GuardAction, { do: 'wait' }>): Promise<void> {
+    const { applications, armedStop, clock, tell, group, record } = this.#options;
+    switch (action.do) {
+      case 'arm':
+        await armedStop.arm(action.untilBootMs);
+        this.#state = told(this.#state, { event: 'armed', untilBootMs: action.untilBootMs });
+        return;
+      case 'start':
+        // Noted before: should it fail half-way, what there is of it is stopped.
+        this.#state = told(this.#state, { event: 'started' });
+        tell(`${group}: starting under the lease of term ${this.#state.lease.term}`);
+        try {
+          await applications.start();
+        } finally {
+          this.#watchEnd();
+        }
+        return;
+      case 'stop':
+        tell(`${group}: stopping: ${action.why}`);
+        applications.askToStop();
+        this.#state = told(this.#state, { event: 'asked-to-stop', deadlineBootMs: action.deadlineBootMs });
+        return;
+      case 'kill':
+        tell(
+          `${group}: killing what is left, ${Math.round(this.#state.deadlineBootMs - clock.bootMs())} ms before its time is over`,
+        );
+        applications.kill();
+        this.#state = told(this.#state, { event: 'killed' });
+        return;
+      case 'promise': {
+        const { term } = action.closing;
+        await record.write({ promisedTerm: term, seenTerm: Math.max(term, this.#state.lease.term) });
+        this.#state = told(this.#state, { event: 'promised', term });
+        return;
+      }
+      case 'deliver':
+        await this.#deliver(action.closing);
+        return;
+    }
+  }
+
+  async #deliver(closing: Closing): Promise<void> {
+    const { link, key, group, node, tell } = this.#options;
+    await link.stopped(sign(key, 'stopped', { group, ...closing, node } satisfies Stopped));
+    this.#state = told(this.#state, { event: 'delivered', closing });
+    tell(`${group}: nothing runs here, and nothing will in term ${closing.term}: the cloud was told`);
+  }
+
+  /** Notices when nothing runs any more, whoever ended it. */
+  #watchEnd(): void {
+    const { applications, tell, group } = this.#options;
+    if (this.#state.application === 'stopped') return;
+    void applications.gone().then((how) => {
+      tell(`${group}: gone (${how})`);
+      this.#state = told(this.#state, { event: 'gone' });
+    });
+  }
+
+  #lookAtClocks(): void {
+    const { clock, tell, group } = this.#options;
+    const ahead = aheadMs(clock);
+    const jumpMs = Math.round(ahead - this.#aheadMs);
+    this.#aheadMs = ahead;
+    if (Math.abs(jumpMs) < JUMP_MS) return;
+    tell(`${group}: the clocks went apart by ${jumpMs} ms: the lease is asked for anew`);
+    this.#state = clocksJumped(this.#state, clock.bootMs());
+    void this.#try('the lease', async () => this.ask());
+  }
+
+  /** Whether it went well; what did not is told. */
+  async #try(what: string, work: () => Promise<void>): Promise<boolean> {
+    const { tell, group } = this.#options;
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      if (!(error instanceof LeewardError)) throw error;
+      tell(`${group}: ${what}: ${error.message}`);
+      return false;
+    }
+  }
+
+  async #sleep(ms: number, signal: AbortSignal): Promise<void> {
+    await this.#options.clock.sleep(ms, signal).catch(() => undefined);
+  }
+}
+
+function aheadMs(clock: Clock): number {
+  return clock.wallMs() - clock.bootMs();
+}

@@ -1,0 +1,226 @@
+/** A guard at work, against the cloud's own side of the lease: time, network and what it starts are played. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { suite, test } from 'node:test';
+import type { z } from 'zod';
+import { groupKind } from '../../../src/documents/group.ts';
+import type { GroupDocument } from '../../../src/documents/group.ts';
+import { siteKind } from '../../../src/documents/site.ts';
+import { renewLeases } from '../../../src/health/lease.ts';
+import { receiveStopped } from '../../../src/health/stopped.ts';
+import { closed, openedForSite, wonBySite } from '../../../src/health/term.ts';
+import { LeewardError } from '../../../src/kernel/errors.ts';
+import { parseGroup, parseSite } from '../../../src/kernel/ids.ts';
+import { documents as names } from '../../../src/kernel/names.ts';
+import { leaseAnswerSchema, stoppedAnswerSchema } from '../../../src/protocol/lease.ts';
+import { deriveKey, guardKey } from '../../../src/protocol/signed.ts';
+import { Guard } from '../../../src/site/guard/guard.ts';
+import { GROUP, LEASE_MS, SITE, createWorld } from '../../failover/world.ts';
+import type { World } from '../../failover/world.ts';
+import { MemoryNode } from '../../support/memory/node.ts';
+import { WakingClock } from '../../support/memory/waking-clock.ts';
+
+const NODE = 'north';
+const RUN = 't1-unplanned-1';
+const TIMES = { stopMs: 3000, killMs: 1000, answerMs: 2000 };
+
+class GuardedSite {
+  readonly world: World;
+  readonly clock: WakingClock;
+  readonly node: MemoryNode;
+  isCut = false;
+  /** What carries an answer may do this to it. */
+  tamper: (text: string) => string = (text) => text;
+  readonly #stopping: AbortController[] = [];
+  readonly lines: string[] = [];
+
+  private constructor(world: World) {
+    this.world = world;
+    this.clock = new WakingClock(world.clock);
+    this.node = new MemoryNode(this.clock);
+  }
+
+  static async make(): Promise<GuardedSite> {
+    const site = new GuardedSite(await createWorld());
+    await site.change((group) => ({ ...group, guards: [{ node: NODE }] }));
+    await site.world.documents.update(siteKind, names.site(parseSite(SITE)), (found) => ({
+      ...found,
+      keys: [...found.keys, { name: guardKey(NODE), state: 'active' as const }],
+    }));
+    return site;
+  }
+
+  async change(edit: (group: GroupDocument, lastModifiedMs: number) => GroupDocument | undefined): Promise<void> {
+    await this.world.documents.update(groupKind, names.group(parseGroup(GROUP)), (found, { lastModifiedMs }) =>
+      edit(found, lastModifiedMs),
+    );
+  }
+
+  /** Closes the term, as a run does it. */
+  async close(): Promise<void> {
+    await this.change((group, lastModifiedMs) =>
+      closed({ ...group, run: RUN }, { run: RUN, actor: { kind: 'by-hand' }, lastModifiedMs }),
+    );
+  }
+
+  /** A guard begins, which is one process; it ends with {@link end}. */
+  async begin(): Promise<Guard> {
+    const { world, clock, node } = this;
+    const through = async <T>(schema: z.ZodType<T>, work: () => Promise<T>): Promise<T> => {
+      if (this.isCut) throw new LeewardError('UNAVAILABLE', 'no answer');
+      return schema.parse(JSON.parse(this.tamper(JSON.stringify(await work()))));
+    };
+    const guard = await Guard.open({
+      group: GROUP,
+      node: NODE,
+      key: deriveKey(world.heartbeats.keySecret, { signer: SITE, name: guardKey(NODE) }),
+      clock,
+      random: { bytes: randomBytes },
+      link: {
+        lease: async (message) => through(leaseAnswerSchema, async () => renewLeases(world.heartbeats, message)),
+        stopped: async (message) => through(stoppedAnswerSchema, async () => receiveStopped(world.heartbeats, message)),
+      },
+      applications: node,
+      armedStop: node,
+      record: node,
+      times: TIMES,
+      tell: (line) => this.lines.push(line),
+    });
+    const stopping = new AbortController();
+    this.#stopping.push(stopping);
+    void guard.run(stopping.signal);
+    return guard;
+  }
+
+  end(): void {
+    for (const stopping of this.#stopping.splice(0)) stopping.abort(new Error('ended'));
+  }
+
+  async pass(ms: number): Promise<void> {
+    await this.clock.passUntil(this.clock.sleep(ms));
+  }
+}
+
+suite('a guard', () => {
+  test('arms the stop outside, starts, and goes on under one lease after the other', async () => {
+    const site = await GuardedSite.make();
+    await site.begin();
+    await site.pass(4 * LEASE_MS);
+    assert.equal(site.node.runs, true);
+    const happened = site.node.happened();
+    assert.deepEqual(happened.slice(0, 3), ['recorded 0/1', 'armed', 'started']);
+    assert.deepEqual(new Set(happened.slice(3)), new Set(['armed']));
+    assert.ok((await site.world.group()).renewals >= 12, 'a third of the lease lies between two questions');
+    site.end();
+  });
+
+  test('stops in order before its lease is over when no answer comes any more, and starts again when one does', async () => {
+    const site = await GuardedSite.make();
+    const guard = await site.begin();
+    await site.pass(LEASE_MS / 2);
+    site.isCut = true;
+    await site.pass(LEASE_MS);
+    const gone = site.node.events.find(({ what }) => what === 'gone');
+    assert(gone);
+    assert.ok(gone.atBootMs < guard.state.lease.untilBootMs);
+    assert.equal(site.node.happened().includes('killed'), false);
+    site.isCut = false;
+    await site.pass(5000);
+    assert.equal(site.node.runs, true);
+    site.end();
+  });
+
+  test('kills what does not stop in order, early enough for that to be over too', async () => {
+    const site = await GuardedSite.make();
+    site.node.isObedient = false;
+    const guard = await site.begin();
+    await site.pass(LEASE_MS / 2);
+    site.isCut = true;
+    const { untilBootMs } = guard.state.lease;
+    await site.pass(LEASE_MS);
+    const killed = site.node.events.find(({ what }) => what === 'killed');
+    assert(killed);
+    assert.ok(killed.atBootMs <= untilBootMs - TIMES.killMs + 250, `${killed.atBootMs} of ${untilBootMs}`);
+    site.end();
+  });
+
+  test('stops at a closing, records its promise before the cloud hears of it, and keeps it over a restart', async () => {
+    const site = await GuardedSite.make();
+    await site.begin();
+    await site.pass(2000);
+    await site.close();
+    await site.pass(LEASE_MS / 3 + 5000);
+    assert.equal(site.node.runs, false);
+    assert.deepEqual((await site.world.group()).closing?.stopped, [NODE]);
+    assert.equal(site.node.facts.promisedTerm, 1);
+    site.end();
+    // The store is set back to an open term: what was promised is kept all the same.
+    await site.change((group) => ({ ...group, phase: 'open', closing: null }));
+    await site.begin();
+    await site.pass(LEASE_MS);
+    assert.equal(site.node.runs, false);
+    site.end();
+  });
+
+  test("starts again in the site's next term, after an abort", async () => {
+    const site = await GuardedSite.make();
+    await site.begin();
+    await site.pass(2000);
+    await site.close();
+    await site.pass(LEASE_MS / 3 + 5000);
+    await site.change((group) => wonBySite(group, RUN));
+    await site.pass(5000);
+    assert.equal(site.node.runs, false, 'won is not open');
+    await site.change((group) => openedForSite(group, RUN));
+    await site.pass(5000);
+    assert.equal(site.node.runs, true);
+    assert.equal(site.node.facts.seenTerm, 2);
+    site.end();
+  });
+
+  test('leaves everything as it is when its process ends, and takes it over in the next one', async () => {
+    const site = await GuardedSite.make();
+    await site.begin();
+    await site.pass(2000);
+    site.end();
+    await site.pass(LEASE_MS / 3);
+    assert.equal(site.node.runs, true);
+    await site.begin();
+    await site.pass(2 * LEASE_MS);
+    assert.equal(site.node.runs, true);
+    assert.deepEqual(
+      site.node.happened().filter((what) => what !== 'armed'),
+      ['recorded 0/1', 'started'],
+      'it was neither stopped nor started again',
+    );
+    site.end();
+  });
+
+  test('goes by nothing that the cloud has not sealed for it', async () => {
+    const site = await GuardedSite.make();
+    site.tamper = (text) => text.replaceAll('\\"term\\":1', '\\"term\\":9');
+    await site.begin();
+    await site.pass(LEASE_MS);
+    assert.equal(site.node.runs, false);
+    assert.deepEqual(site.node.facts, { promisedTerm: 0, seenTerm: 0 });
+    assert.match(site.lines.join('\n'), /not signed with key "guard-north"/);
+    site.tamper = (text) => text;
+    await site.pass(3000);
+    assert.equal(site.node.runs, true);
+    site.end();
+  });
+
+  test('asks anew when the wall clock jumps, and nothing stops that is answered', async () => {
+    const site = await GuardedSite.make();
+    await site.begin();
+    await site.pass(2000);
+    for (const jumpMs of [3_600_000, -3_600_000]) {
+      site.clock.wallMs = () => site.world.clock.wallMs() + jumpMs;
+      await site.pass(LEASE_MS);
+      assert.equal(site.node.runs, true);
+    }
+    assert.match(site.lines.join('\n'), /the clocks went apart by 3600000 ms/);
+    assert.equal(site.node.happened().includes('asked to stop'), false);
+    site.end();
+  });
+});
