@@ -10,6 +10,7 @@ import type { TickReport } from '../health/monitor.ts';
 import type { SiteRef } from '../kernel/ids.ts';
 import type { HeartbeatAnswer } from '../protocol/heartbeat.ts';
 import type { LeaseAnswer, StoppedAnswer } from '../protocol/lease.ts';
+import { answerVolumes } from '../replica/answer/volumes-answer.ts';
 import { heedWord } from '../replica/intake/site-word.ts';
 import type { ReplicaEngine } from '../replica/apply/engine.ts';
 import type { Ingest } from '../replica/intake/ingest.ts';
@@ -76,7 +77,13 @@ function openApp(settings: Settings): App {
     }),
     heartbeat: async (data, tell) =>
       receiveHeartbeat(
-        { ...storage, ...answer, heed: async (word, nowMs) => heedWord(storage, word, nowMs), tell },
+        {
+          ...storage,
+          ...answer,
+          heed: async (word, nowMs) => heedWord(storage, word, nowMs),
+          answerVolumes: async (of) => answerVolumes({ ...storage, tell }, of),
+          tell,
+        },
         data,
       ),
     lease: async (data) => renewLeases(storage, data),

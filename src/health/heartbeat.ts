@@ -2,30 +2,27 @@
  * Receives a heartbeat: records the site's word and answers everything that its senders must be told.
  *
  * Invariants: a heartbeat changes nothing but the record of the newest one, and what its words of a volume ask for; a
- * counter that does not grow changes nothing at all, so that a recorded heartbeat cannot keep a dead site alive; what is
- * acknowledged is the tip as it was read, and never more; an upload's place is named only while its base is open. A
- * volume or group whose document this program cannot understand is left out of the answer and told to people: a volume's
- * sender then goes on keeping what it has, which loses nothing, while the others go on.
+ * counter that does not grow changes nothing at all, so that a recorded heartbeat cannot keep a dead site alive. A group
+ * whose document this program cannot understand is left out of the answer and told to people. What is said of volumes is
+ * the data path's to heed and to answer.
  */
 import { groupKind } from '../documents/group.ts';
 import type { GroupDocument } from '../documents/group.ts';
 import { heartbeatKind } from '../documents/site.ts';
-import type { HeartbeatDocument } from '../documents/site.ts';
+import type { HeartbeatDocument, SiteDocument } from '../documents/site.ts';
 import { DOCUMENTS_AT_ONCE } from '../documents/store.ts';
 import type { Documents, Held } from '../documents/store.ts';
-import { currentGeneration, uploadPlace, volumeKind } from '../documents/volume.ts';
-import type { Base, Generation, VolumeDocument } from '../documents/volume.ts';
+import { understood } from '../documents/understood.ts';
+import type { Found } from '../documents/understood.ts';
 import { LeewardError, describeError, isLeewardError } from '../kernel/errors.ts';
 import { fewAtOnce } from '../kernel/few-at-once.ts';
-import { parseVolume, siteId } from '../kernel/ids.ts';
+import { siteId } from '../kernel/ids.ts';
 import type { SiteRef } from '../kernel/ids.ts';
-import { QUEUES, documents as names, journalContainer, journalPrefix } from '../kernel/names.ts';
+import { QUEUES, documents as names, journalContainer } from '../kernel/names.ts';
 import { CURRENT_VERSION } from '../kernel/versions.ts';
 import type { AccessIssuer } from '../ports/access.ts';
 import { heartbeatSchema } from '../protocol/heartbeat.ts';
-import type { Heartbeat, HeartbeatAnswer, VolumeAnswer } from '../protocol/heartbeat.ts';
-import { newcomers } from './newcomers.ts';
-import type { Found } from './newcomers.ts';
+import type { Heartbeat, HeartbeatAnswer } from '../protocol/heartbeat.ts';
 import { openSiteMessage } from './site-message.ts';
 
 export interface HeartbeatPorts {
@@ -43,6 +40,13 @@ export interface HeartbeatPorts {
   readonly limits?: HeartbeatAnswer['limits'];
   /** Heeds what the site says of a volume beyond what is only recorded. `nowMs` is the service's time. */
   readonly heed: (word: Heartbeat['volumes'][number], nowMs: number) => Promise<void>;
+  /** What the site's senders are told of its volumes, and of the disks that it asks about. */
+  readonly answerVolumes: (of: {
+    readonly site: SiteDocument;
+    readonly groups: Found<GroupDocument>;
+    readonly sources: readonly string[] | undefined;
+    readonly expiresAtMs: number;
+  }) => Promise<Pick<HeartbeatAnswer, 'volumes' | 'sources'>>;
   /** One line for the people who run the cloud's side. */
   readonly tell: (line: string) => void;
 }
@@ -65,23 +69,14 @@ export async function receiveHeartbeat(ports: HeartbeatPorts, data: unknown): Pr
   const journal = { account: document.account, container: journalContainer(site) };
   const expiresAtMs = serviceNowMs + ports.accessMs;
   await ports.access.ensureContainer(journal);
-  const volumes = await understood(ports, site, names.volumesOfSite(site), async (name) => {
-    const { value } = await ports.documents.need(volumeKind, name);
-    return { source: value.source, answer: await volumeAnswer(value, { access: ports.access, expiresAtMs }) };
-  });
-  const groups = await understood(
-    ports,
-    site,
-    names.groupsOf(site),
-    async (name) => (await ports.documents.need(groupKind, name)).value,
-  );
-  const { sources: asked } = heartbeat;
-  const fresh = asked && (await newcomers(ports.documents, { site: document, volumes, groups }, asked));
+  const listed = { prefix: names.groupsOf(site), whereof: `the answer to ${siteId(site)}` };
+  const groups = await understood(ports, listed, async (name) => (await ports.documents.need(groupKind, name)).value);
+  const { sources } = heartbeat;
+  const answered = await ports.answerVolumes({ site: document, groups, sources, expiresAtMs });
   return {
     version: CURRENT_VERSION,
     site: siteId(site),
-    volumes: [...[...volumes.values()].flatMap((found) => found?.answer ?? []), ...(fresh?.volumes ?? [])],
-    ...(fresh && { sources: fresh.sources }),
+    ...answered,
     groups: [...groups.values()].flatMap((found) => (found ? groupAnswer(found) : [])),
     access: {
       queues: {
@@ -154,65 +149,6 @@ async function write(
   }
 }
 
-/** What was read of all documents under a prefix, by their names: undefined of one that this program cannot understand. */
-async function understood<T>(
-  ports: HeartbeatPorts,
-  site: SiteRef,
-  prefix: string,
-  read: (name: string) => Promise<T>,
-): Promise<Found<T>> {
-  const listed = ports.documents.list(prefix);
-  const found = await fewAtOnce(DOCUMENTS_AT_ONCE, listed, async ({ name }): Promise<[string, T | undefined]> => {
-    try {
-      return [name, await read(name)];
-    } catch (error) {
-      if (!isLeewardError(error, 'VERSION_TOO_NEW', 'DOCUMENT_INVALID')) throw error;
-      ports.tell(`${name} is left out of the answer to ${siteId(site)}: ${describeError(error)}`);
-      return [name, undefined];
-    }
-  });
-  return new Map(found);
-}
-
 function groupAnswer({ group, term, phase, holder }: GroupDocument): HeartbeatAnswer['groups'][number] {
   return { group, term, phase, holder };
-}
-
-async function volumeAnswer(
-  document: VolumeDocument,
-  at: { readonly access: AccessIssuer; readonly expiresAtMs: number },
-): Promise<VolumeAnswer> {
-  const generation = currentGeneration(document);
-  return {
-    volume: document.volume,
-    generation: document.current,
-    term: document.term,
-    writable: generation.cut === null,
-    acknowledged: { number: generation.tip.number, digest: generation.tip.digest },
-    appliedNumber: generation.applied.number,
-    // Until the current generation is what is offered for recovery, what comes is its first copy.
-    queue: document.published === document.current ? 'deltas' : 'bulk',
-    entryPrefix: journalPrefix(parseVolume(document.volume), document.current),
-    resend: document.resend
-      .filter((wanted) => wanted.generation === document.current)
-      .map(({ number, form }) => ({ number, form })),
-    ...(document.trouble ? { trouble: document.trouble.message } : {}),
-    ...(generation.base ? { base: await baseAnswer(document.volume, generation, generation.base, at) } : {}),
-    ...(document.repair ? { repair: { id: document.repair.id, ranges: document.repair.ranges } } : {}),
-    ...(document.verifyAskedAtMs === undefined ? {} : { verify: true }),
-  };
-}
-
-async function baseAnswer(
-  volume: string,
-  generation: Generation,
-  { from, phase, list, digest }: Base,
-  { access, expiresAtMs }: { readonly access: AccessIssuer; readonly expiresAtMs: number },
-): Promise<VolumeAnswer['base']> {
-  // While the upload is only being made, it is open and has no address yet.
-  const told = { from, phase: phase === 'opening' ? ('open' as const) : phase, listed: list !== null };
-  if (phase === 'ready') return { ...told, digest };
-  if (phase !== 'open' || generation.cut) return told;
-  const uploadUrl = await access.uploadUrl(uploadPlace(volume, generation), expiresAtMs);
-  return { ...told, uploadUrl, volumeBytes: generation.volumeBytes, expiresAtMs };
 }

@@ -38,6 +38,7 @@ import type { Queues } from '../../src/ports/queue.ts';
 import type { RecoveryCloud } from '../../src/ports/recovery-cloud.ts';
 import type { ReplicaStore } from '../../src/ports/replica-store.ts';
 import type { StateStore } from '../../src/ports/state.ts';
+import { answerVolumes } from '../../src/replica/answer/volumes-answer.ts';
 import { deriveKey, sign } from '../../src/protocol/signed.ts';
 import type { MessageKind, SignedMessage } from '../../src/protocol/signed.ts';
 import { ManualClock } from '../support/memory/clock.ts';
@@ -168,6 +169,8 @@ export async function createWorld(of: { plan?: Partial<Plan> } = {}): Promise<Wo
     storageAccountId: (account) => `/storage/${account}`,
     keySecret: KEY_SECRET,
   };
+  const access = memoryAccess();
+  const tell = (line: string): void => void world.told.push(line);
   let counter = 0;
   let tickMs = clock.wallMs() + MONITOR_EVERY_MS;
 
@@ -181,13 +184,14 @@ export async function createWorld(of: { plan?: Partial<Plan> } = {}): Promise<Wo
     ports,
     heartbeats: {
       documents,
-      access: memoryAccess(),
+      access,
       keySecret: KEY_SECRET,
       accessMs: 3_600_000,
       everyMs: 15_000,
       journalKeptMs: 7 * 86_400_000,
       heed: async () => undefined,
-      tell: (line) => world.told.push(line),
+      answerVolumes: async (of) => answerVolumes({ documents, access, tell }, of),
+      tell,
     },
     monitor: {
       documents: mortalDocuments,

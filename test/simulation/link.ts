@@ -9,6 +9,7 @@ import type { CloudLink } from '../../src/ports/cloud-link.ts';
 import type { HeartbeatAnswer } from '../../src/protocol/heartbeat.ts';
 import type { LeaseAnswer } from '../../src/protocol/lease.ts';
 import type { SignedMessage } from '../../src/protocol/signed.ts';
+import { answerVolumes } from '../../src/replica/answer/volumes-answer.ts';
 import { heedWord } from '../../src/replica/intake/site-word.ts';
 import { MemoryAccess } from '../support/memory/access.ts';
 import { MemoryReplicaStore } from '../support/memory/replica-store.ts';
@@ -42,6 +43,9 @@ export class SimulatedLink implements CloudLink {
     const { documents, ports } = this.#cloud.worker(new Mortal(scheduler));
     const { replicas, entries, access } = ports;
     if (!access) throw new Error('a world without containers');
+    const tell = (line: string): void => {
+      this.#judge(line);
+    };
     const heard = receiveHeartbeat(
       {
         documents,
@@ -54,9 +58,8 @@ export class SimulatedLink implements CloudLink {
         everyMs: pace.heartbeatMs,
         journalKeptMs: 7 * 86_400_000,
         heed: async (word, nowMs) => heedWord({ documents, replicas, entries, access }, word, nowMs),
-        tell: (line) => {
-          this.#judge(line);
-        },
+        answerVolumes: async (of) => answerVolumes({ documents, access: this.#urls, tell }, of),
+        tell,
       },
       message,
     );

@@ -9,6 +9,7 @@ import { receiveHeartbeat } from '../../src/health/heartbeat.ts';
 import { renewLeases } from '../../src/health/lease.ts';
 import { LeewardError } from '../../src/kernel/errors.ts';
 import { QUEUES, journalContainer } from '../../src/kernel/names.ts';
+import { answerVolumes } from '../../src/replica/answer/volumes-answer.ts';
 import { heedWord } from '../../src/replica/intake/site-word.ts';
 import type { CloudLink } from '../../src/ports/cloud-link.ts';
 import { currentGeneration } from '../../src/documents/volume.ts';
@@ -57,19 +58,22 @@ export class MemoryCloud implements CloudLink {
   async heartbeat(message: SignedMessage): Promise<HeartbeatAnswer> {
     await this.before('heartbeat', message);
     this.heartbeats += 1;
+    const { documents, access } = this.storage;
+    const tell = (line: string): void => {
+      assert.fail(line);
+    };
     return await receiveHeartbeat(
       {
-        documents: this.storage.documents,
-        access: this.storage.access,
+        documents,
+        access,
         keySecret: KEY_SECRET,
         accessMs: this.#accessMs,
         everyMs: 1000,
         journalKeptMs: this.journalKeptMs,
         limits: this.limits,
         heed: async (word, nowMs) => heedWord(this.storage, word, nowMs),
-        tell: (line) => {
-          assert.fail(line);
-        },
+        answerVolumes: async (of) => answerVolumes({ documents, access, tell }, of),
+        tell,
       },
       message,
     );

@@ -5,25 +5,25 @@
  * sender can make its first delta, and that delta's coming makes the volume. What the heartbeat has read already is not
  * read again: however many sources are asked for, it costs a look at the plan of each group that they lead into.
  */
-import { admittedVolume } from '../documents/admission.ts';
-import type { GroupDocument } from '../documents/group.ts';
-import { hasRoom, planKind, whyUnattached } from '../documents/plan.ts';
-import type { Plan } from '../documents/plan.ts';
-import type { SiteDocument } from '../documents/site.ts';
-import { DOCUMENTS_AT_ONCE } from '../documents/store.ts';
-import type { Documents } from '../documents/store.ts';
-import { isLeewardError } from '../kernel/errors.ts';
-import { fewAtOnce } from '../kernel/few-at-once.ts';
-import { NO_DIGEST } from '../kernel/hash.ts';
-import { groupId, parseSite, volumeId } from '../kernel/ids.ts';
-import type { VolumeRef } from '../kernel/ids.ts';
-import { documents as names, journalPrefix } from '../kernel/names.ts';
-import type { HeartbeatAnswer, VolumeAnswer } from '../protocol/heartbeat.ts';
+import { admittedVolume } from '../../documents/admission.ts';
+import type { GroupDocument } from '../../documents/group.ts';
+import { newVolume } from '../../documents/new-volume.ts';
+import { hasRoom, planKind, whyUnattached } from '../../documents/plan.ts';
+import type { Plan } from '../../documents/plan.ts';
+import type { SiteDocument } from '../../documents/site.ts';
+import { DOCUMENTS_AT_ONCE } from '../../documents/store.ts';
+import type { Documents } from '../../documents/store.ts';
+import type { Found } from '../../documents/understood.ts';
+import { isLeewardError } from '../../kernel/errors.ts';
+import { fewAtOnce } from '../../kernel/few-at-once.ts';
+import { groupId, parseSite, volumeId } from '../../kernel/ids.ts';
+import type { VolumeRef } from '../../kernel/ids.ts';
+import { documents as names } from '../../kernel/names.ts';
+import type { HeartbeatAnswer, VolumeAnswer } from '../../protocol/heartbeat.ts';
+import { volumeAnswer } from './volume-answer.ts';
+import type { Issuing } from './volume-answer.ts';
 
 type SourceAnswer = NonNullable<HeartbeatAnswer['sources']>[number];
-
-/** Documents of a site by their names; undefined for one that this program cannot understand. */
-export type Found<T> = ReadonlyMap<string, T | undefined>;
 
 /** What is known of a site. */
 export interface Known {
@@ -31,6 +31,7 @@ export interface Known {
   /** Each volume with the source that it is, where a rule made it. */
   readonly volumes: Found<{ readonly source: string | undefined }>;
   readonly groups: Found<GroupDocument>;
+  readonly issuing: Issuing;
 }
 
 /** What to say of each source, and of the volumes that some of them would become. Errors: UNAVAILABLE, DENIED. */
@@ -71,7 +72,13 @@ export async function newcomers(
     const unattached = willBePlanned ? undefined : plan && whyUnattached(plan, id);
     answers.push({ source, volume: id, ...(unattached !== undefined && { reason: unattached }) });
     const { term, phase, holder } = group;
-    if (isNew) volumes.push(beginning(volume, { term, writable: phase === 'open' && holder === 'site' }));
+    if (!isNew) continue;
+    // When it is registered, and how large it is, is not told of it.
+    const beginning = newVolume(volume, { account: site.account, volumeBytes: 0, term, createdAtMs: 0 });
+    volumes.push({
+      ...(await volumeAnswer(beginning, known.issuing)),
+      writable: phase === 'open' && holder === 'site',
+    });
   }
   return { sources: answers, volumes };
 }
@@ -113,18 +120,4 @@ async function plansNamed(documents: Documents, planNames: Iterable<string>): Pr
     }
   });
   return plans;
-}
-
-/** A volume before its first delta. */
-function beginning(volume: VolumeRef, of: { term: number; writable: boolean }): VolumeAnswer {
-  return {
-    volume: volumeId(volume),
-    generation: 1,
-    ...of,
-    acknowledged: { number: 0, digest: NO_DIGEST },
-    appliedNumber: 0,
-    queue: 'bulk',
-    entryPrefix: journalPrefix(volume, 1),
-    resend: [],
-  };
 }
