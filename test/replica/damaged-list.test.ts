@@ -14,20 +14,27 @@ import type { ListWish } from '../support/range-lists.ts';
 import { SiteFixture } from '../support/site-fixture.ts';
 import { sound, start } from './start.ts';
 
-/** In its head, which is read when it comes, and in its hashes, which are read when it is compared. */
-const DAMAGED_AT = [16, RANGE_HEAD_BYTES + 3];
+const flipped = (bytes: Uint8Array, at: number): Uint8Array =>
+  bytes.map((byte, index) => (index === at ? byte ^ 1 : byte));
 
-async function putDamaged(storage: MemoryStorage, site: SiteFixture, wish: ListWish, at: number): Promise<unknown> {
+type Spoil = (bytes: Uint8Array) => Uint8Array;
+
+/** In its head, which is read when it comes, and in its hashes, which are read when it is compared. */
+const SPOILT: Record<string, Spoil> = {
+  'damaged in its head': (bytes) => flipped(bytes, 16),
+  'damaged in its hashes': (bytes) => flipped(bytes, RANGE_HEAD_BYTES + 3),
+  'cut short in its head': (bytes) => bytes.subarray(0, RANGE_HEAD_BYTES - 1),
+  'cut short in its hashes': (bytes) => bytes.subarray(0, -1),
+};
+
+async function putSpoilt(storage: MemoryStorage, site: SiteFixture, wish: ListWish, spoil: Spoil): Promise<unknown> {
   const { place, bytes, message } = makeList(site, wish);
-  await storage.entries.create(
-    place,
-    bytes.map((byte, index) => (index === at ? byte ^ 1 : byte)),
-  );
+  await storage.entries.create(place, spoil(bytes));
   return message;
 }
 
-for (const at of DAMAGED_AT) {
-  test(`the list of a base, damaged at byte ${at}, is taken when it is sent again`, async () => {
+for (const [how, spoil] of Object.entries(SPOILT)) {
+  test(`the list of a base, ${how}, is taken when it is sent again`, async () => {
     const { storage, site, worker } = await start({ volumeBytes: 64 * KIB });
     await worker.receive(site.inline(site.next({ marker: 'm' })));
     await storage.documents.update(volumeKind, site.documentName, (document) =>
@@ -36,16 +43,16 @@ for (const at of DAMAGED_AT) {
     await worker.sweep();
     const next = new SiteFixture({ volume: site.ref, generation: 2, volumeBytes: 64 * KIB });
     const wish = { number: 0, bytes: site.bytesAt(1) };
-    await worker.receive(await putDamaged(storage, next, wish, at));
+    await worker.receive(await putSpoilt(storage, next, wish, spoil));
     assert.equal((await storage.generation(site)).base?.list, null);
     await worker.receive(await putList(storage.entries, next, wish));
     assert(isReady(await storage.generation(site)));
   });
 
-  test(`the list of a point, damaged at byte ${at}, is compared when it is sent again`, async () => {
+  test(`the list of a point, ${how}, is compared when it is sent again`, async () => {
     const { storage, site, worker } = await start({ volumeBytes: 64 * KIB });
     await worker.receive(site.inline(site.next({ marker: 'm' })));
-    await worker.receive(await putDamaged(storage, site, { number: 1 }, at));
+    await worker.receive(await putSpoilt(storage, site, { number: 1 }, spoil));
     assert.equal((await storage.volume(site)).compared, undefined);
     await worker.receive(await putList(storage.entries, site, { number: 1 }));
     assert.equal((await storage.volume(site)).compared?.differingBytes, 0);

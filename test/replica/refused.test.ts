@@ -130,6 +130,7 @@ describe('envelopes that are wrong are set aside, and the chain goes on:', () =>
     ['inline bytes that are not base64', { inline: 'not base64!' }, /inline/],
     ['empty inline bytes', { inline: '' }, /prologue/],
     ['an entry that is no name', { inline: undefined, entry: '../../state/volumes/x.json' }, /entry/],
+    ['an entry of a name that is too long', { inline: undefined, entry: 'x'.repeat(401) }, /entry: .*400/],
     ['an entry of a made-up name', { inline: undefined, entry: 'erp/data/00000001/3-x-literal-0.delta' }, /entry/],
     ['a volume that is a path', { volume: '../../../etc' }, /volume/],
   ] as const) {
