@@ -1,7 +1,8 @@
 /**
  * The monitor's own watch: since when it was awake, and since when its canaries got through.
  *
- * Invariants: all times are the storage service's; a gap between two ticks starts both anew, for nobody was there; a
+ * Invariants: all times are the storage service's; a gap between two ticks starts both anew, for nobody was
+ * there; so does a clock that jumped back by more than one, for what was recorded lies ahead of it; a
  * canary that failed leaves a time that no window can reach, until one gets through again.
  */
 import { monitorKind } from '../documents/monitor.ts';
@@ -20,11 +21,12 @@ export function nextWatch(
   tick: { nowMs: number; through: boolean; gapMs: number },
 ): MonitorDocument {
   const { nowMs, through } = tick;
-  const awake = before !== undefined && nowMs - before.lastTickMs <= tick.gapMs;
+  const awake = before !== undefined && Math.abs(nowMs - before.lastTickMs) <= tick.gapMs;
   const canarySinceMs = awake && before.canarySinceMs !== NOT_THROUGH ? before.canarySinceMs : nowMs;
   return {
     ...(before ?? { version: CURRENT_VERSION }),
-    lastTickMs: Math.max(nowMs, before?.lastTickMs ?? 0),
+    // Two ticks that overlap may be recorded the other way round: that is no jump.
+    lastTickMs: awake ? Math.max(nowMs, before.lastTickMs) : nowMs,
     awakeSinceMs: awake ? before.awakeSinceMs : nowMs,
     canarySinceMs: through ? canarySinceMs : NOT_THROUGH,
   };

@@ -32,6 +32,18 @@ suite("the monitor's watch", () => {
     );
   });
 
+  test('begins anew when the clock jumped back, and goes on from there', () => {
+    assert.partialDeepStrictEqual(
+      after([
+        [5000, true],
+        [5100, true],
+        [1000, true],
+        [1100, true],
+      ]),
+      { lastTickMs: 1100, awakeSinceMs: 1000, canarySinceMs: 1000 },
+    );
+  });
+
   test('counts canaries from the first that got through after one that did not', () => {
     const failed = after([
       [1000, true],
