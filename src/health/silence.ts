@@ -9,6 +9,7 @@
  * lease, nobody at the site stops the applications when it ends. Anything else is a report.
  */
 import type { SilenceHistory } from '../documents/monitor.ts';
+import { seconds } from './in-words.ts';
 
 export interface Verdict {
   readonly verdict: 'none' | 'report' | 'fail-over';
@@ -51,8 +52,4 @@ function whyNone(history: SilenceHistory): string | undefined {
     return `${unheard} canaries have got through for ${since(history.canarySinceMs)} only`;
   }
   return undefined;
-}
-
-function seconds(ms: number): string {
-  return `${Math.round(ms / 100) / 10} s`;
 }

@@ -1,0 +1,85 @@
+/**
+ * The witnesses of a site, and what they last said.
+ *
+ * Invariants: what is kept of a witness is one run of one verdict and three times, so that a year's history costs what a
+ * day's does; all times are the service's own, never a witness's; a site has exactly one heartbeat witness, for its own word
+ * is always one.
+ */
+import { z } from 'zod';
+import { groupIdSchema, siteIdSchema } from '../kernel/ids.ts';
+import { versionSchema } from '../kernel/versions.ts';
+import type { DocumentKind } from './store.ts';
+
+/** Witnesses of one site. */
+const WITNESSES_MAX = 16;
+/** Groups of one site: as many as a heartbeat names. */
+const GROUPS_MAX = 500;
+
+/** A time on the service's clock, in milliseconds since 1970, within what a date can be. Source: ECMA-262, "Time Range". */
+export const timeMsSchema = z.int().min(0).max(8_640_000_000_000_000);
+
+export const witnessSchema = z
+  .looseObject({
+    /** Names its record: one that is to look at something else is given another name. */
+    name: z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,22}[a-z0-9])?$/),
+    /**
+     * `heartbeat`: the site's own word, with the canary over the same route; `probe`: asks a public endpoint of the site from
+     * the monitor's cloud; `observer`: posts what it sees; `region`: the same, asked by another region's function.
+     */
+    kind: z.enum(['heartbeat', 'probe', 'observer', 'region']),
+    /** What fails together with it: a region, a provider, a line. Witnesses with the same text count once. */
+    domain: z.string().regex(/^[\w.:/-](?:[\w.:/ -]{0,38}[\w.:/-])?$/),
+    /** How often it speaks. Three times that without a word is no vote, and ends what it said before. */
+    everyMs: z.int().min(1000).max(3_600_000),
+    /** What a probe or another region asks. */
+    url: z.url({ protocol: /^https?$/ }).optional(),
+  })
+  .refine(({ kind, url }) => (kind === 'probe' || kind === 'region') === (url !== undefined), {
+    message: 'a probe and a region have a URL to ask, and no other witness has',
+    path: ['url'],
+  });
+export type Witness = z.infer<typeof witnessSchema>;
+
+export const witnessesSchema = z
+  .array(witnessSchema)
+  .max(WITNESSES_MAX)
+  .refine((witnesses) => new Set(witnesses.map(({ name }) => name)).size === witnesses.length, {
+    message: 'two witnesses have one name',
+  })
+  .refine((witnesses) => witnesses.filter(({ kind }) => kind === 'heartbeat').length === 1, {
+    message: 'exactly one witness is the heartbeat',
+  });
+
+/** What is kept of a witness's words: the run of its present verdict. */
+export const spokenSchema = z.looseObject({
+  /** `none`: it spoke, and could not tell. */
+  verdict: z.enum(['up', 'down', 'none']),
+  /** Since when it has said so at every one of its intervals. */
+  sinceMs: timeMsSchema,
+  /** Its last word. */
+  lastSeenMs: timeMsSchema,
+  /** The last time that it said `up`; null for never. */
+  lastUpMs: timeMsSchema.nullable(),
+});
+export type Spoken = z.infer<typeof spokenSchema>;
+
+/** All that a site's monitor remembers of it between two ticks. */
+export const siteWatchSchema = z.looseObject({
+  version: versionSchema,
+  site: siteIdSchema,
+  /** Of the configured witnesses that have spoken; the heartbeat's record is the heartbeat's own document. */
+  witnesses: z.array(z.looseObject({ name: z.string(), spoken: spokenSchema })).max(WITNESSES_MAX),
+  groups: z
+    .array(
+      z.looseObject({
+        group: groupIdSchema,
+        /** The last tick at which the monitor had been awake for this group's whole window; at first, the first tick. */
+        watchedMs: timeMsSchema,
+        /** The site's own word on this group: `down` is "stopped, no lease". Null where it has said nothing of it. */
+        siteWord: spokenSchema.nullable(),
+      }),
+    )
+    .max(GROUPS_MAX),
+});
+export type SiteWatch = z.infer<typeof siteWatchSchema>;
+export const siteWatchKind: DocumentKind<SiteWatch> = { what: 'site watch', schema: siteWatchSchema };

@@ -1,0 +1,78 @@
+/**
+ * How lease, margin, window and intervals have to fit together, as inequalities.
+ *
+ * Invariant: what satisfies them keeps a lease over one lost renewal, stops before its lease is over, lets one or two lost
+ * words pass without a verdict, and can reach one. Pure.
+ */
+import type { Witness } from '../documents/witness.ts';
+import { seconds } from './in-words.ts';
+import { marginMs } from './margin.ts';
+import type { MarginAssumptions } from './margin.ts';
+import { WORDS_MISSED_MAX } from './spoken.ts';
+
+/** A lease is renewed each time that a third of it is over. */
+const RENEWALS_IN_A_LEASE = 3;
+
+export interface Bounds {
+  readonly leaseMs: number;
+  readonly marginMs: number;
+  /** What the margin has to cover. */
+  readonly assumptions: MarginAssumptions;
+  /** How long a guard lets the applications take to stop in order. */
+  readonly stopMs: number;
+  /** How long before the site counts as down. */
+  readonly windowMs: number;
+  readonly witnesses: readonly Pick<Witness, 'name' | 'everyMs'>[];
+  /** The monitor: the longest gap between two ticks that counts as awake. */
+  readonly gapMs: number;
+  /** How long no whole window may have been watched before people are told. */
+  readonly alertAfterMs: number;
+}
+
+/** Every inequality that does not hold, a line each with its numbers; none where all do. */
+export function brokenBounds(bounds: Bounds): readonly string[] {
+  const { leaseMs, stopMs, windowMs, gapMs, alertAfterMs, assumptions, witnesses } = bounds;
+  const { driftPpm, pauseMs, killMs } = assumptions;
+  const renewMs = leaseMs / RENEWALS_IN_A_LEASE;
+  const checks: readonly (readonly [holds: boolean, inequality: string, numbers: string])[] = [
+    [
+      // A guard renews with two thirds left, and has to be gone by the end where that renewal is the last.
+      stopMs + killMs < leaseMs - renewMs,
+      'stop + kill < lease − lease/3',
+      `${seconds(stopMs)} + ${seconds(killMs)} < ${seconds(leaseMs)} − ${seconds(renewMs)}`,
+    ],
+    [
+      bounds.marginMs >= marginMs(leaseMs, assumptions),
+      'margin ≥ lease × drift + pause + kill',
+      `${seconds(bounds.marginMs)} ≥ ${seconds(leaseMs)} × ${driftPpm} ppm + ${seconds(pauseMs)} + ${seconds(killMs)}`,
+    ],
+    [
+      // Renewals are signs of life: one that is lost must not make living guards a silence.
+      windowMs >= 2 * renewMs,
+      'window ≥ 2 × lease/3',
+      `${seconds(windowMs)} ≥ 2 × ${seconds(renewMs)}`,
+    ],
+    ...witnesses.map(
+      ({ name, everyMs }) =>
+        [
+          windowMs >= WORDS_MISSED_MAX * everyMs,
+          `window ≥ ${WORDS_MISSED_MAX} × interval of witness ${name}`,
+          `${seconds(windowMs)} ≥ ${WORDS_MISSED_MAX} × ${seconds(everyMs)}`,
+        ] as const,
+    ),
+    [
+      // Else a monitor could sleep through most of a window and count as awake.
+      windowMs >= 2 * gapMs,
+      "window ≥ 2 × the monitor's gap",
+      `${seconds(windowMs)} ≥ 2 × ${seconds(gapMs)}`,
+    ],
+    [
+      // Else every start of a monitor would be told.
+      alertAfterMs > windowMs,
+      "the monitor's alert > window",
+      `${seconds(alertAfterMs)} > ${seconds(windowMs)}`,
+    ],
+  ];
+  // Written so that what is not a number holds nothing.
+  return checks.filter(([holds]) => !holds).map(([, inequality, numbers]) => `${inequality} does not hold: ${numbers}`);
+}
