@@ -1,55 +1,16 @@
 /**
  * Processes that outlive the command that started them.
  *
- * Invariant: a process is known by its id and the moment of its start, and only one for which both fit is ever sent a
- * signal: ids are used again. Where there is no /proc, the id alone has to do.
+ * Invariant: a process is known by its mark (`src/system/process-mark.ts`), and only one that it fits is ever sent a signal.
  */
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { z } from 'zod';
 import { LeewardError } from '../../kernel/errors.ts';
-
-export const processSchema = z.object({
-  pid: z.int().positive(),
-  /** Boot and clock tick of its start. */
-  started: z.string(),
-});
-
-/** A process, and no other one that gets its id later. */
-export type ProcessMark = z.infer<typeof processSchema>;
+import { isRunning, markOf } from '../../system/process-mark.ts';
+import type { ProcessMark } from '../../system/process-mark.ts';
 
 const POLL_MS = 20;
-
-/** The process that has the id now; undefined when there is none or only its remains. */
-export function markOf(pid: number): ProcessMark | undefined {
-  if (!existsSync('/proc/self/stat')) return exists(pid) ? { pid, started: 'unknown' } : undefined;
-  try {
-    // The name, in parentheses, may hold anything. Source: proc_pid_stat(5), fields 3 (state) and 22 (starttime).
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-      .replace(/^.*\)\s/s, '')
-      .split(' ');
-    const [state = ''] = fields;
-    if ('ZXx'.includes(state)) return undefined;
-    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-    return { pid, started: `${boot}/${fields[19] ?? ''}` };
-  } catch {
-    return undefined;
-  }
-}
-
-function exists(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
-}
-
-export function isRunning(mark: ProcessMark): boolean {
-  return markOf(mark.pid)?.started === mark.started;
-}
 
 /** What a process of a stack inherits: a setting in the caller's environment must not win over the stack's own. */
 const INHERITED = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'TZ'];

@@ -1,0 +1,67 @@
+/**
+ * The files by which a guard, what it starts, and what stops that from outside know each other: one folder for each group.
+ *
+ * Invariants: each is written wholly or not at all; what says something about a boot names it, so that nothing of an earlier
+ * boot is believed; a process is named by its mark, never by its id alone.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { LeewardError } from '../../kernel/errors.ts';
+import { firstIssue } from '../../kernel/schema.ts';
+import { readIfThere, writeDurably } from '../durable-file.ts';
+import { processSchema } from '../process-mark.ts';
+
+/** Kept over boots. */
+export const recordSchema = z.object({ promisedTerm: z.int().min(0), seenTerm: z.int().min(0) });
+/** The stop that is armed. */
+export const armedSchema = z.object({ boot: z.string(), untilBootMs: z.number() });
+/** What runs: the leader of a process group of its own. */
+export const runningSchema = z.object({ leader: processSchema });
+/** What stops from outside: its process, and what it has taken over from {@link armedSchema}. */
+export const keeperSchema = z.object({ keeper: processSchema, untilBootMs: z.number() });
+
+const SCHEMAS = { record: recordSchema, armed: armedSchema, running: runningSchema, keeper: keeperSchema };
+
+type Files = { readonly [Name in keyof typeof SCHEMAS]: z.infer<(typeof SCHEMAS)[Name]> };
+
+export class GuardFiles {
+  readonly folder: string;
+
+  /** In a folder that is there and nobody else may write. */
+  constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  /** Undefined where there is none. Errors: DOCUMENT_INVALID, whatever is in it is for a person to look at. */
+  async read<Name extends keyof Files>(name: Name): Promise<Files[Name] | undefined> {
+    const path = this.path(name);
+    const bytes = await readIfThere(path);
+    if (bytes === undefined) return undefined;
+    const parsed = SCHEMAS[name].safeParse(parse(bytes.toString('utf8'), path));
+    // The schema of a name gives what belongs to it.
+    if (parsed.success) return parsed.data as Files[Name];
+    throw new LeewardError('DOCUMENT_INVALID', `${path}: ${firstIssue(parsed.error)}`);
+  }
+
+  async write<Name extends keyof Files>(name: Name, value: Files[Name]): Promise<void> {
+    await writeDurably(this.path(name), `${JSON.stringify(value)}\n`);
+  }
+
+  path(name: keyof Files | 'log'): string {
+    return join(this.folder, name === 'log' ? 'applications.log' : `${name}.json`);
+  }
+}
+
+function parse(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new LeewardError('DOCUMENT_INVALID', `${path} is not JSON`, { cause: error });
+  }
+}
+
+/** Which boot of this machine it is. Source: Linux, random(4), boot_id. */
+export function bootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'ascii').trim();
+}

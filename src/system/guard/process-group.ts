@@ -1,0 +1,40 @@
+/** Signals to a whole process group, whose leader is known by its mark. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { isRunning } from '../process-mark.ts';
+import type { ProcessMark } from '../process-mark.ts';
+
+/** Sends it; whether there was anything to send it to. Nothing where the group's id was used again by another process. */
+export function signalGroup(leader: ProcessMark, signal: NodeJS.Signals): boolean {
+  if (!isGroupThere(leader)) return false;
+  try {
+    process.kill(-leader.pid, signal);
+    return true;
+  } catch (error) {
+    // Nothing of the group is left: what was asked for.
+    if (error instanceof Error && 'code' in error && error.code === 'ESRCH') return false;
+    throw error;
+  }
+}
+
+/**
+ * Whether anything of the group lives. Its id is not given to another process while a member of it lives. Source: POSIX,
+ * fork(): a process id is unequal to any active process group's. So what has the leader's id and not its mark is a later
+ * process, and then nothing of the group is left.
+ */
+export function isGroupThere(leader: ProcessMark): boolean {
+  if (isRunning(leader)) return true;
+  return readdirSync('/proc').some((name) => /^\d+$/.test(name) && isMember(Number(name), leader.pid));
+}
+
+/** Source: proc_pid_stat(5), fields 3 (state), 5 (pgrp). */
+function isMember(pid: number, group: number): boolean {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\)\s/s, '')
+      .split(' ');
+    const [state = '', , pgrp] = fields;
+    return Number(pgrp) === group && pid !== group && !'ZXx'.includes(state);
+  } catch {
+    return false;
+  }
+}

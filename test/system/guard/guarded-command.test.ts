@@ -1,0 +1,162 @@
+/** What a guard starts, and what stops it from outside: real processes. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SystemClock } from '../../../src/system/clock.ts';
+import { CommandApplications } from '../../../src/system/guard/command-applications.ts';
+import { GuardFiles } from '../../../src/system/guard/files.ts';
+import { KeeperStop } from '../../../src/system/guard/keeper-stop.ts';
+import { signalGroup } from '../../../src/system/guard/process-group.ts';
+import { GuardRecordFile } from '../../../src/system/guard/record-file.ts';
+import { isRunning } from '../../../src/system/process-mark.ts';
+import { failsWith } from '../../support/fails-with.ts';
+
+const clock = new SystemClock();
+
+/** A folder of a guard; whatever runs in it, and what stops it from outside, ends with the test. */
+async function folderOf(t: TestContext): Promise<GuardFiles> {
+  const files = new GuardFiles(await mkdtemp(join(tmpdir(), 'leeward-guard-')));
+  t.after(async () => {
+    const [running, said] = [await files.read('running'), await files.read('keeper')];
+    if (running) signalGroup(running.leader, 'SIGKILL');
+    if (said && isRunning(said.keeper)) process.kill(said.keeper.pid, 'SIGKILL');
+    await rm(files.folder, { recursive: true, force: true });
+  });
+  return files;
+}
+
+async function until(what: () => boolean | Promise<boolean>): Promise<void> {
+  for (let count = 0; !(await what()); count += 1) {
+    if (count > 500) throw new Error('it never came to that');
+    await sleep(20);
+  }
+}
+
+test('what one process started is found, stopped in order, and over with all that it started', async (t) => {
+  const files = await folderOf(t);
+  const mark = join(files.folder, 'mark');
+  // It ends in order only after its own child did.
+  const script = `trap 'echo ended > ${mark}; exit 0' TERM; sleep 1000 & echo began > ${mark}; while :; do sleep 0.05; done`;
+  const first = await CommandApplications.open(files, ['/bin/sh', '-c', script], clock);
+  assert.equal(await first.isRunning(), false);
+  await first.start();
+  await until(() => existsSync(mark));
+  const next = await CommandApplications.open(files, ['/bin/sh', '-c', script], clock);
+  assert.equal(await next.isRunning(), true);
+  next.askToStop();
+  await until(async () => (await readFile(mark, 'utf8')) === 'ended\n');
+  // What it left behind is part of it.
+  next.kill();
+  assert.equal(await next.gone(), 'nothing of it is left');
+  assert.equal(await first.isRunning(), false);
+});
+
+test('what cannot be started is told, and what ends by itself is over', async (t) => {
+  const files = await folderOf(t);
+  const short = await CommandApplications.open(files, ['/bin/true'], clock);
+  await short.start();
+  await short.gone();
+  assert.equal(await short.isRunning(), false);
+  const lost = new GuardFiles(join(files.folder, 'not-there'));
+  await assert.rejects((await CommandApplications.open(lost, ['/bin/true'], clock)).start(), failsWith('USAGE'));
+});
+
+test('a starter that dies before its command is on record leaves nothing that runs', async (t) => {
+  const files = await folderOf(t);
+  const mark = join(files.folder, 'mark');
+  const applications = await CommandApplications.open(
+    files,
+    ['/bin/sh', '-c', `echo ran > ${mark}; sleep 1000`],
+    clock,
+  );
+  const starting = spawn(process.execPath, ['--input-type=module', '-e', starterThatDies(files.folder, mark)], {
+    stdio: 'inherit',
+  });
+  await once(starting, 'exit');
+  await sleep(300);
+  assert.equal(existsSync(mark), false);
+  assert.equal(await applications.isRunning(), false);
+});
+
+/** A process that starts the command and is killed while it waits to be on record. */
+function starterThatDies(folder: string, mark: string): string {
+  const at = (path: string): string => new URL(`../../../src/system/${path}`, import.meta.url).href;
+  return `
+    import { CommandApplications } from ${JSON.stringify(at('guard/command-applications.ts'))};
+    import { GuardFiles } from ${JSON.stringify(at('guard/files.ts'))};
+    import { SystemClock } from ${JSON.stringify(at('clock.ts'))};
+    const files = new GuardFiles(${JSON.stringify(folder)});
+    files.write = () => { process.kill(process.pid, 'SIGKILL'); return new Promise(() => undefined); };
+    const command = ['/bin/sh', '-c', ${JSON.stringify(`echo ran > ${mark}; sleep 1000`)}];
+    await (await CommandApplications.open(files, command, new SystemClock())).start();
+  `;
+}
+
+test('what is armed outside kills at its time and not before, and a later arming takes its place', async (t) => {
+  const files = await folderOf(t);
+  const applications = await CommandApplications.open(files, ['/bin/sleep', '1000'], clock);
+  const stop = new KeeperStop(files, clock);
+  assert.equal(await stop.armedBootMs(), 0);
+  const firstBootMs = clock.bootMs() + 1500;
+  await stop.arm(firstBootMs);
+  assert.equal(await stop.armedBootMs(), firstBootMs);
+  await applications.start();
+  const lastBootMs = firstBootMs + 1000;
+  await stop.arm(lastBootMs);
+  const goneBootMs = applications.gone().then(() => clock.bootMs());
+  assert.ok((await goneBootMs) >= lastBootMs - 10, 'boot time has steps of ten milliseconds');
+});
+
+test('it kills what runs when the guard is killed, and what ignores every signal that can be ignored', async (t) => {
+  const files = await folderOf(t);
+  const mark = join(files.folder, 'mark');
+  const script = `trap '' TERM INT HUP; echo began > ${mark}; sleep 1000`;
+  const stubborn = await CommandApplications.open(files, ['/bin/sh', '-c', script], clock);
+  await new KeeperStop(files, clock).arm(clock.bootMs() + 2000);
+  await stubborn.start();
+  await until(() => existsSync(mark));
+  stubborn.askToStop();
+  await sleep(200);
+  assert.equal(await stubborn.isRunning(), true);
+  await stubborn.gone();
+  const said = await files.read('keeper');
+  assert(said && isRunning(said.keeper), 'it goes on for what is armed next');
+});
+
+test('after what stops from outside has died, nothing counts as armed, and the next arming starts another', async (t) => {
+  const files = await folderOf(t);
+  const stop = new KeeperStop(files, clock);
+  const untilBootMs = clock.bootMs() + 60_000;
+  await stop.arm(untilBootMs);
+  const said = await files.read('keeper');
+  assert(said);
+  process.kill(said.keeper.pid, 'SIGKILL');
+  await until(async () => (await stop.armedBootMs()) === 0);
+  await stop.arm(untilBootMs + 1);
+  assert.equal(await stop.armedBootMs(), untilBootMs + 1);
+});
+
+test('what is armed in another boot is nothing', async (t) => {
+  const files = await folderOf(t);
+  const stop = new KeeperStop(files, clock);
+  await stop.arm(clock.bootMs() + 60_000);
+  await files.write('armed', { boot: 'another', untilBootMs: clock.bootMs() + 60_000 });
+  assert.equal(await stop.armedBootMs(), 0);
+});
+
+test("a guard's record is what was written last, zeros before that, and never guessed", async (t) => {
+  const files = await folderOf(t);
+  const record = new GuardRecordFile(files);
+  assert.deepEqual(await record.read(), { promisedTerm: 0, seenTerm: 0 });
+  await record.write({ promisedTerm: 3, seenTerm: 4 });
+  assert.deepEqual(await new GuardRecordFile(files).read(), { promisedTerm: 3, seenTerm: 4 });
+  await writeFile(files.path('record'), '{"promisedTerm": -1}');
+  await assert.rejects(record.read(), failsWith('DOCUMENT_INVALID'));
+});
