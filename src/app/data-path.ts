@@ -1,5 +1,5 @@
 /** The data path put together: what the ingest functions and the sweep call. */
-import { Chores } from '../replica/rounds/chores.ts';
+import { Chores } from '../replica/generation/chores.ts';
 import { ReplicaEngine } from '../replica/apply/engine.ts';
 import { Ingest } from '../replica/intake/ingest.ts';
 import { SiteKeys } from '../replica/intake/site-keys.ts';

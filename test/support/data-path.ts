@@ -11,7 +11,7 @@ import type { EntryStore } from '../../src/ports/entries.ts';
 import type { Queues } from '../../src/ports/queue.ts';
 import type { ReplicaStore } from '../../src/ports/replica-store.ts';
 import type { StateStore } from '../../src/ports/state.ts';
-import { Chores } from '../../src/replica/rounds/chores.ts';
+import { Chores } from '../../src/replica/generation/chores.ts';
 import type { Figures } from '../../src/replica/apply/apply.ts';
 import { ReplicaEngine } from '../../src/replica/apply/engine.ts';
 import { Ingest } from '../../src/replica/intake/ingest.ts';

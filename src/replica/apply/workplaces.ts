@@ -7,8 +7,8 @@
  * has a place does not keep others waiting for long: it asks {@link Workplaces.isDue} and comes again.
  */
 import type { Clock } from '../../kernel/clock.ts';
-import { KeyedLock } from './keyed-lock.ts';
-import { Slots } from './slots.ts';
+import { KeyedLock } from '../../kernel/keyed-lock.ts';
+import { Slots } from '../../kernel/slots.ts';
 
 /**
  * What somebody works for: deltas of a running replication, first copies, or what no message will mention again. They take
@@ -25,6 +25,18 @@ export class Workplaces {
   readonly #places: Slots;
   readonly #ahead = new Slots(1);
 
+  /**
+   * `count` is how many deltas this process works on at once, whatever the host hands it; messages that wait hold no more
+   * than themselves. So this number bounds the memory of all of them (docs/design.md, invariant 8). What one holds at the
+   * most, in MiB:
+   *
+   * - while it is taken in and applied: its encoded bytes (18), its literal bytes (16, none where they are not compressed),
+   *   its tables (3), and five writes and two reads (22) where gaps are bridged, or the planner's passes (50) before that;
+   * - while it is made whole: its encoded bytes and what it refers to (34 together), and a source, the result or four reads
+   *   of the replica (18).
+   *
+   * What Node has not collected yet comes on top, for all of them together.
+   */
   constructor(count: number, clock: Clock) {
     this.#places = new Slots(count);
     this.#clock = clock;

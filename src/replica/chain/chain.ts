@@ -11,7 +11,8 @@ import { currentGeneration, isReady, withGeneration } from '../../documents/volu
 import type { ByteRange } from '../../kernel/byte-range.ts';
 import type { DeltaForm } from '../../kernel/names.ts';
 import { withoutRanges } from '../../ranges/differences.ts';
-import { askForRepair, retireIdle } from '../generation/generations.ts';
+import { askForRepair } from './repair.ts';
+import { retireIdle } from './retire.ts';
 import type {
   Base,
   Claim,

@@ -16,7 +16,7 @@ import type { ReplicaStore } from '../../ports/replica-store.ts';
 import { bytesOf, joinDifferences } from '../../ranges/differences.ts';
 import { WINDOW_RANGES, compareWindow } from './compare.ts';
 import type { Compared } from './compare.ts';
-import { askForRepair } from '../generation/generations.ts';
+import { askForRepair } from '../chain/repair.ts';
 import { RangeListReader, discardList } from './range-list-reader.ts';
 import type { AnnouncedList } from './range-list-reader.ts';
 

@@ -7,12 +7,12 @@
  * with a generation that a person ordered while it was known.
  */
 import { newGeneration } from '../../documents/new-volume.ts';
-import { currentGeneration, isReady, offeredGeneration, withGeneration } from '../../documents/volume.ts';
+import { currentGeneration, offeredGeneration, withGeneration } from '../../documents/volume.ts';
 import type { Base, Generation, NamedSnapshot, Reseed, VolumeDocument } from '../../documents/volume.ts';
-import type { ByteRange } from '../../kernel/byte-range.ts';
 import { parseVolume } from '../../kernel/ids.ts';
 import { baseDigestStart } from '../../ranges/base-digest.ts';
-import { bytesOf, joinDifferences } from '../../ranges/differences.ts';
+import { askForRepair } from '../chain/repair.ts';
+import { retireIdle } from '../chain/retire.ts';
 
 /** The newest state that a next generation can begin from: of the present one where it has any, else of the offered. */
 export function newestPoint(
@@ -38,29 +38,6 @@ export const GENERATIONS_MAX = 256;
 export function orderReseed(document: VolumeDocument, reseed: Reseed): VolumeDocument | undefined {
   const isFull = Object.keys(document.generations).length >= GENERATIONS_MAX;
   return isFull || document.reseed || currentGeneration(document).cut ? undefined : { ...document, reseed };
-}
-
-/**
- * Marks the generations that nobody needs. They are never needed again: what is offered and what is current only go up, so
- * neither their points nor their properties are told any more, which bounds the document. Undefined where there is none.
- */
-export function retireIdle(document: VolumeDocument, nowMs: number): VolumeDocument | undefined {
-  const idle = Object.values(document.generations).filter(
-    (generation) => generation.retiredAtMs === undefined && !isNeeded(document, generation),
-  );
-  if (idle.length === 0) return undefined;
-  return idle.reduce((now, generation) => {
-    const retiredPoints = generation.snapshots.length;
-    const retired = { retiredAtMs: nowMs, retiredPoints, snapshots: [], properties: {} };
-    return withGeneration(now, { ...generation, ...retired });
-  }, document);
-}
-
-/** Deltas are taken for it, it is offered, or what deltas are taken for is being made of it. */
-function isNeeded(document: VolumeDocument, { generation, replica }: Generation): boolean {
-  const current = currentGeneration(document);
-  const isSource = !isReady(current) && current.base?.source?.blob === replica.blob;
-  return generation === document.current || generation === document.published || isSource;
 }
 
 /** Whether the generation that was decided on can begin: all that can be applied is. */
@@ -185,14 +162,4 @@ export function finishBase(
   const start = { number: 0, digest: done.digest };
   const changed = withGeneration(ready, { ...generation, tip: start, applied: { ...start, sourceTimeMs: 0 } });
   return askForRepair(changed, { id: `base-${generation.generation}`, ranges: done.differing, nowMs });
-}
-
-/** The site is asked for these ranges, beside those that it is asked for already. Without any, nothing changes. */
-export function askForRepair(
-  document: VolumeDocument,
-  of: { readonly id: string; readonly ranges: readonly ByteRange[]; readonly nowMs: number },
-): VolumeDocument {
-  if (bytesOf(of.ranges) === 0) return document;
-  const ranges = joinDifferences(document.repair?.ranges ?? [], of.ranges);
-  return { ...document, repair: { id: of.id, ranges, sinceMs: document.repair?.sinceMs ?? of.nowMs } };
 }

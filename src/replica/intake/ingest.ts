@@ -24,7 +24,7 @@ import { parseSigned, readPayload } from '../../protocol/signed.ts';
 import { admit } from './admit.ts';
 import { setAside } from './aside.ts';
 import { isAskedFor, noteEarly, noteFork, positionOf } from '../chain/chain.ts';
-import type { Chores } from '../rounds/chores.ts';
+import type { Chores } from '../generation/chores.ts';
 import type { Advance, Progress, ReplicaEngine } from '../apply/engine.ts';
 import type { Seen } from '../apply/recalled.ts';
 import { HandedOver } from './handed-over.ts';

@@ -11,7 +11,7 @@ import { parseVolume, siteId } from '../../kernel/ids.ts';
 import { documents as names } from '../../kernel/names.ts';
 import type { EntryStore } from '../../ports/entries.ts';
 import type { RangesMessage } from '../../protocol/ranges.ts';
-import type { Chores } from '../rounds/chores.ts';
+import type { Chores } from '../generation/chores.ts';
 import { RangeListReader, discardList } from '../compare/range-list-reader.ts';
 import { takeList } from '../compare/verify.ts';
 

@@ -18,7 +18,7 @@ import type { AccessIssuer } from '../../ports/access.ts';
 import type { EntryStore } from '../../ports/entries.ts';
 import type { ReplicaStore } from '../../ports/replica-store.ts';
 import { removeUnnamedSnapshots } from '../apply/snapshots.ts';
-import { retireIdle } from '../generation/generations.ts';
+import { retireIdle } from '../chain/retire.ts';
 
 export interface UpkeepPorts {
   readonly documents: Documents;

@@ -11,11 +11,11 @@ import { LeewardError } from '../../kernel/errors.ts';
 import { volumeId } from '../../kernel/ids.ts';
 import type { VolumeRef } from '../../kernel/ids.ts';
 import { documents as names } from '../../kernel/names.ts';
-import { stepBase } from '../generation/base.ts';
-import type { BasePorts } from '../generation/base.ts';
+import { Slots } from '../../kernel/slots.ts';
+import { stepBase } from './base.ts';
+import type { BasePorts } from './base.ts';
 import { WINDOW_RANGES } from '../compare/compare.ts';
-import { begin, mayBegin } from '../generation/generations.ts';
-import { Slots } from '../apply/slots.ts';
+import { begin, mayBegin } from './generations.ts';
 import { stepVerification } from '../compare/verify.ts';
 
 export interface ChorePorts extends BasePorts {

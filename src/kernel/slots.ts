@@ -1,14 +1,5 @@
 /**
- * How many deltas this process works on at once, whatever the host hands it; messages that wait hold no more than
- * themselves. So this number bounds the memory of all of them (docs/design.md, invariant 8). What one holds at the most,
- * in MiB:
- *
- * - while it is taken in and applied: its encoded bytes (18), its literal bytes (16, none where they are not compressed),
- *   its tables (3), and five writes and two reads (22) where gaps are bridged, or the planner's passes (55) before that: 92;
- * - while it is made whole: its encoded bytes and what it refers to (34 together), and a source, the result or four reads
- *   of the replica (18): 52.
- *
- * What Node has not collected yet comes on top, for all of them together.
+ * A number of slots for work, so that no more of it is under way at once; who waits holds no more than itself.
  *
  * Who waits stands in a line; the lines take turns, so that however long one is, another waits for one of it at a time.
  */
