@@ -1,7 +1,7 @@
 /**
  * The lint gate. Besides typescript-eslint's strictest type-checked rules it holds two promises of docs/design.md:
  *
- * - Layers go one way. A room may import only the rooms that `MAY_IMPORT` names for it.
+ * - Layers go one way. A room may import only the rooms that `MAY_IMPORT` names for it, and so may a folder of src/replica.
  * - Clock, randomness, waiting and `fetch` come in through ports, and the environment through the settings. Taking them where
  *   one stands is an error in `src` and `functions`, but for the adapters (`src/system`, `src/local`) and the settings
  *   (`src/app/settings.ts`). `test` and `scripts` run on a real machine, and may.
@@ -37,6 +37,18 @@ const MAY_IMPORT = {
   cli: [...ON_TOP, 'demo'],
 };
 
+/** Which folder of src/replica may import which: none runs in a circle. */
+const REPLICA_MAY_IMPORT = {
+  answer: [],
+  chain: [],
+  plan: [],
+  apply: ['chain', 'plan'],
+  compare: ['chain'],
+  generation: ['chain', 'apply', 'compare'],
+  intake: ['chain', 'apply', 'compare', 'generation'],
+  rounds: ['chain', 'apply', 'generation'],
+};
+
 const CLOCKS_AND_CHANCE = [
   { object: 'Date', property: 'now', message: 'Take the time from the Clock port.' },
   { object: 'performance', property: 'now', message: 'Take the time from the Clock port.' },
@@ -61,8 +73,9 @@ export default tseslint.config(
     settings: {
       'boundaries/elements': [
         ...Object.keys(MAY_IMPORT)
-          .filter((room) => room !== 'functions')
+          .filter((room) => room !== 'functions' && room !== 'replica')
           .map((room) => ({ type: room, pattern: `src/${room}` })),
+        { type: 'replica', pattern: 'src/replica/*', capture: ['folder'] },
         { type: 'functions', pattern: 'functions' },
       ],
       'boundaries/include': ['src/**/*.ts', 'functions/**/*.ts'],
@@ -73,10 +86,16 @@ export default tseslint.config(
         'error',
         {
           default: 'disallow',
-          policies: Object.entries(MAY_IMPORT).map(([room, others]) => ({
-            from: { element: { type: room } },
-            allow: { to: { element: { type: [room, ...others] } } },
-          })),
+          policies: [
+            ...Object.entries(MAY_IMPORT).map(([room, others]) => ({
+              from: { element: { type: room } },
+              allow: { to: { element: { type: room === 'replica' ? others : [room, ...others] } } },
+            })),
+            ...Object.entries(REPLICA_MAY_IMPORT).map(([folder, others]) => ({
+              from: { element: { type: 'replica', captured: { folder } } },
+              allow: { to: { element: { type: 'replica', captured: { folder: [folder, ...others] } } } },
+            })),
+          ],
         },
       ],
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
