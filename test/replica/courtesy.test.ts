@@ -216,7 +216,7 @@ test('a small delta waits for one delta of a first copy, and the copy goes on be
     await turn();
     return proceed();
   });
-  await worker.engine.taking(site.ref, async (advance) => advance(), undefined, 'bulk');
+  await worker.engine.withVolume(site.ref, async (advance) => advance(), undefined, 'bulk');
   await small;
   await sound(storage, site, { applied: 5 });
   await sound(storage, quiet, { applied: 1, points: 1 });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { DeltaPiece } from '../../src/delta/delta.ts';
 import { KIB, MIB, PAGE_BYTES } from '../../src/kernel/units.ts';
-import type { Run } from '../../src/replica/plan/segments.ts';
+import type { PageRun } from '../../src/replica/plan/segments.ts';
 import { withZeros, zerosOfResize } from '../../src/replica/apply/reshape.ts';
 import { describeFooter, replicaDataBytes } from '../../src/vhd/footer.ts';
 import { sound, start } from './start.ts';
@@ -117,11 +117,11 @@ test('label and mount points follow the volume, and stand with each point; the i
 });
 
 test('zeros fill only what no run sets', () => {
-  const lay = (runs: Run[], ranges: { offset: number; lengthBytes: number }[]): string =>
+  const lay = (runs: PageRun[], ranges: { offset: number; lengthBytes: number }[]): string =>
     [...withZeros(runs, ranges)]
       .map(({ kind, offset, lengthBytes }) => `${offset}+${lengthBytes}${kind === 'zeros' ? 'z' : ''}`)
       .join(' ');
-  const literal = (offset: number, lengthBytes: number): Run => ({ kind: 'literal', offset, lengthBytes });
+  const literal = (offset: number, lengthBytes: number): PageRun => ({ kind: 'literal', offset, lengthBytes });
   const range = [{ offset: 1024, lengthBytes: 1024 }];
   assert.equal(lay([], range), '1024+1024z');
   assert.equal(lay([literal(0, 512)], range), '0+512 1024+1024z');

@@ -16,7 +16,7 @@ import { Documents } from '../../src/documents/store.ts';
 import { currentGeneration, volumeKind, withGeneration } from '../../src/documents/volume.ts';
 import type { VolumeDocument } from '../../src/documents/volume.ts';
 import { NO_DIGEST, sha256Hex } from '../../src/kernel/hash.ts';
-import { advanceTip, endTerm, finishClaim, positionOf, takeClaim } from '../../src/replica/chain/chain.ts';
+import { advanceTip, endTerm, finishClaim, positionOf, withClaim } from '../../src/replica/chain/chain.ts';
 import { MemoryState } from '../support/memory/state.ts';
 import { SiteFixture } from '../support/site-fixture.ts';
 import { SeededRandom } from './random.ts';
@@ -113,7 +113,7 @@ function upTo({ states }: Writer, number: number): Writer['states'] {
 /** Taken, claimed and applied at once: no worker dies here. */
 function applied(document: VolumeDocument, head: DeltaHead): VolumeDocument {
   const { number, digest } = head;
-  const claimed = takeClaim(advanceTip(document, head), { number, digest, entry: 'none', untilMs: 0 });
+  const claimed = withClaim(advanceTip(document, head), { number, digest, entry: 'none', untilMs: 0 });
   return finishClaim(claimed, { head, extents: [], snapshot: undefined, snapshotsKept: 0, nowMs: 0 });
 }
 

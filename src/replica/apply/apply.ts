@@ -22,7 +22,7 @@ import { executePlan } from '../plan/execute.ts';
 import type { PageRequest, ReadRange } from '../plan/execute.ts';
 import { planApply } from '../plan/plan.ts';
 import type { PlanOptions } from '../plan/plan.ts';
-import type { Run } from '../plan/segments.ts';
+import type { PageRun } from '../plan/segments.ts';
 import { footerOf } from './replica-footer.ts';
 import { withZeros, zerosOfResize } from './reshape.ts';
 
@@ -165,12 +165,12 @@ function footerRequest(head: DeltaHead, { volume, generation }: WriteTarget): Pa
 }
 
 /** All that the delta sets: its extents, and what a change of size makes zeros. */
-function runsOf({ head, extents }: Delta, generation: Generation): Iterable<Run> {
+function runsOf({ head, extents }: Delta, generation: Generation): Iterable<PageRun> {
   const runs = runsOfExtents(extents);
   return isFresh(generation) ? runs : withZeros(runs, zerosOfResize(generation.volumeBytes, head.volumeBytes));
 }
 
-function* runsOfExtents(extents: Delta['extents']): Generator<Run> {
+function* runsOfExtents(extents: Delta['extents']): Generator<PageRun> {
   for (const { kind, offset, lengthBytes } of extents) {
     yield { kind: kind === 'zeros' ? 'zeros' : 'literal', offset, lengthBytes };
   }

@@ -21,7 +21,7 @@ import type { EntryStore } from '../../ports/entries.ts';
 import type { ReplicaStore } from '../../ports/replica-store.ts';
 import { Applier } from './apply.ts';
 import type { Figures } from './apply.ts';
-import { advanceTip, endTerm, finishClaim, noteFork, takeClaim } from '../chain/chain.ts';
+import { advanceTip, endTerm, finishClaim, noteFork, withClaim } from '../chain/chain.ts';
 import type { KeptDelta } from '../chain/journal.ts';
 import { isClaimAlive, isLeft } from './left.ts';
 import { RecalledStates } from './recalled.ts';
@@ -122,18 +122,18 @@ export class ReplicaEngine {
   }
 
   /**
-   * Runs `take` while nobody else in this process works on the volume, and in one of the few places that bound how much
+   * Runs `work` while nobody else in this process works on the volume, and in one of the few places that bound how much
    * memory all of them hold: whatever it reads, it reads in there. It is given {@link Advance}; `offered` is a delta that
    * is durable in the journal and came next in the state that was seen: it is taken first, in one change with its claim
-   * where nothing is before it. Where others are at work on the volume first, `take` is given what `readAhead` brought
+   * where nothing is before it. Where others are at work on the volume first, `work` is given what `readAhead` brought
    * meanwhile, if there was room for that. `line` is what it waits in for a place.
    *
-   * What `take` left undone since others waited for the place, or since another worker has a claim, is gone on with after
-   * it, without what it held: `take` has its result by then. Errors: those of `take`; UNAVAILABLE.
+   * What `work` left undone since others waited for the place, or since another worker has a claim, is gone on with after
+   * it, without what it held: `work` has its result by then. Errors: those of `work`; UNAVAILABLE.
    */
-  async taking<T, A>(
+  async withVolume<T, A>(
     volume: VolumeRef,
-    take: (advance: Advance, ahead: A | undefined) => Promise<T>,
+    work: (advance: Advance, ahead: A | undefined) => Promise<T>,
     readAhead: () => Promise<A | undefined> = async () => undefined,
     line: Line = 'deltas',
   ): Promise<T> {
@@ -143,7 +143,7 @@ export class ReplicaEngine {
       async (ahead: A | undefined) => {
         const bounds = this.#bounds(line);
         const ends: End[] = [];
-        const result = await take(async (offered) => {
+        const result = await work(async (offered) => {
           const end = await this.#advance(volume, bounds, offered);
           ends.push(end);
           return end.progress;
@@ -249,7 +249,7 @@ export class ReplicaEngine {
       try {
         seen ??= await this.look(volume);
         if (offer && isNext(seen.held.value, offer)) {
-          seen = await this.#take(volume, seen, offer);
+          seen = await this.#acceptNext(volume, seen, offer);
           offer = undefined;
           continue;
         }
@@ -285,7 +285,7 @@ export class ReplicaEngine {
   }
 
   /** Takes a delta that comes next: the tip moves on, and the claim with it where nothing else is before it. */
-  async #take(volume: VolumeRef, { held, nowMs }: Seen, kept: KeptDelta): Promise<Seen> {
+  async #acceptNext(volume: VolumeRef, { held, nowMs }: Seen, kept: KeptDelta): Promise<Seen> {
     const { applied, tip, claim } = currentGeneration(held.value);
     const extended = advanceTip(held.value, kept.delta.head);
     if (claim || applied.number < tip.number) return seenNow(await this.#write(held, extended));
@@ -297,7 +297,7 @@ export class ReplicaEngine {
     const { number, digest, volumeBytes } = kept.delta.head;
     const resize = volumeBytes === currentGeneration(held.value).volumeBytes ? {} : { volumeBytes };
     const claim = { number, digest, entry: kept.entry, ...resize, untilMs: nowMs + this.#options.claimMs };
-    return this.#apply(await this.#write(held, takeClaim(held.value, claim)), kept);
+    return this.#apply(await this.#write(held, withClaim(held.value, claim)), kept);
   }
 
   /** One change, one delta applied, or one made whole or found that it cannot be; the state after it where it is known. */
@@ -318,10 +318,10 @@ export class ReplicaEngine {
     if (!after) return 'nothing';
     const { digest, number } = after.delta.head;
     const rival = other?.delta.head.digest;
-    if (rival === undefined) return this.#take(volume, { held, nowMs }, after);
+    if (rival === undefined) return this.#acceptNext(volume, { held, nowMs }, after);
     const message = `delta ${number} of ${held.value.volume} was made twice: ${digest} is taken, ${rival} is not`;
     const forked = noteFork(held.value, { message, sinceMs: nowMs });
-    return this.#take(volume, { held: { ...held, value: forked }, nowMs }, after);
+    return this.#acceptNext(volume, { held: { ...held, value: forked }, nowMs }, after);
   }
 
   /** Finishes a claim that its holder left. Its snapshot, if the holder got so far, is nobody's now. */

@@ -6,7 +6,7 @@
  */
 import type { ByteRange } from '../../kernel/byte-range.ts';
 import { VHD_FOOTER_BYTES, replicaDataBytes } from '../../vhd/footer.ts';
-import type { Run } from '../plan/segments.ts';
+import type { PageRun } from '../plan/segments.ts';
 
 /**
  * Ranges, of whole pages, that have to be zeros when a volume of `beforeBytes` has become one of `afterBytes`, unless the delta sets them;
@@ -22,9 +22,9 @@ export function zerosOfResize(beforeBytes: number, afterBytes: number): readonly
 }
 
 /** `runs`, which ascend, with zeros in `ranges` wherever no run sets anything; ascending too. */
-export function* withZeros(runs: Iterable<Run>, ranges: readonly ByteRange[]): Generator<Run> {
+export function* withZeros(runs: Iterable<PageRun>, ranges: readonly ByteRange[]): Generator<PageRun> {
   const left = ranges.map(({ offset, lengthBytes }) => ({ offset, end: offset + lengthBytes }));
-  const zerosUpTo = function* (end: number): Generator<Run> {
+  const zerosUpTo = function* (end: number): Generator<PageRun> {
     for (let next = left[0]; next && next.offset < end; next = left[0]) {
       const stop = Math.min(next.end, end);
       yield { kind: 'zeros', offset: next.offset, lengthBytes: stop - next.offset };

@@ -10,7 +10,7 @@ import { currentGeneration, volumeKind } from '../../documents/volume.ts';
 import type { Claim, VolumeDocument } from '../../documents/volume.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { LeewardError, isLeewardError } from '../../kernel/errors.ts';
-import { stillClaims, takeClaim } from '../chain/chain.ts';
+import { stillClaims, withClaim } from '../chain/chain.ts';
 
 /** A claim is renewed once this part of its time has passed, so that one lost renewal does not end it. */
 const RENEW_PART = 1 / 3;
@@ -63,7 +63,7 @@ export class Turn {
     try {
       const { held, nowMs } = await this.#look();
       const claim = { ...this.#claim(), untilMs: Math.max(nowMs + this.#claimMs, this.#claim().untilMs + 1) };
-      this.#held = await this.#documents.replace(volumeKind, held, takeClaim(held.value, claim));
+      this.#held = await this.#documents.replace(volumeKind, held, withClaim(held.value, claim));
       this.#renewedBootMs = startedBootMs;
     } catch (error) {
       // Somebody else's change, or a passing fault: the next request tries again. A turn that is over ends the work.

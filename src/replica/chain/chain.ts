@@ -192,8 +192,8 @@ export function noteEarly(
   return withGeneration(document, { ...generation, beyond: number });
 }
 
-/** The next delta claimed. `claim.number` is `applied.number + 1`, and at most the tip. */
-export function takeClaim(document: VolumeDocument, claim: Claim): VolumeDocument {
+/** The document with its next delta claimed. `claim.number` is `applied.number + 1`, and at most the tip. */
+export function withClaim(document: VolumeDocument, claim: Claim): VolumeDocument {
   return withGeneration(document, { ...currentGeneration(document), claim });
 }
 

@@ -30,7 +30,7 @@ export interface VerifyPorts {
  * A range list came. One of number 0 is for the base that waits for it; any other is compared as soon as its state is
  * applied. Undefined when nobody needs it: of another generation, too old, or while another is being compared.
  */
-export function takeList(document: VolumeDocument, list: AnnouncedList, nowMs: number): VolumeDocument | undefined {
+export function noteList(document: VolumeDocument, list: AnnouncedList, nowMs: number): VolumeDocument | undefined {
   const generation = currentGeneration(document);
   const { base, applied, cut } = generation;
   if (cut || list.generation !== generation.generation) return undefined;

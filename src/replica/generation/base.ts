@@ -34,7 +34,7 @@ export interface BasePorts {
 }
 
 /** What was seen of the volume before a step. */
-interface Seen {
+interface SeenBase {
   readonly volume: VolumeRef;
   readonly document: VolumeDocument;
   readonly generation: Generation;
@@ -78,7 +78,7 @@ export async function stepBase(
 }
 
 /** The upload's own container, with a blob of the replica's size in it. */
-async function open(ports: BasePorts, seen: Seen): Promise<'more'> {
+async function open(ports: BasePorts, seen: SeenBase): Promise<'more'> {
   const place = uploadPlace(seen.document.volume, seen.generation);
   await ports.access.ensureContainer(place);
   await ports.replicas.create(place, replicaBlobBytes(seen.generation.volumeBytes));
@@ -87,7 +87,7 @@ async function open(ports: BasePorts, seen: Seen): Promise<'more'> {
 }
 
 /** Seals what is to be copied, copies it, closes the upload. */
-async function copy(ports: BasePorts, seen: Seen): Promise<'more' | 'copying'> {
+async function copy(ports: BasePorts, seen: SeenBase): Promise<'more' | 'copying'> {
   const { document, generation, base } = seen;
   try {
     if (base.source === null) {
@@ -117,7 +117,7 @@ async function copy(ports: BasePorts, seen: Seen): Promise<'more' | 'copying'> {
  * the state, read after the ETag, still has the copy unpublished: from then on any raise changes the ETag. Errors:
  * PLATFORM_FAILED when it is no page blob of the right size; CONFLICT, FENCED when another worker has gone on.
  */
-async function settle(ports: BasePorts, seen: Seen): Promise<void> {
+async function settle(ports: BasePorts, seen: SeenBase): Promise<void> {
   const { generation } = seen;
   const { replica, volumeBytes } = generation;
   const fence = fenceOf({ epoch: generation.epoch, number: 0 });
@@ -138,7 +138,7 @@ async function settle(ports: BasePorts, seen: Seen): Promise<void> {
 }
 
 /** Compares one window of the copy with the site's list; the last one makes the base ready. */
-async function compare(ports: BasePorts, seen: Seen): Promise<'more' | 'nothing'> {
+async function compare(ports: BasePorts, seen: SeenBase): Promise<'more' | 'nothing'> {
   const { volume, generation, base } = seen;
   if (base.list === null) return 'nothing';
   const { replica: place, journal, volumeBytes } = generation;
@@ -176,7 +176,7 @@ async function compare(ports: BasePorts, seen: Seen): Promise<'more' | 'nothing'
 }
 
 /** What was to be copied cannot be: the next generation begins from zeros, and the site sends all of it. */
-async function giveUp(ports: BasePorts, seen: Seen, reason: string): Promise<void> {
+async function giveUp(ports: BasePorts, seen: SeenBase, reason: string): Promise<void> {
   await ports.documents.update(volumeKind, names.volume(seen.volume), (document) =>
     changeBase(document, seen.generation, {})
       ? orderReseed(document, { from: 'zeros', reason, sinceMs: seen.nowMs })
@@ -185,19 +185,19 @@ async function giveUp(ports: BasePorts, seen: Seen, reason: string): Promise<voi
 }
 
 /** The base changed by `what`, over the very phase that was seen; nothing where somebody else has gone on. */
-async function change(ports: BasePorts, seen: Seen, what: Partial<Base>): Promise<void> {
+async function change(ports: BasePorts, seen: SeenBase, what: Partial<Base>): Promise<void> {
   await ports.documents.update(volumeKind, names.volume(seen.volume), (document) =>
     changeBase(document, seen.generation, what),
   );
 }
 
 /** The state, read now, still has the phase that was seen. Errors: CONFLICT. */
-async function confirm(ports: BasePorts, seen: Seen): Promise<void> {
+async function confirm(ports: BasePorts, seen: SeenBase): Promise<void> {
   const { value } = await ports.documents.need(volumeKind, names.volume(seen.volume));
   if (changeBase(value, seen.generation, {})) return;
   throw new LeewardError('CONFLICT', `${value.volume}: another worker went on with the base`);
 }
 
-function startOf({ document, generation }: Seen): string {
+function startOf({ document, generation }: SeenBase): string {
   return baseDigestStart({ volume: document.volume, ...generation });
 }

@@ -30,7 +30,7 @@ import type { Seen } from '../apply/recalled.ts';
 import { HandedOver } from './handed-over.ts';
 import type { Sent } from './handed-over.ts';
 import { checkSource, identifyVolume } from './identify.ts';
-import { takeRanges } from './range-list-intake.ts';
+import { receiveRanges } from './range-list-intake.ts';
 import type { RangesOutcome } from './range-list-intake.ts';
 import type { SiteKeys } from './site-keys.ts';
 
@@ -99,8 +99,8 @@ export class Ingest {
       const signer = await this.#ports.keys.signerOf(signed);
       site = signer.site;
       if (signed.kind === 'ranges')
-        return await takeRanges(this.#ports, readPayload(signed, rangesMessageSchema), site);
-      return await this.#take(readPayload(signed, envelopeSchema), signer, queue);
+        return await receiveRanges(this.#ports, readPayload(signed, rangesMessageSchema), site);
+      return await this.#receiveDelta(readPayload(signed, envelopeSchema), signer, queue);
     } catch (error) {
       if (!(error instanceof LeewardError)) throw error;
       if (error.code === 'VERSION_TOO_NEW' && queue !== undefined) return this.#postpone(message, queue, error);
@@ -127,16 +127,16 @@ export class Ingest {
     await this.receive(body, undefined);
   }
 
-  async #take(envelope: Envelope, site: SiteDocument, queue: string | undefined): Promise<IngestOutcome> {
+  async #receiveDelta(envelope: Envelope, site: SiteDocument, queue: string | undefined): Promise<IngestOutcome> {
     const volume = identifyVolume(envelope, site);
     const { engine } = this.#ports;
-    return engine.taking(
+    return engine.withVolume(
       volume,
       async (advance, sent: Sent | undefined) => {
         const recalled = this.#recallFor(envelope, volume, sent);
         const seen = recalled ?? (await this.#lookOrAdmit(envelope, volume, site));
         checkSource(seen.held.value, envelope);
-        return this.#takeIn(envelope, volume, { seen, isRecalled: recalled !== undefined, sent, go: advance });
+        return this.#decide(envelope, volume, { seen, isRecalled: recalled !== undefined, sent, go: advance });
       },
       async () => {
         const recalled = engine.recall(volume);
@@ -171,7 +171,8 @@ export class Ingest {
     }
   }
 
-  async #takeIn(
+  /** Does with the delta what its position on the chain asks for. */
+  async #decide(
     envelope: Envelope,
     volume: VolumeRef,
     { seen, isRecalled, sent: ahead, go }: { seen: Seen; isRecalled: boolean; sent: Sent | undefined; go: Advance },
@@ -183,7 +184,7 @@ export class Ingest {
     const outcome = { volume: head.volume, number: head.number };
     const position = positionOf(held.value, head);
     const again = async (): Promise<IngestOutcome> =>
-      this.#takeIn(envelope, volume, { seen: await this.#ports.engine.look(volume), isRecalled: false, sent, go });
+      this.#decide(envelope, volume, { seen: await this.#ports.engine.look(volume), isRecalled: false, sent, go });
     // Only what comes next may be tried on a state that others may have changed since.
     if (isRecalled && position.at !== 'next') return again();
     switch (position.at) {

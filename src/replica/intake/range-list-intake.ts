@@ -13,7 +13,7 @@ import type { EntryStore } from '../../ports/entries.ts';
 import type { RangesMessage } from '../../protocol/ranges.ts';
 import type { Chores } from '../generation/chores.ts';
 import { RangeListReader, discardList } from '../compare/range-list-reader.ts';
-import { takeList } from '../compare/verify.ts';
+import { noteList } from '../compare/verify.ts';
 
 export interface RangeListIntakePorts {
   readonly documents: Documents;
@@ -33,7 +33,7 @@ export type RangesOutcome = {
  * for another site's volume; MESSAGE_INVALID, NOT_FOUND when the list is not what was announced; UNAVAILABLE,
  * VERSION_TOO_NEW.
  */
-export async function takeRanges(
+export async function receiveRanges(
   ports: RangeListIntakePorts,
   message: RangesMessage,
   signer: string,
@@ -48,7 +48,7 @@ export async function takeRanges(
   const { held, serviceNowMs } = await ports.documents.readWithTime(volumeKind, name);
   if (!held) throw new LeewardError('NOT_FOUND', `volume ${message.volume} is not registered`);
   const outcome = { volume: message.volume, number };
-  if (!takeList(held.value, announced, serviceNowMs)) return { outcome: 'passed-by', ...outcome };
+  if (!noteList(held.value, announced, serviceNowMs)) return { outcome: 'passed-by', ...outcome };
   const stored = { volume, journal: currentGeneration(held.value).journal, announced };
   try {
     await RangeListReader.open(ports.entries, stored);
@@ -56,7 +56,7 @@ export async function takeRanges(
     if (isLeewardError(error, 'MESSAGE_INVALID')) await discardList(ports.entries, stored);
     throw error;
   }
-  await ports.documents.update(volumeKind, name, (document) => takeList(document, announced, serviceNowMs));
+  await ports.documents.update(volumeKind, name, (document) => noteList(document, announced, serviceNowMs));
   await ports.chores.run(volume);
   return { outcome: 'listed', ...outcome };
 }

@@ -17,7 +17,7 @@ import type { ByteParts } from '../../kernel/byte-parts.ts';
 import type { ByteRange } from '../../kernel/byte-range.ts';
 import { LeewardError } from '../../kernel/errors.ts';
 import { KIB, MIB } from '../../kernel/units.ts';
-import type { Plan, PlanStep } from './plan.ts';
+import type { ApplyPlan, PlanStep } from './plan.ts';
 
 /** One request to the page blob. Its bytes may be the pieces' own. */
 export type PageRequest =
@@ -39,7 +39,7 @@ export type ReadRange = (range: ByteRange) => Promise<Uint8Array>;
  * no bytes. Errors: those of `read` and of the pieces; UNAVAILABLE when a read brings fewer bytes than were asked for.
  */
 export async function* executePlan(
-  plan: Plan,
+  plan: ApplyPlan,
   pieces: Iterable<DeltaPiece>,
   read: ReadRange,
 ): AsyncGenerator<PageRequest, void> {
@@ -138,7 +138,7 @@ class OldBytes {
   async copy(gap: ByteRange, into: Uint8Array, offset: number): Promise<void> {
     const end = gap.offset + gap.lengthBytes;
     for (let at = gap.offset; at < end;) {
-      while (this.#current.offset + this.#current.bytes.length <= at) this.#current = await this.#take();
+      while (this.#current.offset + this.#current.bytes.length <= at) this.#current = await this.#nextBytes();
       const { offset: from, bytes } = this.#current;
       const upTo = Math.min(end, from + bytes.length);
       into.set(bytes.subarray(at - from, upTo - from), at - offset);
@@ -151,7 +151,7 @@ class OldBytes {
     await Promise.allSettled([this.#ahead]);
   }
 
-  async #take(): Promise<Bytes> {
+  async #nextBytes(): Promise<Bytes> {
     const taken = await (this.#ahead ?? this.#start());
     this.#ahead = this.#next < this.#ranges.length ? this.#start() : undefined;
     // Who waits for it hears of its failure; until then it is nobody's.

@@ -13,14 +13,14 @@ import { PAGE_BLOB_COSTS, PAGE_BLOB_LIMITS, timeOf } from './cost.ts';
 import type { ApplyCosts, ApplyLimits } from './cost.ts';
 import { READ, WRITTEN } from './moves.ts';
 import { KIND, segmentsOf } from './segments.ts';
-import type { Run, Segments } from './segments.ts';
+import type { PageRun, Segments } from './segments.ts';
 
 /** One request that changes pages. A write's `gaps` are the ranges in it whose bytes come from the reads. */
 export type PlanStep =
   | ({ readonly kind: 'write'; readonly gaps: readonly ByteRange[] } & ByteRange)
   | ({ readonly kind: 'clear' } & ByteRange);
 
-export interface Plan {
+export interface ApplyPlan {
   /** In ascending order. */
   readonly steps: readonly PlanStep[];
   /** In ascending order, and none overlaps another. Together they cover the gaps of all writes. */
@@ -46,7 +46,7 @@ export interface PlanOptions {
  * Plans the requests for `runs`: all that is to change, in ascending order and without overlaps. Takes time and memory
  * that follow their number, with a bound for the largest delta.
  */
-export function planApply(runs: Iterable<Run>, options: PlanOptions = {}): Plan {
+export function planApply(runs: Iterable<PageRun>, options: PlanOptions = {}): ApplyPlan {
   const task = taskOf(runs, options);
   const best = bestChoices(task);
   return {
@@ -61,7 +61,7 @@ export function planApply(runs: Iterable<Run>, options: PlanOptions = {}): Plan 
   };
 }
 
-function taskOf(runs: Iterable<Run>, options: PlanOptions): Task {
+function taskOf(runs: Iterable<PageRun>, options: PlanOptions): Task {
   const { zerosFrom = Infinity, costs = PAGE_BLOB_COSTS, limits = PAGE_BLOB_LIMITS } = options;
   return {
     segments: segmentsOf(runs, zerosFrom),

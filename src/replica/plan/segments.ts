@@ -7,7 +7,7 @@
 import { PAGE_BYTES } from '../../kernel/units.ts';
 
 /** A range that a delta sets. Offset and length in bytes, multiples of 512. */
-export interface Run {
+export interface PageRun {
   readonly kind: 'literal' | 'zeros';
   readonly offset: number;
   readonly lengthBytes: number;
@@ -33,7 +33,7 @@ export interface Segments {
  * The segments of `runs`, which ascend and do not overlap. From `zerosFrom` on, in bytes, the blob is known to hold
  * zeros: zeros set there are a gap like any other.
  */
-export function segmentsOf(runs: Iterable<Run>, zerosFrom: number): Segments {
+export function segmentsOf(runs: Iterable<PageRun>, zerosFrom: number): Segments {
   const kinds: number[] = [];
   const offsets: number[] = [];
   const pages: number[] = [];

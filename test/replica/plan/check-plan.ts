@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import type { ByteRange } from '../../../src/kernel/byte-range.ts';
 import { timeOf } from '../../../src/replica/plan/cost.ts';
-import type { Plan, PlanOptions } from '../../../src/replica/plan/plan.ts';
-import type { Run } from '../../../src/replica/plan/segments.ts';
+import type { ApplyPlan, PlanOptions } from '../../../src/replica/plan/plan.ts';
+import type { PageRun } from '../../../src/replica/plan/segments.ts';
 import { PAGE_BYTES } from '../../../src/kernel/units.ts';
 
 /** Fails unless the plan's requests do what `runs` demand, and nothing else, at the cost that it states. */
-export function checkPlan(plan: Plan, runs: readonly Run[], options: Required<PlanOptions>): void {
+export function checkPlan(plan: ApplyPlan, runs: readonly PageRun[], options: Required<PlanOptions>): void {
   const { costs, limits, zerosFrom } = options;
   const writes = plan.steps.filter((step) => step.kind === 'write');
   const clears = plan.steps.filter((step) => step.kind === 'clear');

@@ -8,7 +8,7 @@ import { KIB, MIB, PAGE_BYTES } from '../../../src/kernel/units.ts';
 import { executePlan } from '../../../src/replica/plan/execute.ts';
 import type { PageRequest, ReadRange } from '../../../src/replica/plan/execute.ts';
 import { planApply } from '../../../src/replica/plan/plan.ts';
-import type { Run } from '../../../src/replica/plan/segments.ts';
+import type { PageRun } from '../../../src/replica/plan/segments.ts';
 import { failsWith } from '../../support/fails-with.ts';
 
 async function all(requests: AsyncIterable<PageRequest>): Promise<PageRequest[]> {
@@ -53,7 +53,7 @@ test('any pieces over any blob, by any figures', async () => {
         const blob = Buffer.alloc(BLOB_PAGES * PAGE_BYTES * 2);
         blob.forEach((_, at) => (blob[at] = at < zerosFrom ? 0x80 | (at % 97) : 0));
         const expected = Buffer.from(blob);
-        const runs: Run[] = [];
+        const runs: PageRun[] = [];
         const pieces: DeltaPiece[] = [];
         let offset = 0;
         for (const { gapPages, pages, piecePages, fill, zeros } of wishes) {
@@ -89,9 +89,13 @@ test('any pieces over any blob, by any figures', async () => {
   );
 });
 
-const THREE = [0, 2, 4].map((page): Run => ({ kind: 'literal', offset: page * PAGE_BYTES, lengthBytes: PAGE_BYTES }));
+const THREE = [0, 2, 4].map((page): PageRun => ({
+  kind: 'literal',
+  offset: page * PAGE_BYTES,
+  lengthBytes: PAGE_BYTES,
+}));
 
-function piecesOf(runs: readonly Run[], fill: number): DeltaPiece[] {
+function piecesOf(runs: readonly PageRun[], fill: number): DeltaPiece[] {
   return runs.map(({ offset, lengthBytes }) => ({ offset, bytes: Buffer.alloc(lengthBytes, fill) }));
 }
 
@@ -103,7 +107,7 @@ test('a literal write that is all zeros is sent as a clear', async () => {
 
 test('large pieces are sent as they lie, many small ones as one copy', async () => {
   const [offset, pieceBytes, holeBytes] = [PAGE_BYTES, 200 * KIB, 70 * KIB];
-  const run = (at: number, lengthBytes: number): Run => ({ kind: 'literal', offset: offset + at, lengthBytes });
+  const run = (at: number, lengthBytes: number): PageRun => ({ kind: 'literal', offset: offset + at, lengthBytes });
   const runs = [run(0, 4 * pieceBytes), run(4 * pieceBytes + holeBytes, PAGE_BYTES)];
   const source = Buffer.alloc(5 * pieceBytes, 7);
   const pieces = (pieceLength: number): DeltaPiece[] =>
@@ -145,7 +149,7 @@ test('a read that fails, or brings too little, ends the work with nothing under 
 
 test('who stops early leaves nothing behind: no read goes on, and the pieces are closed', async () => {
   let isClosed = false;
-  const runs = Array.from({ length: 9 }, (_, index): Run => {
+  const runs = Array.from({ length: 9 }, (_, index): PageRun => {
     return {
       kind: 'literal',
       offset: (index * 2 + Math.floor(index / 3) * 4000) * PAGE_BYTES,

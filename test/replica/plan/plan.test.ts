@@ -5,8 +5,8 @@ import { KIB, MIB, PAGE_BYTES } from '../../../src/kernel/units.ts';
 import { WRITE_BYTES_MAX } from '../../../src/ports/replica-store.ts';
 import { PAGE_BLOB_COSTS, PAGE_BLOB_LIMITS } from '../../../src/replica/plan/cost.ts';
 import { planApply } from '../../../src/replica/plan/plan.ts';
-import type { Plan, PlanOptions } from '../../../src/replica/plan/plan.ts';
-import type { Run } from '../../../src/replica/plan/segments.ts';
+import type { ApplyPlan, PlanOptions } from '../../../src/replica/plan/plan.ts';
+import type { PageRun } from '../../../src/replica/plan/segments.ts';
 import { SeededRandom } from '../../simulation/random.ts';
 import { bruteForceTimeS } from './brute-force.ts';
 import type { PageKind } from './brute-force.ts';
@@ -14,7 +14,7 @@ import { checkPlan } from './check-plan.ts';
 
 const CASES = 4000;
 /** A delta over a few pages, and figures under which all that can be weighed against each other is. */
-function smallCase(random: SeededRandom): { runs: Run[]; pages: PageKind[]; options: Required<PlanOptions> } {
+function smallCase(random: SeededRandom): { runs: PageRun[]; pages: PageKind[]; options: Required<PlanOptions> } {
   // Any pages; or every other one changed, mostly, where reads pay and there are several ways to share them.
   const isCombed = random.chance(0.5);
   const count = isCombed ? random.between(5, 13) : random.between(1, 10);
@@ -24,7 +24,7 @@ function smallCase(random: SeededRandom): { runs: Run[]; pages: PageKind[]; opti
     if (isCombed && random.chance(0.9)) return index % 2 === 0 ? 'literal' : 'gap';
     return random.pick(any);
   });
-  const runs = kinds.flatMap((kind, index): Run[] =>
+  const runs = kinds.flatMap((kind, index): PageRun[] =>
     kind === 'gap' ? [] : [{ kind, offset: index * PAGE_BYTES, lengthBytes: PAGE_BYTES }],
   );
   const pages = kinds.map((kind, index): PageKind => {
@@ -40,7 +40,7 @@ function smallCase(random: SeededRandom): { runs: Run[]; pages: PageKind[]; opti
 }
 
 /** Runs of `count` blocks of 4 KiB, drawn by `draw` from 0 to 1 over `sizeBytes`. */
-function blocks(count: number, sizeBytes: number, draw: () => number): Run[] {
+function blocks(count: number, sizeBytes: number, draw: () => number): PageRun[] {
   const indexes = new Set<number>();
   while (indexes.size < count) indexes.add(Math.floor((draw() * sizeBytes) / (4 * KIB)));
   return [...indexes]
@@ -48,11 +48,11 @@ function blocks(count: number, sizeBytes: number, draw: () => number): Run[] {
     .map((index) => ({ kind: 'literal', offset: index * 4 * KIB, lengthBytes: 4 * KIB }));
 }
 
-function literal(offset: number, lengthBytes: number): Run {
+function literal(offset: number, lengthBytes: number): PageRun {
   return { kind: 'literal', offset, lengthBytes };
 }
 
-function writes(plan: Plan): number[] {
+function writes(plan: ApplyPlan): number[] {
   return plan.steps.map(({ lengthBytes }) => lengthBytes);
 }
 
@@ -130,7 +130,7 @@ describe('with the figures of Azure', () => {
   });
 
   test('zeros between literals are written where that saves requests, and cleared where they are long', () => {
-    const around = (lengthBytes: number): Run[] => [
+    const around = (lengthBytes: number): PageRun[] => [
       literal(0, 4 * KIB),
       { kind: 'zeros', offset: 4 * KIB, lengthBytes },
       literal(4 * KIB + lengthBytes, 4 * KIB),
@@ -167,8 +167,8 @@ describe('with the figures of Azure', () => {
 });
 
 /** The time of the simplest plan: a request for each run that does not go on with the one before, and no gap bridged. */
-function naiveTimeS(runs: readonly Run[], { zerosFrom = Infinity } = {}): number {
-  const isNew = ({ kind, offset }: Run, at: number): boolean => {
+function naiveTimeS(runs: readonly PageRun[], { zerosFrom = Infinity } = {}): number {
+  const isNew = ({ kind, offset }: PageRun, at: number): boolean => {
     const before = runs[at - 1];
     return before?.kind !== kind || before.offset + before.lengthBytes < offset;
   };
@@ -187,9 +187,9 @@ describe('deltas made to be hard', () => {
   const MANY = 65_536;
   const random = new SeededRandom(11);
   const spaced = (
-    make: (index: number) => { kind?: Run['kind']; gapPages: number; pages?: number },
+    make: (index: number) => { kind?: PageRun['kind']; gapPages: number; pages?: number },
     count = MANY,
-  ): Run[] => {
+  ): PageRun[] => {
     let end = 0;
     return Array.from({ length: count }, (_, index) => {
       const { kind = 'literal', gapPages, pages = 1 } = make(index);
@@ -198,9 +198,9 @@ describe('deltas made to be hard', () => {
       return run;
     });
   };
-  const anyKind = (): Run['kind'] => random.pick(['literal', 'zeros']);
+  const anyKind = (): PageRun['kind'] => random.pick(['literal', 'zeros']);
   /** What the page promises: 12 % and 14 ms by its proof, and 5 % for what is tried here. */
-  const holds = (runs: readonly Run[], zerosFrom: number): Plan => {
+  const holds = (runs: readonly PageRun[], zerosFrom: number): ApplyPlan => {
     const plan = planApply(runs, { zerosFrom });
     checkPlan(plan, runs, { costs: PAGE_BLOB_COSTS, limits: PAGE_BLOB_LIMITS, zerosFrom });
     const what = `${plan.timeS} s, bound ${plan.lowerBoundS} s`;
@@ -209,7 +209,7 @@ describe('deltas made to be hard', () => {
     assert(plan.timeS <= naiveTimeS(runs, { zerosFrom }));
     return plan;
   };
-  const uniform = (count: number, stride: number, kind: Run['kind'], pages: number): Run[] =>
+  const uniform = (count: number, stride: number, kind: PageRun['kind'], pages: number): PageRun[] =>
     spaced(() => ({ kind, gapPages: stride - pages, pages }), count);
 
   // Groups of runs of one length, each one write with its reads, as many as balance the two times: planned by hand.
@@ -221,7 +221,7 @@ describe('deltas made to be hard', () => {
     assert(holds(uniform(16_384, 200, 'literal', 1), Infinity).timeS <= 21.14);
   });
 
-  const deltas: Record<string, () => Run[]> = {
+  const deltas: Record<string, () => PageRun[]> = {
     'every other page': () => spaced((index) => ({ kind: index % 2 === 0 ? 'literal' : 'zeros', gapPages: 1 })),
     'gaps of any length': () => spaced(() => ({ kind: anyKind(), gapPages: random.between(0, 500) })),
     'gaps that shrink': () => spaced((index) => ({ gapPages: 1 + ((MANY - index) % 3000) })),
