@@ -9,6 +9,7 @@ import { Command, CommanderError } from 'commander';
 import { describeError } from '../kernel/errors.ts';
 import { addDemo } from './commands/demo.ts';
 import { addFailover } from './commands/failover.ts';
+import { addGuard } from './commands/guard.ts';
 import { addHeartbeat } from './commands/heartbeat.ts';
 import { addInspect } from './commands/inspect.ts';
 import { addLocal } from './commands/local.ts';
@@ -33,6 +34,7 @@ for (const add of [
   addVolume,
   addSite,
   addReplicate,
+  addGuard,
   addHeartbeat,
   addStatus,
   addFailover,

@@ -12,8 +12,8 @@ import { versionSchema } from '../kernel/versions.ts';
 import { actorSchema } from './actor.ts';
 import type { DocumentKind } from './store.ts';
 
-/** Nodes of one group. */
-const GUARDS_MAX = 64;
+/** Guards of one group. */
+export const GUARDS_MAX = 64;
 
 export const groupSchema = z
   .looseObject({
@@ -34,6 +34,11 @@ export const groupSchema = z
       .array(z.looseObject({ node: nodeSchema }))
       .max(GUARDS_MAX)
       .optional(),
+    /**
+     * After this nobody but the guards was granted a lease, on the service's clock: their promises are not all there is to
+     * wait for before the last lease that was granted until then is over. Left by every change of the guards.
+     */
+    earlierGrantMs: z.int().min(0).optional(),
     /** The run that moves the group, if any. */
     run: z.string().nullable(),
     /**

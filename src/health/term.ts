@@ -94,13 +94,33 @@ export function promisedBy(group: GroupDocument, { term, run, node }: Promised):
  * can have been granted is over with its margin. Zero for now. Errors: REFUSED where `run` did not close the group.
  */
 export function untilStoppedMs(group: GroupDocument, run: string, serviceNowMs: number): number {
-  const { closing, guards = [], leaseMs, marginMs } = group;
+  const { closing, guards = [], earlierGrantMs, leaseMs, marginMs } = group;
   if (closing?.run !== run) {
     throw new LeewardError('REFUSED', `run ${run} did not close its group: the control store may be rolled back`);
   }
   const stopped = closing.stopped ?? [];
-  if (guards.length > 0 && guards.every(({ node }) => stopped.includes(node))) return 0;
-  return Math.max(0, closing.lastGrantMs + SERVICE_CLOCK_GRAIN_MS + leaseMs + marginMs - serviceNowMs);
+  const haveAll = guards.length > 0 && guards.every(({ node }) => stopped.includes(node));
+  // Whoever had a lease before these were the guards has promised nothing.
+  const lastGrantMs = haveAll ? (earlierGrantMs ?? -Infinity) : closing.lastGrantMs;
+  return Math.max(0, lastGrantMs + SERVICE_CLOCK_GRAIN_MS + leaseMs + marginMs - serviceNowMs);
+}
+
+/**
+ * The group with these guards in place of its own, in a version that was written at `lastModifiedMs`. Undefined where it has
+ * them. Errors: REFUSED while the group is being moved.
+ */
+export function withGuards(
+  group: GroupDocument,
+  nodes: readonly string[],
+  lastModifiedMs: number,
+): GroupDocument | undefined {
+  const before = (group.guards ?? []).map(({ node }) => node);
+  if (before.length === nodes.length && nodes.every((node) => before.includes(node))) return undefined;
+  if (group.phase !== 'open' || group.run !== null) {
+    throw new LeewardError('REFUSED', `${group.group} is being moved: its guards cannot be changed now`);
+  }
+  const earlierGrantMs = Math.max(group.earlierGrantMs ?? 0, lastGrantBoundMs(group, lastModifiedMs));
+  return { ...group, guards: nodes.map((node) => ({ node })), earlierGrantMs };
 }
 
 /** The term has ended, and the next one is the cloud's. Undefined where that is so. Errors: REFUSED, the site won it. */
@@ -132,8 +152,19 @@ export function wonBySite(group: GroupDocument, run: string): GroupDocument | un
 export function openedForSite(group: GroupDocument, run: string): GroupDocument | undefined {
   if (group.freed === run && group.phase === 'open') return undefined;
   if (group.phase !== 'ended' || group.closing?.run !== run) {
-    throw new LeewardError('REFUSED', `${group.group}: term ${group.term} is ${group.phase}: run ${run} has not ended it`);
+    throw new LeewardError(
+      'REFUSED',
+      `${group.group}: term ${group.term} is ${group.phase}: run ${run} has not ended it`,
+    );
   }
-  const fresh = { phase: 'open', holder: 'site', renewals: 0, run: null, freed: run, closing: null, quiet: undefined } as const;
+  const fresh = {
+    phase: 'open',
+    holder: 'site',
+    renewals: 0,
+    run: null,
+    freed: run,
+    closing: null,
+    quiet: undefined,
+  } as const;
   return { ...group, ...fresh, term: group.term + 1 };
 }

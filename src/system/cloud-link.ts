@@ -11,10 +11,11 @@ import { firstIssue } from '../kernel/schema.ts';
 import { KIB, MIB } from '../kernel/units.ts';
 import { checkVersion } from '../kernel/versions.ts';
 import type { CloudLink } from '../ports/cloud-link.ts';
+import type { GuardLink } from '../ports/guard-link.ts';
 import { heartbeatAnswerSchema } from '../protocol/heartbeat.ts';
 import type { HeartbeatAnswer } from '../protocol/heartbeat.ts';
-import { leaseAnswerSchema } from '../protocol/lease.ts';
-import type { LeaseAnswer } from '../protocol/lease.ts';
+import { leaseAnswerSchema, stoppedAnswerSchema } from '../protocol/lease.ts';
+import type { LeaseAnswer, StoppedAnswer } from '../protocol/lease.ts';
 import type { SignedMessage } from '../protocol/signed.ts';
 import { request } from './request.ts';
 import type { PlainAnswer } from './request.ts';
@@ -57,7 +58,7 @@ export interface CloudLinkOptions {
   readonly requestTimeoutMs?: number;
 }
 
-export class HttpCloudLink implements CloudLink {
+export class HttpCloudLink implements CloudLink, GuardLink {
   readonly #options: CloudLinkOptions;
   readonly #timeoutMs: number;
 
@@ -72,6 +73,10 @@ export class HttpCloudLink implements CloudLink {
 
   async lease(message: SignedMessage): Promise<LeaseAnswer> {
     return await this.#post('lease', message, leaseAnswerSchema);
+  }
+
+  async stopped(message: SignedMessage): Promise<StoppedAnswer> {
+    return await this.#post('stopped', message, stoppedAnswerSchema);
   }
 
   async putEntry(containerUrl: string, name: string, bytes: Uint8Array): Promise<void> {
@@ -136,9 +141,9 @@ export class HttpCloudLink implements CloudLink {
     if (answer.status !== 201) throw storageRefusal(what, answer);
   }
 
-  async #post<T>(path: 'heartbeat' | 'lease', message: SignedMessage, schema: z.ZodType<T>): Promise<T> {
+  async #post<T>(path: 'heartbeat' | 'lease' | 'stopped', message: SignedMessage, schema: z.ZodType<T>): Promise<T> {
     const { functionsUrl, functionsKey } = this.#options;
-    const what = path === 'lease' ? 'lease request' : 'heartbeat';
+    const what = { heartbeat: 'heartbeat', lease: 'lease request', stopped: 'promise' }[path];
     const answer = await request({
       method: 'POST',
       url: below(functionsUrl, `api/${path}`, what),

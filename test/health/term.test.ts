@@ -13,6 +13,7 @@ import {
   untilStoppedMs,
   whyNoLease,
   whyNotBound,
+  withGuards,
   wonBySite,
 } from '../../src/health/term.ts';
 import { CURRENT_VERSION } from '../../src/kernel/versions.ts';
@@ -83,6 +84,19 @@ suite('the term of a group', () => {
     assert.equal(promisedBy(closing, { ...promise('north'), run: 'another' }), undefined);
     assert.equal(promisedBy(closing, { ...promise('north'), term: 2 }), undefined);
     assert.equal(promisedBy(open, promise('north')), undefined);
+  });
+
+  test('promises are not all there is to wait for soon after the guards were changed', () => {
+    const changed = must(withGuards(open, ['north'], 99_000));
+    assert.deepEqual([changed.guards, changed.earlierGrantMs], [[{ node: 'north' }], 99_000]);
+    assert.equal(withGuards(changed, ['north'], 100_000), undefined, 'they are so already');
+    const ends = must(closed(must(bound(changed, RUN, 100_000)), { run: RUN, actor: ACTOR, lastModifiedMs: 101_000 }));
+    const all = must(promisedBy(ends, promise('north')));
+    const endMs = 99_000 + 1000 + LEASE_MS + MARGIN_MS;
+    assert.equal(untilStoppedMs(all, RUN, 101_000), endMs - 101_000, 'south may still have a lease');
+    assert.equal(untilStoppedMs(all, RUN, endMs), 0);
+    assert.throws(() => withGuards(ends, ['north', 'south'], 1), { code: 'REFUSED' });
+    assert.throws(() => withGuards(boundGroup, ['north'], 1), { code: 'REFUSED' });
   });
 
   test('without guards nobody can promise: only time ends the wait', () => {
