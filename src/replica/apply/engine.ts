@@ -21,6 +21,7 @@ import type { EntryStore } from '../../ports/entries.ts';
 import type { ReplicaStore } from '../../ports/replica-store.ts';
 import { Applier } from './apply.ts';
 import type { Figures } from './apply.ts';
+import { ClaimTurn } from './claim-turn.ts';
 import { advanceTip, endTerm, finishClaim, noteFork, withClaim } from '../chain/chain.ts';
 import type { KeptDelta } from '../chain/journal.ts';
 import { isClaimAlive, isLeft } from './left.ts';
@@ -28,7 +29,6 @@ import { RecalledStates } from './recalled.ts';
 import type { Seen } from './recalled.ts';
 import { removeUnnamedSnapshots } from './snapshots.ts';
 import { DeltaSupply, isNext } from './supply.ts';
-import { Turn } from './turn.ts';
 import { Workplaces } from './workplaces.ts';
 import type { Line } from './workplaces.ts';
 
@@ -337,7 +337,7 @@ export class ReplicaEngine {
     const generation = currentGeneration(held.value);
     const { head } = kept.delta;
     const claimedBootMs = this.#ports.clock.bootMs();
-    const turn = new Turn({ ...this.#ports, claimMs: this.#options.claimMs, held });
+    const turn = new ClaimTurn({ ...this.#ports, claimMs: this.#options.claimMs, held });
     const fence = await this.#applier.raiseFence(generation, head);
     await turn.confirm();
     const at = { volume: held.value.volume, generation, fence };

@@ -8,7 +8,7 @@
  */
 import type { Clock } from '../../kernel/clock.ts';
 import { KeyedLock } from '../../kernel/keyed-lock.ts';
-import { Slots } from '../../kernel/slots.ts';
+import { Semaphore } from '../../kernel/semaphore.ts';
 
 /**
  * What somebody works for: deltas of a running replication, first copies, or what no message will mention again. They take
@@ -22,8 +22,8 @@ const KEPT_MS = 5000;
 export class Workplaces {
   readonly #clock: Clock;
   readonly #volumes = new KeyedLock();
-  readonly #places: Slots;
-  readonly #ahead = new Slots(1);
+  readonly #places: Semaphore;
+  readonly #ahead = new Semaphore(1);
 
   /**
    * `count` is how many deltas this process works on at once, whatever the host hands it; messages that wait hold no more
@@ -38,7 +38,7 @@ export class Workplaces {
    * What Node has not collected yet comes on top, for all of them together.
    */
   constructor(count: number, clock: Clock) {
-    this.#places = new Slots(count);
+    this.#places = new Semaphore(count);
     this.#clock = clock;
   }
 

@@ -11,7 +11,7 @@ import { LeewardError } from '../../kernel/errors.ts';
 import { volumeId } from '../../kernel/ids.ts';
 import type { VolumeRef } from '../../kernel/ids.ts';
 import { documents as names } from '../../kernel/names.ts';
-import { Slots } from '../../kernel/slots.ts';
+import { Semaphore } from '../../kernel/semaphore.ts';
 import { stepBase } from './base.ts';
 import type { BasePorts } from './base.ts';
 import { WINDOW_RANGES } from '../compare/compare.ts';
@@ -38,7 +38,7 @@ export interface ChoreOptions {
 
 export class Chores {
   readonly #ports: ChorePorts;
-  readonly #slots = new Slots(CHORES_AT_ONCE);
+  readonly #running = new Semaphore(CHORES_AT_ONCE);
   readonly #budgetMs: number;
   readonly #windowRanges: number;
 
@@ -55,7 +55,7 @@ export class Chores {
    */
   async run(volume: VolumeRef, untilBootMs = Infinity): Promise<'caught-up' | 'more'> {
     const { clock } = this.#ports;
-    return this.#slots.run(async () => {
+    return this.#running.run(async () => {
       if (clock.bootMs() >= untilBootMs) return 'more';
       const deadlineBootMs = Math.min(untilBootMs, clock.bootMs() + this.#budgetMs);
       let looksLeft = COPY_LOOKS;

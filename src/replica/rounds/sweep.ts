@@ -18,7 +18,7 @@ import type { Chores } from '../generation/chores.ts';
 import type { ReplicaEngine } from '../apply/engine.ts';
 import { revivePoison } from './poison.ts';
 import type { JudgedQueue } from './poison.ts';
-import { Turns } from './turns.ts';
+import { RoundRobin } from './round-robin.ts';
 
 /** Volumes whose chains are gone on with side by side. */
 const CHAINS_AT_ONCE = 4;
@@ -50,13 +50,13 @@ export interface SweepPorts {
 
 export class Sweep {
   readonly #ports: SweepPorts;
-  readonly #chains: Turns;
-  readonly #chores: Turns;
+  readonly #chains: RoundRobin;
+  readonly #chores: RoundRobin;
 
   constructor(ports: SweepPorts) {
     this.#ports = ports;
-    this.#chains = new Turns(ports.clock, CHAINS_AT_ONCE);
-    this.#chores = new Turns(ports.clock, CHORES_AT_ONCE);
+    this.#chains = new RoundRobin(ports.clock, CHAINS_AT_ONCE);
+    this.#chores = new RoundRobin(ports.clock, CHORES_AT_ONCE);
   }
 
   /** One sweep over all volumes and the poison queues beside `queues`. Costs a listing and a look at each queue when idle. */

@@ -1,5 +1,5 @@
 /**
- * Volumes in turns, round after round, each round with a deadline.
+ * Round robin over the volumes, round after round, each round with a deadline.
  *
  * Invariants: nothing begins after the deadline; each volume has a share of the time that is left, so that the first do not
  * take all of it; a round begins behind the last volume that the one before came to, so that all get their turn.
@@ -9,7 +9,7 @@ import type { Clock } from '../../kernel/clock.ts';
 /** What a volume's turn has at least, so that it is worth its beginning. */
 const TURN_MS = 5000;
 
-export class Turns {
+export class RoundRobin {
   readonly #clock: Clock;
   readonly #atOnce: number;
   #last: string | undefined;

@@ -1,13 +1,13 @@
 /** Volumes in turns: a deadline, a share for each, and every one of them in the course of the rounds. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Turns } from '../../src/replica/rounds/turns.ts';
+import { RoundRobin } from '../../src/replica/rounds/round-robin.ts';
 import { ManualClock } from '../support/memory/clock.ts';
 
 const VOLUMES = Array.from({ length: 10 }, (_, index) => `volume-${index}`);
 
 /** A round in which each volume takes all the time that it is given, or `takesMs`. */
-async function round(turns: Turns, clock: ManualClock, ms: number, takesMs = Infinity) {
+async function round(turns: RoundRobin, clock: ManualClock, ms: number, takesMs = Infinity) {
   const until = clock.bootMs() + ms;
   const came: string[] = [];
   const shares: number[] = [];
@@ -22,7 +22,7 @@ async function round(turns: Turns, clock: ManualClock, ms: number, takesMs = Inf
 
 test('each has a share of the time that is left, and what one leaves is for the others', async () => {
   const clock = new ManualClock();
-  const turns = new Turns(clock, 1);
+  const turns = new RoundRobin(clock, 1);
   const even = await round(turns, clock, 100_000);
   assert.deepEqual(even.came.toSorted(), VOLUMES);
   assert.deepEqual(new Set(even.shares), new Set([10_000]));
@@ -33,7 +33,7 @@ test('each has a share of the time that is left, and what one leaves is for the 
 
 test('nothing begins after the deadline, and the next round begins where this one ended', async () => {
   const clock = new ManualClock();
-  const turns = new Turns(clock, 1);
+  const turns = new RoundRobin(clock, 1);
   const came: string[] = [];
   for (let count = 0; count < 5; count += 1) {
     const { came: now, overMs } = await round(turns, clock, 10_000);

@@ -1,9 +1,9 @@
 /**
- * A number of slots for work, so that no more of it is under way at once; who waits holds no more than itself.
+ * A counting semaphore: no more work than this is under way at once, and who waits holds no more than itself.
  *
  * Who waits stands in a line; the lines take turns, so that however long one is, another waits for one of it at a time.
  */
-export class Slots {
+export class Semaphore {
   /** Lines in which anybody waits; the one whose turn comes next first. */
   readonly #lines = new Map<string, (() => void)[]>();
   #free: number;

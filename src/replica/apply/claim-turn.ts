@@ -15,7 +15,7 @@ import { stillClaims, withClaim } from '../chain/chain.ts';
 /** A claim is renewed once this part of its time has passed, so that one lost renewal does not end it. */
 const RENEW_PART = 1 / 3;
 
-export class Turn {
+export class ClaimTurn {
   readonly #documents: Documents;
   readonly #clock: Clock;
   readonly #claimMs: number;
