@@ -20,6 +20,8 @@ export interface PlainRequest {
   /** For the whole of request and answer. */
   readonly timeoutMs: number;
   readonly bodyBytesMax: number;
+  /** Gives the request up earlier. */
+  readonly signal?: AbortSignal;
   /** For people, in errors: "the heartbeat". */
   readonly what: string;
 }
@@ -30,14 +32,15 @@ export interface PlainAnswer {
   readonly body: string;
 }
 
-/** Any status is an answer. Errors: UNAVAILABLE when none came in time, USAGE when the address is none. */
+/** Any status is an answer. Errors: UNAVAILABLE when none came in time or it was given up, USAGE when the address is none. */
 export async function request(plain: PlainRequest): Promise<PlainAnswer> {
   const { what, bodyBytesMax } = plain;
   if (!URL.canParse(plain.url)) throw new LeewardError('USAGE', `${what}: its address is not a URL`);
   const url = new URL(plain.url);
   const timeout = AbortSignal.timeout(plain.timeoutMs);
+  const giveUp = plain.signal ? AbortSignal.any([timeout, plain.signal]) : timeout;
   try {
-    const answer = await answerTo(url, plain, timeout);
+    const answer = await answerTo(url, plain, giveUp);
     const body = await beginning(answer, bodyBytesMax);
     return { status: answer.statusCode ?? 0, headers: headersOf(answer), body };
   } catch (error) {
@@ -51,14 +54,14 @@ export async function request(plain: PlainRequest): Promise<PlainAnswer> {
 async function answerTo(
   url: URL,
   { method, headers, body }: PlainRequest,
-  timeout: AbortSignal,
+  giveUp: AbortSignal,
 ): Promise<IncomingMessage> {
   return await new Promise((resolve, reject) => {
     const sent = (url.protocol === 'https:' ? requestSecure : requestPlain)(url, {
       method,
       headers: { ...headers, ...(body !== undefined && { 'content-length': Buffer.byteLength(body) }) },
       // For the answer's body too.
-      signal: timeout,
+      signal: giveUp,
     });
     sent.on('response', resolve);
     // Once there is an answer, what happens to the request means nothing any more.
