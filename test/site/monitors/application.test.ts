@@ -119,7 +119,7 @@ test('taken offline it stays so while its monitors fail, and the restart under w
     restart: async (_name, signal) => {
       signal.addEventListener('abort', () => (isGivenUp = true));
       app.takeOffline(undefined);
-      return await new Promise(() => undefined);
+      await new Promise(() => undefined);
     },
   };
   const app = new MonitoredApplication(applicationPlan('app', config), { prober: failing, clock, restarter });
