@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, test } from 'node:test';
 import { SystemProber } from '../../../src/system/probes/prober.ts';
-import { hasTool } from '../../support/tools.ts';
+import { needs } from '../../support/tools.ts';
 import { find } from './support.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'leeward-probe-'));
@@ -65,9 +65,7 @@ describe('SQLite', () => {
   });
 });
 
-const isThere = hasTool('psql') && hasTool('initdb') && hasTool('pg_ctl');
-
-describe('PostgreSQL', { skip: isThere ? false : 'needs PostgreSQL, not installed here' }, () => {
+describe('PostgreSQL', needs('psql', 'initdb', 'pg_ctl'), () => {
   const data = join(folder, 'data');
   const [command = '', ...asOther] = asNoRoot();
   const run = (...args: string[]): string =>
