@@ -9,6 +9,7 @@ import type { GuardTimes } from '../site/guard/core.ts';
 import { SystemClock } from '../system/clock.ts';
 import { HttpCloudLink } from '../system/cloud-link.ts';
 import { makeFolder } from '../system/durable-file.ts';
+import { CarriedLink } from '../system/guard/agent-socket.ts';
 import { CommandApplications } from '../system/guard/command-applications.ts';
 import { GuardFiles } from '../system/guard/files.ts';
 import { KeeperStop } from '../system/guard/keeper-stop.ts';
@@ -23,6 +24,8 @@ export interface GuardOptions {
   readonly group: string;
   readonly command: readonly [string, ...string[]];
   readonly times: GuardTimes;
+  /** Where the agent of the site listens, if it runs on this machine. */
+  readonly agentSocket: string;
   readonly tell: (line: string) => void;
 }
 
@@ -40,7 +43,7 @@ export async function openGuard(options: GuardOptions): Promise<Guard> {
     key: guardSigningKey(access),
     clock,
     random: new SystemRandom(),
-    link: new HttpCloudLink(access),
+    link: new CarriedLink(options.agentSocket, new HttpCloudLink(access)),
     applications: await CommandApplications.open(files, command, clock),
     armedStop: new KeeperStop(files, clock),
     record: new GuardRecordFile(files),

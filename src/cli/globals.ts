@@ -28,6 +28,8 @@ export interface Places {
   readonly stack: string;
   /** A site's access file, counters, indexes and outboxes. */
   site(site: SiteRef): string;
+  /** Where a site's agent listens to guards. */
+  agentSocket(site: SiteRef): string;
   /** All sites kept here. */
   readonly sites: string;
 }
@@ -35,5 +37,6 @@ export interface Places {
 export function placesOf(command: Command): Places {
   const state = resolve(globalsSchema.parse(command.optsWithGlobals()).state);
   const sites = join(state, 'sites');
-  return { state, stack: join(state, 'local'), sites, site: (site) => join(sites, site.tenant, site.site) };
+  const site = (of: SiteRef): string => join(sites, of.tenant, of.site);
+  return { state, stack: join(state, 'local'), sites, site, agentSocket: (of) => join(site(of), 'agent.sock') };
 }

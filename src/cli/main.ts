@@ -7,6 +7,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import { describeError } from '../kernel/errors.ts';
+import { addAgent } from './commands/agent.ts';
 import { addDemo } from './commands/demo.ts';
 import { addFailover } from './commands/failover.ts';
 import { addGuard } from './commands/guard.ts';
@@ -34,6 +35,7 @@ for (const add of [
   addVolume,
   addSite,
   addReplicate,
+  addAgent,
   addGuard,
   addHeartbeat,
   addStatus,

@@ -62,6 +62,9 @@ export const leaseAnswerSchema = z
         }),
       }),
     ),
+    nextMs: z.int().min(0).optional().meta({
+      description: 'From who carries the questions of several guards: in how many milliseconds to ask next.',
+    }),
   })
   .meta({ id: 'LeaseAnswer' });
 

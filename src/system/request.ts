@@ -14,6 +14,8 @@ import { LeewardError } from '../kernel/errors.ts';
 export interface PlainRequest {
   readonly method: 'GET' | 'POST' | 'PUT';
   readonly url: string;
+  /** A Unix socket to go by, whatever host the address names. */
+  readonly socketPath?: string;
   readonly headers?: Readonly<Record<string, string>>;
   /** Bytes must stay as they are until the answer is there. */
   readonly body?: string | Uint8Array;
@@ -53,13 +55,14 @@ export async function request(plain: PlainRequest): Promise<PlainAnswer> {
 
 async function answerTo(
   url: URL,
-  { method, headers, body }: PlainRequest,
+  { method, headers, body, socketPath }: PlainRequest,
   giveUp: AbortSignal,
 ): Promise<IncomingMessage> {
   return await new Promise((resolve, reject) => {
     const sent = (url.protocol === 'https:' ? requestSecure : requestPlain)(url, {
       method,
       headers: { ...headers, ...(body !== undefined && { 'content-length': Buffer.byteLength(body) }) },
+      ...(socketPath !== undefined && { socketPath }),
       // For the answer's body too.
       signal: giveUp,
     });

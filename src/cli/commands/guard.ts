@@ -73,10 +73,12 @@ async function remove(name: string, _options: unknown, command: Command): Promis
 async function run(name: string, _options: unknown, command: Command): Promise<void> {
   const [group, node, output] = [parseGroup(name), nodeOf(command), outputOf(command)];
   const { application, stop, kill } = runSchema.parse(command.opts());
-  const folder = folderOf(placesOf(command), group, node);
+  const places = placesOf(command);
+  const folder = folderOf(places, group, node);
   const guard = await openGuard({
     access: parseGuardAccess(await readPrivateFile(join(folder, 'access.json'))),
     folder,
+    agentSocket: places.agentSocket(group),
     group: group.group,
     command: ['/bin/sh', '-c', application],
     times: { stopMs: stop * 1000, killMs: kill * 1000, answerMs: ANSWER_MS },

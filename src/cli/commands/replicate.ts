@@ -13,6 +13,7 @@ import { exitCodeOf } from '../exit-codes.ts';
 import { outputOf, placesOf } from '../globals.ts';
 import { runLeased } from '../leased.ts';
 import { showBytes, table } from '../output.ts';
+import { newsLine } from '../site-news.ts';
 import type { Output } from '../output.ts';
 
 const optionsSchema = z.object({
@@ -80,7 +81,7 @@ async function replicate(given: string[], _options: unknown, command: Command): 
   let failure: unknown;
   const tell = (news: SiteNews): void => {
     if ('error' in news) failure ??= news.error;
-    output.say(lineOf(news));
+    output.say(newsLine(news));
   };
   const work = { waitMs: options.wait * 1000, signal: stopping.signal, tell };
   try {
@@ -95,16 +96,6 @@ async function replicate(given: string[], _options: unknown, command: Command): 
     await leased;
     await open.close();
   }
-}
-
-/** What people are told of it, with the volume's name. */
-function lineOf(news: SiteNews): string {
-  if ('acknowledged' in news) {
-    const { volume, acknowledged } = news;
-    return `${volume}: ${acknowledged.length === 0 ? 'no change' : `deltas ${acknowledged.join(', ')} acknowledged`}`;
-  }
-  const told = describeError(news.error);
-  return news.volume === undefined || told.includes(news.volume) ? told : `${news.volume}: ${told}`;
 }
 
 function report(replicators: readonly Replicator[], output: Output): void {

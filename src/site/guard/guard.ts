@@ -48,6 +48,8 @@ export class Guard {
   #state: GuardState;
   /** What the wall clock was ahead of boot time, when it was looked at last. */
   #aheadMs: number;
+  /** When who carries the questions wants the next one; undefined where nobody does. */
+  #nextMs: number | undefined;
 
   private constructor(options: GuardOptions, state: GuardState) {
     this.#options = options;
@@ -91,6 +93,7 @@ export class Guard {
     const sealed = answer.groups.find((one) => one.group === group && one.nonce === nonce)?.sealed;
     if (!sealed) throw new LeewardError('MESSAGE_INVALID', `no answer for the guard of ${group} on ${node}`);
     verifySigned(sealed, key);
+    this.#nextMs = answer.nextMs;
     await this.#heed(readPayload(sealed, grantSchema), record);
   }
 
@@ -100,7 +103,10 @@ export class Guard {
     this.#state = guardAnswered(this.#state, grant, grant.closing);
   }
 
-  /** A third of the lease lies between two questions; what failed, or found no lease, is asked again soon. */
+  /**
+   * A third of the lease lies between two questions, or less where they are carried together; what failed, or found no
+   * lease, is asked again soon.
+   */
   async #asking(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     while (!signal.aborted) {
@@ -108,7 +114,8 @@ export class Guard {
       const { lease, closing, doubtedBootMs } = this.#state;
       const isHeld = lease.untilBootMs > clock.bootMs() && closing === undefined && doubtedBootMs === undefined;
       const renewMs = Math.floor(lease.leaseMs / RENEWALS_PER_LEASE);
-      await this.#sleep(isSound && isHeld ? Math.max(renewMs, LOOK_MS) : RETRY_MS, signal);
+      const nextMs = Math.max(Math.min(this.#nextMs ?? renewMs, renewMs), LOOK_MS);
+      await this.#sleep(isSound && isHeld ? nextMs : RETRY_MS, signal);
     }
   }
 
