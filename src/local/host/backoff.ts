@@ -10,6 +10,8 @@ export const SHORTEST_PAUSE_MS = 100;
 export class Backoff {
   readonly #longestMs: number;
   #doublings = 0;
+  /** Reached once, the limit stays until a message comes, whatever chance says. */
+  #isLongest = false;
 
   /** `longestMs` is maxPollingInterval, at least {@link SHORTEST_PAUSE_MS}. */
   constructor(longestMs: number) {
@@ -18,12 +20,13 @@ export class Backoff {
 
   /** The next pause in milliseconds; `found` says whether anything was found since the last one. */
   next(found: boolean): number {
-    if (found) this.#doublings = 0;
+    if (found) [this.#doublings, this.#isLongest] = [0, false];
+    if (this.#isLongest) return this.#longestMs;
     const share = randomInt(800, 1201) / 1000;
     const pauseMs =
       this.#doublings === 0 ? SHORTEST_PAUSE_MS : SHORTEST_PAUSE_MS * (1 + share * 2 ** (this.#doublings - 1));
-    if (pauseMs >= this.#longestMs) return this.#longestMs;
+    this.#isLongest = pauseMs >= this.#longestMs;
     this.#doublings += 1;
-    return pauseMs;
+    return Math.min(pauseMs, this.#longestMs);
   }
 }

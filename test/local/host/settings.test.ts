@@ -101,6 +101,16 @@ describe('schedules', () => {
 });
 
 describe('back-off', () => {
+  test('once at the limit it stays there, whatever chance says', () => {
+    // A limit that the second pause reaches in one case of two.
+    for (let count = 0; count < 200; count += 1) {
+      const backoff = new Backoff(300);
+      const pauses = Array.from({ length: 6 }, (_, index) => backoff.next(index === 0));
+      const first = pauses.indexOf(300);
+      assert.deepEqual(new Set(pauses.slice(first)), new Set([300]));
+    }
+  });
+
   test('doubles, give or take a fifth, up to the limit, and begins anew after a message', () => {
     const backoff = new Backoff(2000);
     const pauses = Array.from({ length: 8 }, (_, index) => backoff.next(index === 0));
