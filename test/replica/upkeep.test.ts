@@ -1,7 +1,7 @@
 /** Upkeep: what nobody needs goes, what anybody needs stays, whoever is interrupted. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { volumeKind } from '../../src/documents/volume.ts';
+import { uploadPlace, volumeKind } from '../../src/documents/volume.ts';
 import { journalPrefix, uploadContainer } from '../../src/kernel/names.ts';
 import { orderReseed } from '../../src/replica/generation/generations.ts';
 import type { Reseed } from '../../src/documents/volume.ts';
@@ -196,6 +196,22 @@ describe('generations', () => {
     await worker.engine.endTerm(site.ref, 1);
     await upkeep({ documents, replicas, entries, access });
     assert.deepEqual(containers, [uploadContainer(site.ref, 2)]);
+  });
+
+  test('an upload that was taken is removed once more: a late request may have made its container anew', async () => {
+    const { storage, site, worker } = await start();
+    await reseed(storage, site, 'upload');
+    await worker.sweep();
+    const bytes = new Uint8Array(site.volumeBytes);
+    await worker.receive(await putList(storage.entries, site, { generation: 2, number: 0, bytes }));
+    await worker.sweep();
+    const { generations } = await storage.volume(site);
+    const taken = generations['2'];
+    assert.equal(taken?.base?.phase, 'ready');
+    const place = uploadPlace(site.id, taken);
+    await storage.replicas.create(place, 512);
+    await upkeep(storage);
+    assert.equal(await storage.replicas.properties(place), undefined);
   });
 });
 

@@ -125,15 +125,21 @@ async function reckonUpkeep(
     if (!needed.has(generation) && !isSource) report(`${id}: generation ${generation} is left, and nobody needs it`);
   }
   const known = new Map(generations.map(({ generation, applied }) => [generation, applied.number]));
+  const left = new Map<string, { name: string; areAllOld: boolean }>();
   for await (const { name, createdAtMs } of storage.entries.list(
     journal,
     journalPrefix(ref, 1).replace(/\d+\/$/, ''),
   )) {
     const entry = parseJournalEntry(name);
     const appliedNumber = entry && known.get(entry.generation);
-    // A worker may remember a generation for longer than it is kept here, and keep a delta of it.
+    if (!entry || appliedNumber === undefined || entry.number > appliedNumber) continue;
+    // A worker may remember a generation for longer than it is kept here, and keep a delta of it; one number's entries stay
+    // as long as the youngest of them.
     const isOld = createdAtMs + keptMs < scheduler.wallMs();
-    if (isOld && entry && appliedNumber !== undefined && entry.number <= appliedNumber)
-      report(`${id}: the entry ${name} is left, and nobody needs it`);
+    const number = `${entry.generation} ${entry.number}`;
+    left.set(number, { name, areAllOld: (left.get(number)?.areAllOld ?? true) && isOld });
+  }
+  for (const { name, areAllOld } of left.values()) {
+    if (areAllOld) report(`${id}: the entry ${name} is left, and nobody needs it`);
   }
 }

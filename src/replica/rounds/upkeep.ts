@@ -130,10 +130,13 @@ async function retire(
   return { document: value, nowMs };
 }
 
-/** An upload that nobody will ever take: its credential must not outlive that. */
+/**
+ * An upload that nobody will take any more: its credential must not outlive that. Of one that was taken, too: a request to
+ * make its container may land after that was deleted.
+ */
 function isLeftOpen(document: VolumeDocument, generation: Generation): boolean {
   const isOver = generation.generation !== document.current || generation.cut !== null;
-  return isOver && generation.base?.from === 'upload' && !isReady(generation);
+  return generation.base?.from === 'upload' && (isOver || isReady(generation));
 }
 
 /** Drops a generation from the state, after all that it named is gone. */
