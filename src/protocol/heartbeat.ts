@@ -7,12 +7,49 @@
  */
 import { z } from 'zod';
 import { chainPointSchema } from '../kernel/chain-point.ts';
-import { groupIdSchema, siteIdSchema, volumeIdSchema } from '../kernel/ids.ts';
+import { groupIdSchema, nodeSchema, siteIdSchema, volumeIdSchema } from '../kernel/ids.ts';
 import { PAGE_BYTES } from '../kernel/units.ts';
 import { versionSchema } from '../kernel/versions.ts';
 import { sourceSchema } from './source.ts';
 
 const { number, digest } = chainPointSchema.shape;
+
+/** Applications of one site, over all of its groups: a heartbeat has to stay below the size that is read. */
+const APPLICATIONS_MAX = 1000;
+
+/** A time that people or the site's own clock set, in milliseconds since 1970. */
+const wallMs = z.int().min(0).max(8_640_000_000_000_000);
+const ms = z.number().min(0).max(8_640_000_000_000_000);
+const words = z.string().max(200);
+const name = z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/);
+
+const applicationWordSchema = z.looseObject({
+  name,
+  node: nodeSchema.meta({ description: 'Where it runs, or would.' }),
+  priority: z.number().positive(),
+  state: z.enum(['running', 'failing', 'failed', 'offline', 'stopped']).meta({
+    description:
+      '`failing`: restarts are still tried; `failed`: they are used up; `offline`: on purpose; `stopped`: no lease.',
+  }),
+  attemptsMade: z.int().min(0).optional().meta({ description: 'Restarts that were made and are not forgotten.' }),
+  responseMs: ms.optional().meta({ description: 'How long its slowest monitor took last.' }),
+  reason: words.optional().meta({ description: 'What its monitors found, in words.' }),
+  offlineUntilMs: wallMs.optional(),
+});
+
+const machineWordSchema = z.looseObject({
+  name,
+  node: nodeSchema,
+  offlineUntilMs: wallMs.optional(),
+  loadPerCore: ms.optional(),
+  memoryPressure: z
+    .number()
+    .min(0)
+    .max(1)
+    .optional()
+    .meta({ description: 'Share of time that work waited for memory.' }),
+  ioPressure: z.number().min(0).max(1).optional().meta({ description: 'Share of time that work waited for disks.' }),
+});
 
 export const heartbeatSchema = z
   .looseObject({
@@ -27,6 +64,7 @@ export const heartbeatSchema = z
           generation: z.int().min(1),
           stored: number.meta({ description: 'Newest delta that the site has stored; 0 for none.' }),
           waitingBytes: z.int().min(0).meta({ description: 'Bytes stored and not acknowledged.' }),
+          lagMs: ms.optional().meta({ description: 'Age of the newest state that the cloud has acknowledged.' }),
           direct: z.boolean().optional().meta({
             description: 'The site can write raw pages into an upload of its own, and wants to make the first copy so.',
           }),
@@ -59,14 +97,35 @@ export const heartbeatSchema = z
           group: groupIdSchema,
           term: z.int().min(0).meta({ description: 'Newest term that the site has seen.' }),
           lease: z.enum(['held', 'none']).meta({ description: "The site's own view of its lease." }),
+          nodes: z.array(nodeSchema).max(16).optional().meta({
+            description: 'Nodes that its applications can run on: automatic failover needs a guard on each.',
+          }),
+          applications: z.array(applicationWordSchema).max(APPLICATIONS_MAX).optional(),
+          offlineUntilMs: wallMs.optional().meta({ description: 'The group was taken offline on purpose until then.' }),
+          wants: z
+            .looseObject({
+              decision: z.string().regex(/^[\w.:-]{1,100}$/),
+              reason: words,
+            })
+            .optional()
+            .meta({ description: 'The site wants the group failed over, by a decision of its own about a machine.' }),
         }),
       )
       .max(500)
       .default([]),
+    machines: z.array(machineWordSchema).max(500).optional(),
+    offlineUntilMs: wallMs.optional().meta({ description: 'The whole site was taken offline on purpose until then.' }),
     sources: z.array(sourceSchema).max(500).optional().meta({
       description: 'Disks by their own names, to be told which volumes they are by the rules of the site.',
     }),
   })
+  .refine(
+    ({ groups }) => groups.reduce((sum, { applications = [] }) => sum + applications.length, 0) <= APPLICATIONS_MAX,
+    {
+      message: `more than ${APPLICATIONS_MAX} applications in all`,
+      path: ['groups'],
+    },
+  )
   .meta({ id: 'Heartbeat', description: "Payload of a heartbeat: the site's own word." });
 
 export type Heartbeat = z.infer<typeof heartbeatSchema>;
