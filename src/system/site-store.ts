@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { LeewardError } from '../kernel/errors.ts';
 import type { SiteStore } from '../ports/site-store.ts';
 import { TEMPORARY_SUFFIX, isMissing, makeFolder, readIfThere, syncFolder, writeDurably } from './durable-file.ts';
+import { exists, startOf, statOf } from './processes.ts';
 
 const DELTA_NAME = /^(\d{10})\.delta$/;
 
@@ -116,7 +117,7 @@ const LOCK_NAME = 'lock';
 
 /** Makes the lock, which holds the process's number and when it started. */
 async function lock(folder: string): Promise<void> {
-  const mark = `${process.pid} ${(await startOf(process.pid)) ?? ''}`;
+  const mark = `${process.pid} ${startOfId(process.pid) ?? ''}`;
   await acquire(folder, join(folder, LOCK_NAME), mark);
 }
 
@@ -164,7 +165,7 @@ async function refuseIfHeld(folder: string, path: string): Promise<boolean> {
   const mark = await readFile(path, 'ascii').catch(missingIsEmpty);
   const [pid = '', ...rest] = mark.split(' ');
   // Ids are used again, in a container after every crash: the start has to fit too.
-  if (mark !== '' && (await startOf(Number(pid))) === rest.join(' ')) {
+  if (mark !== '' && startOfId(Number(pid)) === rest.join(' ')) {
     throw new LeewardError('CONFLICT', `${folder} is in use by process ${pid}: one replicator has it at a time`);
   }
   return mark !== '';
@@ -175,26 +176,9 @@ function missingIsEmpty(error: unknown): string {
   throw error;
 }
 
-/** Boot and clock tick of the process's start, empty where there is no /proc; undefined when it does not live. */
-async function startOf(pid: number): Promise<string | undefined> {
-  if (!isAlive(pid)) return undefined;
-  try {
-    // The name, in parentheses, may hold anything. Source: proc_pid_stat(5), field 22 (starttime).
-    const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).replace(/^.*\)\s/s, '').split(' ');
-    const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'ascii')).trim();
-    return `${boot}/${fields[19] ?? ''}`;
-  } catch {
-    return '';
-  }
-}
-
-function isAlive(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid <= 0) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // EPERM: it lives and is somebody else's.
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
+/** Boot and clock tick of the process's start, empty where there is no /proc; undefined when nothing has its id. */
+function startOfId(pid: number): string | undefined {
+  if (!exists(pid)) return undefined;
+  const stat = statOf(pid);
+  return (stat && startOf(stat)) ?? '';
 }

@@ -19,8 +19,8 @@ import { newGuardAccess, serializeGuardAccess } from '../../src/site/guard/acces
 import { makeFolder } from '../../src/system/durable-file.ts';
 import { GuardFiles } from '../../src/system/guard/files.ts';
 import { isGroupThere, signalGroup } from '../../src/system/guard/process-group.ts';
-import { isRunning } from '../../src/system/process-mark.ts';
-import type { ProcessMark } from '../../src/system/process-mark.ts';
+import { isRunning } from '../../src/system/processes.ts';
+import type { ProcessMark } from '../../src/system/processes.ts';
 import { writePrivateFile } from '../../src/system/private-file.ts';
 import { QUIET } from '../support/integration/doors.ts';
 import { register } from '../support/integration/live-site.ts';

@@ -11,7 +11,7 @@ import { armConfigSchema } from '../arm/config.ts';
 import { STACK_PARTS } from './layout.ts';
 import type { Layout } from './layout.ts';
 import { choosePort, isFree } from './ports.ts';
-import { processSchema } from '../../system/process-mark.ts';
+import { processSchema } from '../../system/processes.ts';
 
 const portsSchema = z.strictObject({
   blob: z.int().positive(),

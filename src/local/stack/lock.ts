@@ -7,7 +7,7 @@ import { link, readFile, rm, writeFile } from 'node:fs/promises';
 import { LeewardError } from '../../kernel/errors.ts';
 import { isMissing } from '../../system/durable-file.ts';
 import type { Layout } from './layout.ts';
-import { isRunning, markOf, processSchema } from '../../system/process-mark.ts';
+import { isRunning, markOf, processSchema } from '../../system/processes.ts';
 
 /** Does `work` while no other command changes the stack. Throws CONFLICT when one does. */
 export async function withLock<T>(layout: Layout, work: () => Promise<T>): Promise<T> {

@@ -15,7 +15,7 @@ import { writeStack } from './document.ts';
 import type { Stack } from './document.ts';
 import { logOf, readyFileOf } from './layout.ts';
 import type { Layout, StackPart } from './layout.ts';
-import { isRunning } from '../../system/process-mark.ts';
+import { isRunning } from '../../system/processes.ts';
 import { endProcess, startDetached, waitForFile } from './processes.ts';
 
 /** Long enough on a loaded machine; a part that ends is noticed at once. */

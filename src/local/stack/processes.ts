@@ -1,14 +1,14 @@
 /**
  * Processes that outlive the command that started them.
  *
- * Invariant: a process is known by its mark (`src/system/process-mark.ts`), and only one that it fits is ever sent a signal.
+ * Invariant: a process is known by its mark (`src/system/processes.ts`), and only one that it fits is ever sent a signal.
  */
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LeewardError } from '../../kernel/errors.ts';
-import { isRunning, markOf } from '../../system/process-mark.ts';
-import type { ProcessMark } from '../../system/process-mark.ts';
+import { isRunning, markOf } from '../../system/processes.ts';
+import type { ProcessMark } from '../../system/processes.ts';
 
 const POLL_MS = 20;
 

@@ -11,8 +11,8 @@ import { closeSync, openSync } from 'node:fs';
 import type { Clock } from '../../kernel/clock.ts';
 import { LeewardError } from '../../kernel/errors.ts';
 import type { GuardedApplications } from '../../ports/guarded-applications.ts';
-import { markOf } from '../process-mark.ts';
-import type { ProcessMark } from '../process-mark.ts';
+import { markOf } from '../processes.ts';
+import type { ProcessMark } from '../processes.ts';
 import type { GuardFiles } from './files.ts';
 import { isGroupThere, signalGroup } from './process-group.ts';
 

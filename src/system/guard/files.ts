@@ -4,13 +4,12 @@
  * Invariants: each is written wholly or not at all; what says something about a boot names it, so that nothing of an earlier
  * boot is believed; a process is named by its mark, never by its id alone.
  */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { LeewardError } from '../../kernel/errors.ts';
 import { firstIssue } from '../../kernel/schema.ts';
 import { readIfThere, writeDurably } from '../durable-file.ts';
-import { processSchema } from '../process-mark.ts';
+import { processSchema } from '../processes.ts';
 
 /** Kept over boots. */
 export const recordSchema = z.object({ promisedTerm: z.int().min(0), seenTerm: z.int().min(0) });
@@ -59,9 +58,4 @@ function parse(text: string, path: string): unknown {
   } catch (error) {
     throw new LeewardError('DOCUMENT_INVALID', `${path} is not JSON`, { cause: error });
   }
-}
-
-/** Which boot of this machine it is. Source: Linux, random(4), boot_id. */
-export function bootId(): string {
-  return readFileSync('/proc/sys/kernel/random/boot_id', 'ascii').trim();
 }

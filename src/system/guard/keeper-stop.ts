@@ -8,8 +8,7 @@ import { join } from 'node:path';
 import type { Clock } from '../../kernel/clock.ts';
 import { LeewardError } from '../../kernel/errors.ts';
 import type { ArmedStop } from '../../ports/armed-stop.ts';
-import { isRunning } from '../process-mark.ts';
-import { bootId } from './files.ts';
+import { bootId, isRunning } from '../processes.ts';
 import type { GuardFiles } from './files.ts';
 
 const LOOK_MS = 20;

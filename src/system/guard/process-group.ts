@@ -1,7 +1,7 @@
 /** Signals to a whole process group, whose leader is known by its mark. */
-import { readdirSync, readFileSync } from 'node:fs';
-import { isRunning } from '../process-mark.ts';
-import type { ProcessMark } from '../process-mark.ts';
+import { readdirSync } from 'node:fs';
+import { isOver, isRunning, statOf } from '../processes.ts';
+import type { ProcessMark } from '../processes.ts';
 
 /** Sends it; whether there was anything to send it to. Nothing where the group's id was used again by another process. */
 export function signalGroup(leader: ProcessMark, signal: NodeJS.Signals): boolean {
@@ -26,15 +26,7 @@ export function isGroupThere(leader: ProcessMark): boolean {
   return readdirSync('/proc').some((name) => /^\d+$/.test(name) && isMember(Number(name), leader.pid));
 }
 
-/** Source: proc_pid_stat(5), fields 3 (state), 5 (pgrp). */
 function isMember(pid: number, group: number): boolean {
-  try {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-      .replace(/^.*\)\s/s, '')
-      .split(' ');
-    const [state = '', , pgrp] = fields;
-    return Number(pgrp) === group && pid !== group && !'ZXx'.includes(state);
-  } catch {
-    return false;
-  }
+  const stat = statOf(pid);
+  return stat !== undefined && stat.group === group && pid !== group && !isOver(stat);
 }

@@ -7,8 +7,8 @@
  * has run and nothing was armed for a while.
  */
 import { SystemClock } from '../clock.ts';
-import { markOf } from '../process-mark.ts';
-import { GuardFiles, bootId } from './files.ts';
+import { bootId, markOf } from '../processes.ts';
+import { GuardFiles } from './files.ts';
 import { isGroupThere, signalGroup } from './process-group.ts';
 
 const LOOK_MS = 50;

@@ -6,6 +6,7 @@
  */
 import { open, readFile, readdir } from 'node:fs/promises';
 import type { Finding, ProcessCheck } from '../../ports/probe.ts';
+import { isOver, statOf } from '../processes.ts';
 import { bad, shortly, well } from './words.ts';
 
 /** More than any number of a process needs. */
@@ -19,7 +20,7 @@ export async function checkProcess(check: ProcessCheck, signal: AbortSignal): Pr
   for (const pid of pids) {
     signal.throwIfAborted();
     if (Number(pid) === process.pid) continue;
-    if (pattern?.test((await commandLine(pid)) ?? '') === true && (await isAlive(pid))) {
+    if (pattern?.test((await commandLine(pid)) ?? '') === true && isAlive(pid)) {
       return well(`process ${pid} is there`);
     }
   }
@@ -35,7 +36,7 @@ async function byFile(pidFile: string, pattern: RegExp | undefined): Promise<Fin
   }
   const pid = /^\s*([1-9]\d*)(?:\s|$)/.exec(beginning)?.[1];
   if (pid === undefined) return bad(`the file ${pidFile} holds no process number`);
-  if (!(await isAlive(pid))) return bad(`process ${pid} of ${pidFile} is not there`);
+  if (!isAlive(pid)) return bad(`process ${pid} of ${pidFile} is not there`);
   if (pattern !== undefined && !pattern.test((await commandLine(pid)) ?? '')) {
     return bad(`process ${pid} of ${pidFile} has another command line`);
   }
@@ -53,8 +54,7 @@ async function commandLine(pid: string): Promise<string | undefined> {
   return (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => undefined))?.replaceAll('\0', ' ').trimEnd();
 }
 
-async function isAlive(pid: string): Promise<boolean> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => undefined);
-  // The name before it may hold anything, brackets too. Source: proc(5), "/proc/pid/stat": Z is a zombie, X is dead.
-  return stat !== undefined && !/\) [ZXx] [^)]*$/.test(stat);
+function isAlive(pid: string): boolean {
+  const stat = statOf(Number(pid));
+  return stat !== undefined && !isOver(stat);
 }

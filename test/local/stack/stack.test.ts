@@ -13,7 +13,7 @@ import { QueueServiceClient } from '@azure/storage-queue';
 import { z } from 'zod';
 import { isLeewardError } from '../../../src/kernel/errors.ts';
 import { CONTAINERS, QUEUES } from '../../../src/kernel/names.ts';
-import { isRunning, markOf } from '../../../src/system/process-mark.ts';
+import { isRunning, markOf } from '../../../src/system/processes.ts';
 import {
   countRequests,
   downStack,

@@ -15,7 +15,7 @@ import { GuardFiles } from '../../../src/system/guard/files.ts';
 import { KeeperStop } from '../../../src/system/guard/keeper-stop.ts';
 import { signalGroup } from '../../../src/system/guard/process-group.ts';
 import { GuardRecordFile } from '../../../src/system/guard/record-file.ts';
-import { isRunning } from '../../../src/system/process-mark.ts';
+import { isRunning } from '../../../src/system/processes.ts';
 import { failsWith } from '../../support/fails-with.ts';
 
 const clock = new SystemClock();
