@@ -84,7 +84,7 @@ export class Guard {
 
   /** Asks for the lease once. Errors: those of the link; SIGNATURE_INVALID, MESSAGE_INVALID for an answer that is not the cloud's. */
   async ask(): Promise<void> {
-    const { clock, random, key, link, group, node, record } = this.#options;
+    const { clock, random, key, link, group, node } = this.#options;
     const nonce = Buffer.from(random.bytes(16)).toString('hex');
     // The clock is read before the question leaves, or the lease would be counted too long.
     this.#state = guardAsked(this.#state, { nonce, givenBootMs: clock.bootMs() });
@@ -94,12 +94,12 @@ export class Guard {
     if (!sealed) throw new LeewardError('MESSAGE_INVALID', `no answer for the guard of ${group} on ${node}`);
     verifySigned(sealed, key);
     this.#nextMs = answer.nextMs;
-    await this.#heed(readPayload(sealed, grantSchema), record);
+    await this.#heed(readPayload(sealed, grantSchema));
   }
 
-  async #heed(grant: Grant, record: GuardRecord): Promise<void> {
+  async #heed(grant: Grant): Promise<void> {
     const { promisedTerm, lease } = this.#state;
-    if (grant.term > lease.term) await record.write({ promisedTerm, seenTerm: grant.term });
+    if (grant.term > lease.term) await this.#options.record.write({ promisedTerm, seenTerm: grant.term });
     this.#state = guardAnswered(this.#state, grant, grant.closing);
   }
 
