@@ -10,6 +10,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { LeewardError } from '../kernel/errors.ts';
 import type { Application } from '../ports/application.ts';
+import { signalGroupOf } from './process-group.ts';
 
 /** How to start it. */
 export interface ChildCommand {
@@ -40,7 +41,7 @@ export class ChildApplication implements Application {
     });
     this.#gone = new Promise((resolve) => {
       child.once('exit', (code, signal) => {
-        this.#signalGroup(child, 'SIGKILL');
+        signalAll(child, 'SIGKILL');
         this.#child = undefined;
         resolve(signal === null ? `exit code ${code ?? 0}` : `signal ${signal}`);
       });
@@ -55,24 +56,18 @@ export class ChildApplication implements Application {
   }
 
   askToStop(): void {
-    if (this.#child) this.#signalGroup(this.#child, 'SIGTERM');
+    if (this.#child) signalAll(this.#child, 'SIGTERM');
   }
 
   kill(): void {
-    if (this.#child) this.#signalGroup(this.#child, 'SIGKILL');
+    if (this.#child) signalAll(this.#child, 'SIGKILL');
   }
 
   async gone(): Promise<string> {
     return await this.#gone;
   }
+}
 
-  #signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
-    if (child.pid === undefined) return;
-    try {
-      process.kill(-child.pid, signal);
-    } catch (error) {
-      // Nothing of the group is left: what was asked for.
-      if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
-    }
-  }
+function signalAll(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid !== undefined) signalGroupOf(child.pid, signal);
 }

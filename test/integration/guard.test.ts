@@ -18,7 +18,7 @@ import { documents as names } from '../../src/kernel/names.ts';
 import { newGuardAccess, serializeGuardAccess } from '../../src/site/guard/access.ts';
 import { makeFolder } from '../../src/system/durable-file.ts';
 import { GuardFiles } from '../../src/system/guard/files.ts';
-import { isGroupThere, signalGroup } from '../../src/system/guard/process-group.ts';
+import { isGroupThere, signalGroup } from '../../src/system/process-group.ts';
 import { isRunning } from '../../src/system/processes.ts';
 import type { ProcessMark } from '../../src/system/processes.ts';
 import { writePrivateFile } from '../../src/system/private-file.ts';

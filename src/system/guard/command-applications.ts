@@ -11,10 +11,10 @@ import { closeSync, openSync } from 'node:fs';
 import type { Clock } from '../../kernel/clock.ts';
 import { LeewardError } from '../../kernel/errors.ts';
 import type { GuardedApplications } from '../../ports/guarded-applications.ts';
+import { isGroupThere, signalGroup } from '../process-group.ts';
 import { markOf } from '../processes.ts';
 import type { ProcessMark } from '../processes.ts';
 import type { GuardFiles } from './files.ts';
-import { isGroupThere, signalGroup } from './process-group.ts';
 
 /** How often it is looked whether anything is left. */
 const LOOK_MS = 50;

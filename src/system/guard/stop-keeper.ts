@@ -7,9 +7,9 @@
  * has run and nothing was armed for a while.
  */
 import { SystemClock } from '../clock.ts';
+import { isGroupThere, signalGroup } from '../process-group.ts';
 import { bootId, markOf } from '../processes.ts';
 import { GuardFiles } from './files.ts';
-import { isGroupThere, signalGroup } from './process-group.ts';
 
 const LOOK_MS = 50;
 /** Without anything to watch over. A guard that arms again starts another. */

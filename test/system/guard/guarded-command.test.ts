@@ -13,7 +13,7 @@ import { SystemClock } from '../../../src/system/clock.ts';
 import { CommandApplications } from '../../../src/system/guard/command-applications.ts';
 import { GuardFiles } from '../../../src/system/guard/files.ts';
 import { KeeperStop } from '../../../src/system/guard/keeper-stop.ts';
-import { signalGroup } from '../../../src/system/guard/process-group.ts';
+import { signalGroup } from '../../../src/system/process-group.ts';
 import { GuardRecordFile } from '../../../src/system/guard/record-file.ts';
 import { isRunning } from '../../../src/system/processes.ts';
 import { failsWith } from '../../support/fails-with.ts';

@@ -1,13 +1,17 @@
-/** Signals to a whole process group, whose leader is known by its mark. */
+/** Signals to a whole process group, whose leader is known by its mark, or is a child that this process has not lost sight of. */
 import { readdirSync } from 'node:fs';
-import { isOver, isRunning, statOf } from '../processes.ts';
-import type { ProcessMark } from '../processes.ts';
+import { isOver, isRunning, statOf } from './processes.ts';
+import type { ProcessMark } from './processes.ts';
 
 /** Sends it; whether there was anything to send it to. Nothing where the group's id was used again by another process. */
 export function signalGroup(leader: ProcessMark, signal: NodeJS.Signals): boolean {
-  if (!isGroupThere(leader)) return false;
+  return isGroupThere(leader) && signalGroupOf(leader.pid, signal);
+}
+
+/** Sends it to whatever group has the id of this leader now; whether there was anything to send it to. */
+export function signalGroupOf(pid: number, signal: NodeJS.Signals): boolean {
   try {
-    process.kill(-leader.pid, signal);
+    process.kill(-pid, signal);
     return true;
   } catch (error) {
     // Nothing of the group is left: what was asked for.
