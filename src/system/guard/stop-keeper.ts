@@ -32,12 +32,17 @@ for (;;) {
     takenBootMs = untilBootMs;
     await files.write('keeper', { keeper, untilBootMs });
   }
-  const leader = (await files.read('running'))?.leader;
-  const runs = leader !== undefined && isGroupThere(leader);
   const nowBootMs = clock.bootMs();
-  if (runs || untilBootMs > nowBootMs) busyBootMs = nowBootMs;
-  // Zero is nothing armed: what runs then is the guard's to end.
-  if (runs && untilBootMs > 0 && nowBootMs >= untilBootMs) signalGroup(leader, 'SIGKILL');
+  if (nowBootMs < untilBootMs) busyBootMs = nowBootMs;
+  else {
+    // Only now, since finding out what runs may take a look at every process of the machine.
+    const leader = (await files.read('running'))?.leader;
+    if (leader !== undefined && isGroupThere(leader)) {
+      busyBootMs = nowBootMs;
+      // Zero is nothing armed: what runs then is the guard's to end.
+      if (untilBootMs > 0) signalGroup(leader, 'SIGKILL');
+    }
+  }
   if (nowBootMs - busyBootMs > IDLE_MS) break;
   await clock.sleep(LOOK_MS);
 }
