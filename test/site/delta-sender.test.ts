@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
+import { Semaphore } from '../../src/kernel/semaphore.ts';
 import { DeltaSender } from '../../src/site/send/delta-sender.ts';
-import { FairTurns } from '../../src/site/work/fair-turns.ts';
 import { ManualClock } from '../support/memory/clock.ts';
 import { SiteFixture } from '../support/site-fixture.ts';
 import type { SiteDelta } from '../support/site-fixture.ts';
@@ -29,7 +29,7 @@ test('a delta that was sent is remembered until the outbox holds it no more, and
     volume: site.ref,
     clock: new ManualClock(),
     resendAfterMs: 60_000,
-    turns: new FairTurns(1),
+    turns: new Semaphore(1),
     agent: {
       putEntry: async () => void did.push('put'),
       sendDelta: async (_queue, { number }) => void did.push(`send ${number}`),
@@ -61,7 +61,7 @@ test('what got lost is sent again although further deltas come faster than they 
     volume: site.ref,
     clock,
     resendAfterMs: 3000,
-    turns: new FairTurns(1),
+    turns: new Semaphore(1),
     agent: {
       putEntry: async () => undefined,
       sendDelta: async (_queue, { number }) => {

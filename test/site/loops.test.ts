@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { LeewardError, describeError } from '../../src/kernel/errors.ts';
+import { Semaphore } from '../../src/kernel/semaphore.ts';
 import { MIB } from '../../src/kernel/units.ts';
 import { envelopeSchema } from '../../src/protocol/envelope.ts';
 import { readPayload, signedMessageSchema } from '../../src/protocol/signed.ts';
@@ -11,7 +12,6 @@ import type { SiteNews } from '../../src/site/loops.ts';
 import { Replicator } from '../../src/site/replicator.ts';
 import type { ReplicatorOptions } from '../../src/site/replicator.ts';
 import { SiteAgent } from '../../src/site/send/agent.ts';
-import { FairTurns } from '../../src/site/work/fair-turns.ts';
 import { sharedWork } from '../../src/site/work/shared-work.ts';
 import { MemoryCloud } from '../support/memory-cloud.ts';
 import { MemoryVolume } from '../support/memory-site.ts';
@@ -175,7 +175,7 @@ test('while one volume makes its first copy, another keeps its interval', async 
 
 test('volumes take turns: no more deltas at a time than are allowed, and none waits for all of another', async () => {
   const site = await BusySite.make();
-  const work = { ...sharedWork(), making: new FairTurns(1) };
+  const work = { ...sharedWork(), making: new Semaphore(1) };
   let [inMemory, most] = [0, 0];
   const stored: string[] = [];
   for (const name of ['a', 'b', 'c']) {
@@ -197,7 +197,7 @@ test('volumes take turns: no more deltas at a time than are allowed, and none wa
 
 test('a volume that is read for long and has hardly changed holds up no other: its delta ends early', async () => {
   const site = await BusySite.make();
-  const work = { ...sharedWork(), making: new FairTurns(1) };
+  const work = { ...sharedWork(), making: new Semaphore(1) };
   const long = await site.volume('long', 60 * MIB, { work });
   const short = await site.volume('short', MIB, { work });
   await site.clock.passUntil(workOnce(site, site.options()));

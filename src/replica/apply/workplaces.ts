@@ -75,12 +75,15 @@ export class Workplaces {
       });
     }
     return this.#volumes.run(volume, async () =>
-      this.#places.run(async () => {
-        isWaiting = false;
-        const read = await ahead;
-        begin(undefined);
-        return work(read);
-      }, line),
+      this.#places.run(
+        async () => {
+          isWaiting = false;
+          const read = await ahead;
+          begin(undefined);
+          return work(read);
+        },
+        { line },
+      ),
     );
   }
 }

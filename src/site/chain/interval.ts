@@ -15,11 +15,11 @@ import type { DeltaLimits } from '../../delta/limits.ts';
 import { DeltaWriter } from '../../delta/write.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { LeewardError } from '../../kernel/errors.ts';
+import type { Semaphore } from '../../kernel/semaphore.ts';
 import { PAGE_BYTES } from '../../kernel/units.ts';
 import type { SiteStore } from '../../ports/site-store.ts';
 import type { VolumeSource } from '../../ports/volume-source.ts';
 import { MAKING_MS_MAX } from '../work/shared-work.ts';
-import type { FairTurns } from '../work/fair-turns.ts';
 import { findChanges } from './block-index.ts';
 import type { BlockChange, BlockRun } from './block-index.ts';
 import { cutToFit, encodedBytesAtMost } from './delta-room.ts';
@@ -55,7 +55,7 @@ export interface IntervalOptions {
   /** How hard literal bytes are compressed: see `DeltaWriteOptions`. */
   readonly zstdLevel: number;
   /** Turns at having a delta in memory. */
-  readonly turns: FairTurns;
+  readonly turns: Semaphore;
   /** Throws where nothing may be stored any more. */
   readonly mayStore: () => void;
   /** Whether `sizeBytes` more may be stored, once `storingBytes` are. */
@@ -159,7 +159,7 @@ class Interval {
   /** The next delta, once there is a turn for it. */
   async #begin({ volumeBytes, properties }: Same): Promise<Draft> {
     const { turns, signal, volume, zstdLevel, clock } = this.#options;
-    await turns.take(signal);
+    await turns.take({ signal });
     try {
       const { generation, term } = this.#before;
       const { number, digest: predecessor } = this.#last;
@@ -182,7 +182,7 @@ class Interval {
   async #rest(draft: Draft, same: Same): Promise<Draft> {
     const { turns, clock, signal } = this.#options;
     signal?.throwIfAborted();
-    if (!turns.isWanted || clock.bootMs() - draft.begunBootMs < MAKING_MS_MAX) return draft;
+    if (!turns.isWanted() || clock.bootMs() - draft.begunBootMs < MAKING_MS_MAX) return draft;
     if (draft.writer.extentCount > 0) await this.#store(draft, same.volumeBytes);
     else this.#drop();
     return await this.#begin(same);

@@ -14,12 +14,12 @@ import { LeewardError, isLeewardError } from '../../kernel/errors.ts';
 import { journalEntry, parseForm } from '../../kernel/names.ts';
 import type { DeltaForm } from '../../kernel/names.ts';
 import type { VolumeRef } from '../../kernel/ids.ts';
+import type { Semaphore } from '../../kernel/semaphore.ts';
 import { INLINE_BYTES_MAX } from '../../protocol/envelope.ts';
 import type { Envelope } from '../../protocol/envelope.ts';
 import type { VolumeAnswer } from '../../protocol/heartbeat.ts';
 import type { SiteAgent } from './agent.ts';
 import type { Deduplication } from '../dedup/deduplication.ts';
-import type { FairTurns } from '../work/fair-turns.ts';
 import type { VolumeLog } from '../chain/volume-log.ts';
 
 /** Form of a delta's first entry where nothing is known of what the cloud has: docs/names.md. */
@@ -32,7 +32,7 @@ export interface DeltaSenderOptions {
   /** How long nothing at all may be acknowledged before what waits is sent again. */
   readonly resendAfterMs: number;
   /** Deltas that are sent at a time, of all volumes of the site. */
-  readonly turns: FairTurns;
+  readonly turns: Semaphore;
   /** Where there is none, every delta is sent with all its bytes. */
   readonly dedup?: Pick<Deduplication, 'prepare' | 'noteAcknowledged' | 'noteAsked' | 'noteReleased'> | undefined;
 }
@@ -135,7 +135,7 @@ export class DeltaSender {
       if (refusal.isLost) this.#lostNumber = lostNumber = Math.min(due.number, lostNumber ?? due.number);
     };
     try {
-      while (next()) await this.#options.turns.run(sendNext, signal);
+      while (next()) await this.#options.turns.run(sendNext, { signal });
     } finally {
       this.#lostNumber = lostNumber;
     }

@@ -2,7 +2,7 @@
  * What the volumes of a site share, so that a hundred of them take no more memory than a few: each does its work in turns,
  * first come, first served, and no turn is longer than a delta, a range, or {@link MAKING_MS_MAX} where others wait.
  */
-import { FairTurns } from './fair-turns.ts';
+import { Semaphore } from '../../kernel/semaphore.ts';
 import { RangeBuffers } from './range-buffers.ts';
 
 /**
@@ -22,11 +22,11 @@ export const MAKING_MS_MAX = 10_000;
 
 /** Of one site. */
 export interface SharedWork {
-  readonly making: FairTurns;
-  readonly sending: FairTurns;
+  readonly making: Semaphore;
+  readonly sending: Semaphore;
   readonly ranges: RangeBuffers;
 }
 
 export function sharedWork(): SharedWork {
-  return { making: new FairTurns(MAKING), sending: new FairTurns(SENDING), ranges: new RangeBuffers(RANGES) };
+  return { making: new Semaphore(MAKING), sending: new Semaphore(SENDING), ranges: new RangeBuffers(RANGES) };
 }
