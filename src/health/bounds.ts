@@ -5,7 +5,7 @@
  * words pass without a verdict, and can reach one. Pure.
  */
 import type { Witness } from '../documents/witness.ts';
-import { seconds } from './in-words.ts';
+import { inSeconds } from '../kernel/in-words.ts';
 import { marginMs } from './margin.ts';
 import type { MarginAssumptions } from './margin.ts';
 import { WORDS_MISSED_MAX } from './spoken.ts';
@@ -39,38 +39,38 @@ export function brokenBounds(bounds: Bounds): readonly string[] {
       // A guard renews with two thirds left, and has to be gone by the end where that renewal is the last.
       stopMs + killMs < leaseMs - renewMs,
       'stop + kill < lease − lease/3',
-      `${seconds(stopMs)} + ${seconds(killMs)} < ${seconds(leaseMs)} − ${seconds(renewMs)}`,
+      `${inSeconds(stopMs)} + ${inSeconds(killMs)} < ${inSeconds(leaseMs)} − ${inSeconds(renewMs)}`,
     ],
     [
       bounds.marginMs >= marginMs(leaseMs, assumptions),
       'margin ≥ lease × drift + pause + kill',
-      `${seconds(bounds.marginMs)} ≥ ${seconds(leaseMs)} × ${driftPpm} ppm + ${seconds(pauseMs)} + ${seconds(killMs)}`,
+      `${inSeconds(bounds.marginMs)} ≥ ${inSeconds(leaseMs)} × ${driftPpm} ppm + ${inSeconds(pauseMs)} + ${inSeconds(killMs)}`,
     ],
     [
       // Renewals are signs of life: one that is lost must not make living guards a silence.
       windowMs >= 2 * renewMs,
       'window ≥ 2 × lease/3',
-      `${seconds(windowMs)} ≥ 2 × ${seconds(renewMs)}`,
+      `${inSeconds(windowMs)} ≥ 2 × ${inSeconds(renewMs)}`,
     ],
     ...witnesses.map(
       ({ name, everyMs }) =>
         [
           windowMs >= WORDS_MISSED_MAX * everyMs,
           `window ≥ ${WORDS_MISSED_MAX} × interval of witness ${name}`,
-          `${seconds(windowMs)} ≥ ${WORDS_MISSED_MAX} × ${seconds(everyMs)}`,
+          `${inSeconds(windowMs)} ≥ ${WORDS_MISSED_MAX} × ${inSeconds(everyMs)}`,
         ] as const,
     ),
     [
       // Else a monitor could sleep through most of a window and count as awake.
       windowMs >= 2 * gapMs,
       "window ≥ 2 × the monitor's gap",
-      `${seconds(windowMs)} ≥ 2 × ${seconds(gapMs)}`,
+      `${inSeconds(windowMs)} ≥ 2 × ${inSeconds(gapMs)}`,
     ],
     [
       // Else every start of a monitor would be told.
       alertAfterMs > windowMs,
       "the monitor's alert > window",
-      `${seconds(alertAfterMs)} > ${seconds(windowMs)}`,
+      `${inSeconds(alertAfterMs)} > ${inSeconds(windowMs)}`,
     ],
   ];
   // Written so that what is not a number holds nothing.

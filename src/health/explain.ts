@@ -6,7 +6,7 @@
  * characters, whatever names they hold, so that a terminal shows just these. Pure.
  */
 import type { SiteDecisionDocument, SiteHistory } from '../documents/site-failure.ts';
-import { seconds } from './in-words.ts';
+import { inSeconds } from '../kernel/in-words.ts';
 import { decideSiteFailure } from './site-failure.ts';
 import { domainsOf } from './votes.ts';
 
@@ -29,7 +29,7 @@ export function explain(
   return [
     `Decision ${decision.decision} on ${decision.group}, ${utc(history.nowMs)}: ${decision.verdict}`,
     `because ${decision.reason}.`,
-    `The plan's mode is ${history.mode}, its window ${seconds(history.windowMs)}.`,
+    `The plan's mode is ${history.mode}, its window ${inSeconds(history.windowMs)}.`,
     ...replayed.votes.map(
       ({ witness, domain, vote, reason }) => `Witness ${witness} (${domain}): ${VOTE_IN_WORDS[vote]}, for ${reason}.`,
     ),
@@ -60,7 +60,7 @@ function momentsOf(history: SiteHistory): readonly Moment[] {
     atMs === null || atMs === undefined ? [] : [{ atMs, who, what }];
   const { answer } = question ?? {};
   return [
-    ...at(nowMs - windowMs, 'window', `begins: ${seconds(windowMs)}`),
+    ...at(nowMs - windowMs, 'window', `begins: ${inSeconds(windowMs)}`),
     ...at(history.watchedMs, 'monitor', 'last had watched a whole window'),
     ...at(history.awakeSinceMs, 'monitor', 'awake from here on'),
     ...at(history.canarySinceMs, 'canary', 'every one got through from here on'),

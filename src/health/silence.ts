@@ -9,7 +9,7 @@
  * lease, nobody at the site stops the applications when it ends. Anything else is a report.
  */
 import type { SilenceHistory } from '../documents/monitor.ts';
-import { seconds } from './in-words.ts';
+import { inSeconds } from '../kernel/in-words.ts';
 
 export interface Verdict {
   readonly verdict: 'none' | 'report' | 'fail-over';
@@ -22,7 +22,7 @@ export function decideSilence(history: SilenceHistory): Verdict {
   const because = whyNone(history);
   if (because !== undefined) return { verdict: 'none', reason: because };
   const heard = Math.max(history.lastHeartbeatMs ?? 0, history.lastRenewalMs ?? 0);
-  const silent = `nothing was heard of the site for ${seconds(history.nowMs - heard)} (the plan allows ${seconds(history.silenceMs)}), while the monitor was awake and every canary got through`;
+  const silent = `nothing was heard of the site for ${inSeconds(history.nowMs - heard)} (the plan allows ${inSeconds(history.silenceMs)}), while the monitor was awake and every canary got through`;
   if (history.mode === 'automatic' && history.renewals === 0) {
     const why = `the lease was never renewed in term ${history.term}: nothing at the site is known to stop its applications, so a person decides`;
     return { verdict: 'report', reason: `${silent}; ${why}` };
@@ -38,7 +38,7 @@ function whyNone(history: SilenceHistory): string | undefined {
   if (history.run !== null) return `run ${history.run} moves the group already`;
   if (history.lastHeartbeatMs === null) return 'no heartbeat ever came: there is nothing to lose yet';
   const windowStartMs = nowMs - silenceMs;
-  const since = (ms: number): string => seconds(Math.max(0, nowMs - ms));
+  const since = (ms: number): string => inSeconds(Math.max(0, nowMs - ms));
   if (history.lastHeartbeatMs > windowStartMs) return `the last heartbeat came ${since(history.lastHeartbeatMs)} ago`;
   if (history.lastRenewalMs !== null && history.lastRenewalMs > windowStartMs) {
     return `no heartbeat for ${since(history.lastHeartbeatMs)}, but the lease was renewed ${since(history.lastRenewalMs)} ago`;

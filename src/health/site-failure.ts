@@ -15,7 +15,7 @@
  */
 import { SINGLE_WITNESS_CONSENT, STRICT_LEASE_CONSENT } from '../documents/plan.ts';
 import type { Question, SiteHistory } from '../documents/site-failure.ts';
-import { seconds } from './in-words.ts';
+import { inSeconds } from '../kernel/in-words.ts';
 import { domainsOf, downByMajoritySinceMs, isSilent, votesOf } from './votes.ts';
 import type { DomainVote, Vote } from './votes.ts';
 
@@ -69,10 +69,10 @@ function outcome(history: SiteHistory, domains: readonly DomainVote[], votes: re
   const idle = whyNothingToDecide(history);
   if (idle !== undefined) return { verdict: 'none', reason: idle };
   if (awakeSinceMs > nowMs - windowMs) {
-    const awake = `the monitor has been awake for ${seconds(Math.max(0, nowMs - awakeSinceMs))} only, and the window is ${seconds(windowMs)}`;
+    const awake = `the monitor has been awake for ${inSeconds(Math.max(0, nowMs - awakeSinceMs))} only, and the window is ${inSeconds(windowMs)}`;
     const unwatchedMs = nowMs - watchedMs;
     if (unwatchedMs <= alertAfterMs) return { verdict: 'none', reason: awake };
-    return { verdict: 'alert', reason: `${awake}; no whole window was watched for ${seconds(unwatchedMs)}` };
+    return { verdict: 'alert', reason: `${awake}; no whole window was watched for ${inSeconds(unwatchedMs)}` };
   }
   const downSinceMs = downByMajoritySinceMs(domains);
   const count = domains.filter(({ vote }) => vote === 'down').length;
@@ -131,7 +131,7 @@ function asking(history: SiteHistory, downSinceMs: number, down: string): Outcom
   if (nowMs < question.untilMs) {
     return {
       verdict: 'ask',
-      reason: `${down}; a person may answer for another ${seconds(question.untilMs - nowMs)}${against}`,
+      reason: `${down}; a person may answer for another ${inSeconds(question.untilMs - nowMs)}${against}`,
     };
   }
   if (noAnswer === 'no') return { verdict: 'report', reason: `${down}; nobody answered in time, which means no` };

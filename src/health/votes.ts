@@ -10,7 +10,7 @@
  * observer that broke down unnoticed would keep a dead site from ever being failed over.
  */
 import type { SiteHistory } from '../documents/site-failure.ts';
-import { seconds } from './in-words.ts';
+import { inSeconds } from '../kernel/in-words.ts';
 import { silenceAllowedMs } from './spoken.ts';
 
 export interface Vote {
@@ -123,7 +123,7 @@ function down(reason: string, downSinceMs: number): Ballot {
 }
 
 function since(nowMs: number, ms: number): string {
-  return seconds(Math.max(0, nowMs - ms));
+  return inSeconds(Math.max(0, nowMs - ms));
 }
 
 function ago(nowMs: number, ms: number): string {

@@ -6,7 +6,8 @@
  * tried again until the machine was well for long enough, so that slow failures escalate too; no step begins while another is
  * under way; what is recorded before a long enough time of being well counts for nothing.
  */
-import { elapsedMs, inSeconds } from './moment.ts';
+import { inSeconds } from '../../kernel/in-words.ts';
+import { elapsedMs } from './moment.ts';
 import type { Moment } from './moment.ts';
 
 /** The steps, mildest first. */

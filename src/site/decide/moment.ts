@@ -21,8 +21,3 @@ export function elapsedMs(from: Moment, to: Moment): number {
   if (from.bootId === to.bootId) return Math.max(0, to.bootMs - from.bootMs);
   return Math.max(to.bootMs, to.wallMs - from.wallMs);
 }
-
-/** A length of time for people. */
-export function inSeconds(ms: number): string {
-  return `${Math.round(ms / 100) / 10} s`;
-}

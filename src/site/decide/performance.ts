@@ -6,7 +6,8 @@
  * only where something strictly better is free, and not soon after a move, so that two equal places never take turns.
  */
 import { LeewardError } from '../../kernel/errors.ts';
-import { elapsedMs, inSeconds } from './moment.ts';
+import { inSeconds } from '../../kernel/in-words.ts';
+import { elapsedMs } from './moment.ts';
 import type { Moment } from './moment.ts';
 
 /** One measurement of the application. */

@@ -1,7 +1,7 @@
 /** How much time passed between two moments, within a boot and across boots. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { elapsedMs, inSeconds } from '../../../src/site/decide/moment.ts';
+import { elapsedMs } from '../../../src/site/decide/moment.ts';
 import type { Moment } from '../../../src/site/decide/moment.ts';
 
 const at = (bootId: string, bootMs: number, wallMs: number): Moment => ({ bootId, bootMs, wallMs });
@@ -20,7 +20,3 @@ for (const [name, from, to, expected] of CASES) {
     assert.equal(elapsedMs(from, to), expected);
   });
 }
-
-test('a length of time is told in tenths of seconds', () => {
-  assert.deepEqual([600_000, 1540, 0].map(inSeconds), ['600 s', '1.5 s', '0 s']);
-});
