@@ -15,6 +15,7 @@ import { isMissing } from '../../system/durable-file.ts';
 import { chooseSite, readAccess } from '../context.ts';
 import { outputOf, placesOf } from '../globals.ts';
 import { newsLine } from '../site-news.ts';
+import { stopOnSignals } from '../stop-on-signals.ts';
 
 const optionsSchema = z.object({
   site: z.string().optional(),
@@ -58,12 +59,7 @@ async function agent(_options: unknown, command: Command): Promise<void> {
     return;
   }
   const site = await openSite({ folder, access });
-  const stopping = new AbortController();
-  const stop = (): void => {
-    stopping.abort(new LeewardError('UNAVAILABLE', 'stopped'));
-  };
-  process.once('SIGTERM', stop).once('SIGINT', stop);
-  const { signal } = stopping;
+  const { signal, stop } = stopOnSignals();
   const carrier = new LeaseCarrier({ key: site.key, link: site.link, clock: site.clock });
   const guards = await listenForGuards(places.agentSocket(ref), async (questions) => carrier.carry(questions));
   try {

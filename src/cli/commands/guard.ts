@@ -14,6 +14,7 @@ import { seconds, word } from '../arguments.ts';
 import { openCloud } from '../context.ts';
 import { outputOf, placesOf } from '../globals.ts';
 import type { Places } from '../globals.ts';
+import { stopOnSignals } from '../stop-on-signals.ts';
 
 const runSchema = z.object({ node: z.string(), application: z.string().min(1), stop: z.number(), kill: z.number() });
 
@@ -86,10 +87,5 @@ async function run(name: string, _options: unknown, command: Command): Promise<v
       output.say(line);
     },
   });
-  const stopping = new AbortController();
-  const end = (): void => {
-    stopping.abort(new LeewardError('UNAVAILABLE', 'stopped'));
-  };
-  process.once('SIGTERM', end).once('SIGINT', end);
-  await guard.run(stopping.signal);
+  await guard.run(stopOnSignals().signal);
 }

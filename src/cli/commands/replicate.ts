@@ -14,6 +14,7 @@ import { outputOf, placesOf } from '../globals.ts';
 import { runLeased } from '../leased.ts';
 import { showBytes, table } from '../output.ts';
 import { newsLine } from '../site-news.ts';
+import { stopOnSignals } from '../stop-on-signals.ts';
 import type { Output } from '../output.ts';
 
 const optionsSchema = z.object({
@@ -66,16 +67,12 @@ async function replicate(given: string[], _options: unknown, command: Command): 
     ...(volumes.length > 0 && { volumes }),
     ...(options.compression !== undefined && { replication: { zstdLevel: options.compression } }),
   });
-  const stopping = new AbortController();
-  const stop = (): void => {
-    stopping.abort(new LeewardError('UNAVAILABLE', 'stopped'));
-  };
-  process.once('SIGTERM', stop).once('SIGINT', stop);
+  const { signal, stop } = stopOnSignals();
   const { every, application } = options;
   const leased =
     application === undefined
       ? undefined
-      : runLeased(open, { command: application, signal: stopping.signal, output }).catch((error: unknown) => {
+      : runLeased(open, { command: application, signal, output }).catch((error: unknown) => {
           output.say(describeError(error));
         });
   let failure: unknown;
@@ -83,7 +80,7 @@ async function replicate(given: string[], _options: unknown, command: Command): 
     if ('error' in news) failure ??= news.error;
     output.say(newsLine(news));
   };
-  const work = { waitMs: options.wait * 1000, signal: stopping.signal, tell };
+  const work = { waitMs: options.wait * 1000, signal, tell };
   try {
     if (every !== undefined) await workForEver(open, { ...work, everyMs: () => every * 1000 });
     else {
