@@ -100,7 +100,7 @@ class QuietSite {
     await file.write(this.#chance.bytes(PAGE_BYTES), 0, PAGE_BYTES, page * PAGE_BYTES);
     await file.close();
     const from = logEnd(this.#stack);
-    const { numbers, unsent } = await replicator.replicateOnce({ consistency: 'crash' });
+    const { numbers, unsent } = await replicator.replicateOnce();
     if (unsent) throw unsent;
     for (const number of numbers) {
       await callsEnded(this.#stack, { from, count: 1, fits: applied(replicator.volume, number) });

@@ -35,7 +35,7 @@ const [replicator] = site.replicators;
 if (!replicator) throw new Error('the site has no volume');
 beganMs = performance.now();
 const spent = await spending(async () => {
-  const { storedBytes, unsent } = await replicator.replicateOnce({ consistency: 'crash' });
+  const { storedBytes, unsent } = await replicator.replicateOnce();
   if (unsent) throw unsent;
   sent.storedMs = performance.now() - beganMs;
   sent.storedBytes = storedBytes;

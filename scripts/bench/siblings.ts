@@ -96,7 +96,7 @@ async function sentBytes(context: BenchContext, images: readonly Image[]): Promi
       const each: number[] = [];
       for (const replicator of site.replicators) {
         counted = 0;
-        const { unsent } = await replicator.replicateOnce({ consistency: 'crash' });
+        const { unsent } = await replicator.replicateOnce();
         if (unsent) throw unsent;
         for (;;) {
           await site.agent.round();

@@ -8,6 +8,7 @@ import type { ReplicatorOptions } from '../site/replicator.ts';
 import { parseVolume } from '../kernel/ids.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { CloudLink } from '../ports/cloud-link.ts';
+import type { Quiesce } from '../ports/quiesce.ts';
 import type { Heartbeat } from '../protocol/heartbeat.ts';
 import type { SigningKey } from '../protocol/signed.ts';
 import { HttpCloudLink } from '../system/cloud-link.ts';
@@ -37,6 +38,8 @@ export interface SiteOptions {
   readonly wrapLink?: (link: CloudLink) => CloudLink;
   /** The site's own view of its leases, for the heartbeat. */
   readonly groups?: () => Heartbeat['groups'];
+  /** What makes a volume, by its whole id, stand still while it is read; nothing by default. */
+  readonly quiesce?: (volume: string) => Quiesce | undefined;
   /** How its volumes are replicated, where not as usual. */
   readonly replication?: Pick<ReplicatorOptions, 'directFromBytes' | 'rangesEveryMs' | 'pollMs' | 'zstdLevel'>;
 }
@@ -81,7 +84,9 @@ export async function openSite(options: SiteOptions): Promise<OpenSite> {
       const store = await openSiteStore(join(folder, 'volumes', ref.group, ref.volume));
       closing.push(async () => store.close());
       const shared = { agent, clock, content, work, ...options.replication };
-      replicators.push(await Replicator.open({ ...shared, volume, source, store, said: { label, mountPoints } }));
+      const quiesce = options.quiesce?.(volume);
+      const said = { label, mountPoints };
+      replicators.push(await Replicator.open({ ...shared, volume, source, store, said, quiesce }));
     }
     return { agent, replicators, link, key, clock, close };
   } catch (error) {

@@ -57,8 +57,8 @@ const ORDERS: { readonly [Order in SiteOrder]: () => Promise<SiteAnswer<Order>> 
   rest,
   thaw,
   wake,
-  'interval-at-rest': async () => interval(theReplicator(), 'application'),
-  interval: async () => interval(theReplicator(), 'crash'),
+  'interval-at-rest': async () => interval(theReplicator()),
+  interval: async () => interval(theReplicator()),
   acknowledged: async () => {
     await theReplicator().waitUntilAcknowledged(config.acknowledgedMs, ending.signal);
     const { acknowledgedNumber, sentBytes } = theReplicator().status();
@@ -144,8 +144,8 @@ async function wake(): Promise<null> {
   return null;
 }
 
-async function interval(of: Replicator, consistency: 'application' | 'crash'): Promise<Interval> {
-  const { numbers, readBytes, changedBytes } = await of.replicateOnce({ consistency, signal: ending.signal });
+async function interval(of: Replicator): Promise<Interval> {
+  const { numbers, readBytes, changedBytes } = await of.replicateOnce({ signal: ending.signal });
   return { numbers: [...numbers], readBytes, changedBytes, sentBytes: of.status().sentBytes };
 }
 

@@ -88,7 +88,9 @@ async function interval(
   };
   let made: readonly number[] | undefined;
   try {
-    ({ numbers: made } = await replicator.replicateOnce({ consistency: 'crash', signal }));
+    const report = await replicator.replicateOnce({ signal });
+    made = report.numbers;
+    if (report.restless) failed(report.restless);
   } catch (error) {
     failed(error);
     // What was stored before a volume vanished is the newest that there is: it is sent all the same.

@@ -7,7 +7,6 @@
  * by the volume, and memory not by the number of the site's volumes either (work/shared-work.ts); nothing is made while
  * the volume's standing (standing.ts) does not allow it.
  */
-import type { DeltaMarker } from '../delta/identity.ts';
 import { DELTA_LIMITS } from '../delta/limits.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { LeewardError, isLeewardError } from '../kernel/errors.ts';
@@ -15,6 +14,7 @@ import { parseVolume, volumeId } from '../kernel/ids.ts';
 import type { VolumeRef } from '../kernel/ids.ts';
 import { GIB } from '../kernel/units.ts';
 import type { ContentIndex } from '../ports/content-index.ts';
+import type { Quiesce } from '../ports/quiesce.ts';
 import type { SiteStore } from '../ports/site-store.ts';
 import type { VolumeSource } from '../ports/volume-source.ts';
 import type { VolumeAnswer } from '../protocol/heartbeat.ts';
@@ -61,6 +61,8 @@ export interface ReplicatorOptions {
   readonly rangesEveryMs?: number;
   /** From which size on a volume's first copy is written as raw pages, with nothing stored in between. Default: 4 GiB. */
   readonly directFromBytes?: number;
+  /** Makes the volume stand still while an interval reads it. */
+  readonly quiesce?: Quiesce | undefined;
   /** What it shares with the site's other volumes. Default: nothing. */
   readonly work?: SharedWork;
 }
@@ -90,7 +92,7 @@ export interface ReplicatorStatus {
 export class Replicator implements AgentPart {
   readonly volume: string;
   readonly #ref: VolumeRef;
-  readonly #options: Required<Omit<ReplicatorOptions, 'content'>>;
+  readonly #options: Required<Omit<ReplicatorOptions, 'content' | 'quiesce'>> & Pick<ReplicatorOptions, 'quiesce'>;
   readonly #standing = new Standing();
   readonly #log: VolumeLog;
   readonly #sender: DeltaSender;
@@ -188,18 +190,14 @@ export class Replicator implements AgentPart {
   /**
    * One interval: reads the volume, stores what changed as deltas, the last of which carries a marker, and sends them.
    * What cannot be sent now is kept, and the interval goes on. Before a generation's first delta it makes the base, if the
-   * generation has one, which takes as long as it takes. `consistency` is the caller's word for how the volume
-   * stands while it is read: 'application' only when its applications were made to wait and had written everything.
+   * generation has one, which takes as long as it takes.
    *
    * Errors: SOURCE_CHANGED when the volume vanishes or changes its size meanwhile (the delta that was being made is then not
    * stored and not sent, and the next interval takes the new size); REFUSED while the site may not write; DELTA_FORKED;
    * UNAVAILABLE before the cloud has said which generation to make; CONFLICT when a new generation or term began meanwhile;
    * the signal's reason, soon after it was aborted: what was stored by then stays, and the next interval goes on from it.
    */
-  async replicateOnce(how: {
-    consistency: DeltaMarker['consistency'];
-    signal?: AbortSignal | undefined;
-  }): Promise<ReplicationReport> {
+  async replicateOnce(how: { readonly signal?: AbortSignal | undefined } = {}): Promise<ReplicationReport> {
     if (this.#running) throw new LeewardError('REFUSED', `${this.volume}: an interval is under way`);
     this.#running = true;
     try {
@@ -209,7 +207,6 @@ export class Replicator implements AgentPart {
         ...this.#options,
         volume: this.volume,
         log: this.#log,
-        consistency: how.consistency,
         signal: how.signal,
         turns: work.making,
         limits: () => limitsOf(agent.answer?.limits),

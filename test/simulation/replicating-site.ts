@@ -219,7 +219,7 @@ export class ReplicatingSite {
       if (this.#rests()) continue;
       const isLast = this.#last === 'written';
       try {
-        const { numbers } = await replicator.replicateOnce({ consistency: 'crash' });
+        const { numbers } = await replicator.replicateOnce();
         this.#world.trace(() => `${this.id} stored ${numbers.join()}`);
         if (isLast) this.#last = 'stored';
       } catch (error) {

@@ -41,7 +41,7 @@ async function run(crashAt: number, when: Faults['when']): Promise<Faults> {
   };
   const interval = async (): Promise<void> =>
     persist(async ({ agent, replicator }) => {
-      await replicator.replicateOnce({ consistency: 'crash' });
+      await replicator.replicateOnce();
       await agent.round();
       assert.equal(replicator.status().waitingBytes, 0);
       assertSameBytes(cloud.replica, volume.bytes);

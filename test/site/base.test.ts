@@ -8,7 +8,6 @@ import { assertSameBytes } from '../support/bytes.ts';
 import { MemorySite } from '../support/memory-site.ts';
 import { ModelCloud } from '../support/model-cloud.ts';
 
-const CRASH = { consistency: 'crash' } as const;
 const VOLUME_BYTES = 13 * MIB + 1536;
 const DIRECT: Partial<ReplicatorOptions> = { directFromBytes: MIB };
 
@@ -47,7 +46,7 @@ test('a large volume goes as raw pages, with nothing stored in between, and delt
     inFlight -= 1;
   };
   const { replicator } = await site.start(DIRECT);
-  const { numbers, changedBytes } = await replicator.replicateOnce(CRASH);
+  const { numbers, changedBytes } = await replicator.replicateOnce();
   assert.deepEqual({ numbers, changedBytes }, { numbers: [1], changedBytes: 0 });
   assert.ok(cloud.heads[0]?.marker);
   assert.equal(cloud.heads[0].predecessor, cloud.baseDigest);
@@ -59,7 +58,7 @@ test('a large volume goes as raw pages, with nothing stored in between, and delt
 
   // And on as ever.
   site.volume.bytes.fill(9, 0, 512);
-  assert.deepEqual((await replicator.replicateOnce(CRASH)).numbers, [2]);
+  assert.deepEqual((await replicator.replicateOnce()).numbers, [2]);
   assertSameBytes(cloud.replica, site.volume.bytes);
   assert.equal(cloud.heard.at(-1)?.direct, undefined);
 });
@@ -79,7 +78,7 @@ test('what changes while the pages are written, and what the cloud finds differe
     if (cloud.saying.base?.phase === 'copying') cloud.upload[5 * MIB] = 99;
     heard(said);
   };
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   assert.equal(cloud.heads.length, 1);
   assertSameBytes(cloud.replica, volume.bytes);
 });
@@ -95,12 +94,12 @@ test('an upload that is cut off at any request goes on where it was, over restar
       if (writes === cut) throw new LeewardError('UNAVAILABLE', 'the line is cut');
     };
     const { replicator } = await site.start(DIRECT);
-    await assert.rejects(replicator.replicateOnce(CRASH), { code: 'UNAVAILABLE' });
+    await assert.rejects(replicator.replicateOnce(), { code: 'UNAVAILABLE' });
     site.store.crash(() => false);
     const before = cloud.uploadedBytes;
     cloud.beforePages = () => undefined;
     const { replicator: again } = await site.start(DIRECT);
-    await again.replicateOnce(CRASH);
+    await again.replicateOnce();
     assertSameBytes(cloud.replica, site.volume.bytes);
     assert.ok(before > 0 || cut === 1);
     assert.equal(cloud.heads.length, 1);
@@ -115,11 +114,11 @@ test('what was acknowledged is not written again', async () => {
     if (offset >= 12 * MIB) throw new LeewardError('UNAVAILABLE', 'the line is cut');
   };
   const { replicator } = await site.start(DIRECT);
-  await assert.rejects(replicator.replicateOnce(CRASH), { code: 'UNAVAILABLE' });
+  await assert.rejects(replicator.replicateOnce(), { code: 'UNAVAILABLE' });
   assert.equal(cloud.uploadedBytes, 12 * MIB);
   cloud.beforePages = () => undefined;
   const { replicator: again } = await site.start(DIRECT);
-  await again.replicateOnce(CRASH);
+  await again.replicateOnce();
   assert.equal(cloud.uploadedBytes, 20 * MIB);
   assertSameBytes(cloud.replica, site.volume.bytes);
 });
@@ -136,7 +135,7 @@ test('an upload whose URL has ended goes on with the next', async () => {
     cloud.saying = { base: { ...base, uploadUrl: 'https://model.test/upload-2' } };
   };
   const { replicator } = await site.start(DIRECT);
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   assert.ok(ended);
   assertSameBytes(cloud.replica, site.volume.bytes);
 });
@@ -145,14 +144,14 @@ test('a cloud that does not take raw pages gets deltas at once; a small volume d
   const site = new MemorySite(new ModelCloud(VOLUME_BYTES));
   fill(site.volume.bytes);
   const { replicator } = await site.start(DIRECT);
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   assert.ok(site.cloud.heard.some(({ direct }) => direct === true));
   assertSameBytes(site.cloud.replica, site.volume.bytes);
   assert.equal(site.cloud.uploadedBytes, 0);
 
   const small = new MemorySite(directCloud());
   const { replicator: smallOne } = await small.start({ directFromBytes: VOLUME_BYTES + 512 });
-  await smallOne.replicateOnce(CRASH);
+  await smallOne.replicateOnce();
   assert.ok(small.cloud.heard.every(({ direct }) => direct === undefined));
 });
 
@@ -170,10 +169,10 @@ test('a volume that grows or shrinks while its pages are written has its new siz
       site.volume.bytes = bytes;
     };
     const { replicator } = await site.start(DIRECT);
-    await replicator.replicateOnce(CRASH).catch(async (error: unknown) => {
+    await replicator.replicateOnce().catch(async (error: unknown) => {
       // It shrank under a read: the next interval goes on.
       if (!(error instanceof LeewardError) || error.code !== 'SOURCE_CHANGED') throw error;
-      await replicator.replicateOnce(CRASH);
+      await replicator.replicateOnce();
     });
     assert.ok(done);
     assertSameBytes(cloud.replica, site.volume.bytes);
@@ -186,7 +185,7 @@ async function resynced(options: { point: (bytes: Uint8Array) => Uint8Array }) {
   const site = new MemorySite(cloud);
   fill(site.volume.bytes);
   const { agent, replicator } = await site.start();
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   await replicator.waitUntilAcknowledged(10_000);
   cloud.resyncFrom(options.point(cloud.replica.slice()));
   await agent.heartbeat();
@@ -205,7 +204,7 @@ test('a generation that begins from a point gets only the ranges that differ, an
     },
   });
   site.volume.bytes.fill(8, 0, 512);
-  const { changedBytes } = await replicator.replicateOnce(CRASH);
+  const { changedBytes } = await replicator.replicateOnce();
   assert.equal(changedBytes, 8 * MIB + 4 * KIB);
   assert.equal(cloud.heads[0]?.predecessor, cloud.baseDigest);
   assertSameBytes(cloud.replica, site.volume.bytes);
@@ -225,7 +224,7 @@ test('a point of another size than the volume now has is brought to it', async (
       const bytes = new Uint8Array(volumeBytes);
       bytes.set(site.volume.bytes.subarray(0, volumeBytes));
       site.volume.bytes = bytes;
-      await replicator.replicateOnce(CRASH);
+      await replicator.replicateOnce();
       assertSameBytes(cloud.replica, site.volume.bytes, `${pointBytes} to ${volumeBytes}`);
     }
   }
@@ -238,7 +237,7 @@ test('a site that has lost all it knew asks for another generation, and compares
   const fresh = new MemorySite(cloud);
   fresh.volume.bytes = site.volume.bytes;
   const { agent, replicator } = await fresh.start();
-  await assert.rejects(replicator.replicateOnce(CRASH), {
+  await assert.rejects(replicator.replicateOnce(), {
     code: 'REFUSED',
     message: /another generation was asked for/,
   });
@@ -248,7 +247,7 @@ test('a site that has lost all it knew asks for another generation, and compares
 
   cloud.resyncFrom(cloud.replica);
   await agent.heartbeat();
-  const { changedBytes } = await replicator.replicateOnce(CRASH);
+  const { changedBytes } = await replicator.replicateOnce();
   assert.equal(changedBytes, 4 * MIB);
   assertSameBytes(cloud.replica, site.volume.bytes);
 });
@@ -262,7 +261,7 @@ test('a base that an earlier life of the site has listed is believed in nothing'
   cloud.lists.push({ ...head, hashes: cloud.hashesOfReplica() });
   const fresh = new MemorySite(cloud);
   const { replicator } = await fresh.start();
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   assert.equal(cloud.lists.length, 1, 'it sends no list of its own');
   assertSameBytes(cloud.replica, fresh.volume.bytes);
 });
@@ -273,7 +272,7 @@ test('a delta that is asked for again and lost here is told', async () => {
   fill(site.volume.bytes);
   const { agent, replicator } = await site.start({ deltaLiteralBytesMax: 512 * KIB });
   cloud.saying = { appliedNumber: 0 };
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   const damaged = (await site.store.readDelta(3)) ?? assert.fail('no delta 3');
   damaged[damaged.length - 1] = 255 - (damaged.at(-1) ?? 0);
   await site.store.putDelta(3, damaged);

@@ -16,7 +16,6 @@ import { Crash, crashingStore } from '../support/crashing-store.ts';
 import type { Faults } from '../support/crashing-store.ts';
 import { MemorySite } from '../support/memory-site.ts';
 
-const CRASH = { consistency: 'crash' } as const;
 const VOLUME_BYTES = 66 * KIB;
 
 /** Each step may be cut off and is then repeated by a fresh process, as often as it takes. */
@@ -34,7 +33,7 @@ async function steps(site: MemorySite, faults: Faults, survives: () => boolean):
     for (let done = false; !done;) {
       try {
         running ??= await begin();
-        await running.replicator.replicateOnce(CRASH);
+        await running.replicator.replicateOnce();
         await site.cloud.work();
         await running.agent.round();
         assert.equal(running.replicator.status().waitingBytes, 0);
@@ -115,7 +114,7 @@ test('a disk that is full for a while is recovered from without a restart', asyn
       site.volume.bytes.fill(value, value * BLOCK_BYTES, (value + 7) * BLOCK_BYTES);
       for (let done = false; !done;) {
         try {
-          await replicator.replicateOnce(CRASH);
+          await replicator.replicateOnce();
           await cloud.work();
           await agent.round();
           done = true;

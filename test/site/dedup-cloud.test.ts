@@ -60,7 +60,7 @@ class Siblings {
   /** An interval, and what the cloud makes of it; the replica is the volume then. Gives the bytes that were sent. */
   async replicate({ fixture, source, replicator }: Sibling): Promise<number> {
     const before = replicator.status().sentBytes;
-    await replicator.replicateOnce({ consistency: 'crash' });
+    await replicator.replicateOnce();
     for (let round = 0; round < 5; round += 1) {
       await this.cloud.work();
       await this.agent.round();

@@ -10,7 +10,6 @@ import { assertSameBytes } from '../support/bytes.ts';
 import { MemoryCloud } from '../support/memory-cloud.ts';
 import { MemorySite } from '../support/memory-site.ts';
 
-const CRASH = { consistency: 'crash' } as const;
 const DAY_MS = 24 * 3_600_000;
 const VOLUME_BYTES = 9 * MIB + 1536;
 
@@ -52,7 +51,7 @@ test('a volume that grows, shrinks and grows is what it is in the cloud, too, an
     bytes.set(site.volume.bytes.subarray(0, sizeBytes));
     site.volume.bytes = bytes;
     site.volume.known = { label: `${sizeBytes}` };
-    await replicator.replicateOnce(CRASH);
+    await replicator.replicateOnce();
     await assertReplica(cloud, site);
     assert.equal(currentGeneration(await document(cloud)).properties.label, `${sizeBytes}`);
     await agent.round();
@@ -62,7 +61,7 @@ test('a volume that grows, shrinks and grows is what it is in the cloud, too, an
 test('a first copy of raw pages becomes the replica, and the upload is gone', async () => {
   const { cloud, site } = await start();
   const { agent, replicator } = await site.start({ directFromBytes: MIB });
-  const { numbers, changedBytes } = await replicator.replicateOnce(CRASH);
+  const { numbers, changedBytes } = await replicator.replicateOnce();
   assert.deepEqual({ numbers, changedBytes }, { numbers: [1], changedBytes: 0 });
   assert.equal(cloud.entries.filter((name) => name.endsWith('.delta')).length, 0, 'nothing was stored in between');
   await assertReplica(cloud, site);
@@ -70,14 +69,14 @@ test('a first copy of raw pages becomes the replica, and the upload is gone', as
   assert.equal(published, current);
   site.volume.bytes.fill(3, 0, 512);
   await agent.round();
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   await assertReplica(cloud, site);
 });
 
 test('what is damaged in the replica is found by the day, repaired, and verified then', async () => {
   const { cloud, site } = await start();
   const { agent, replicator } = await site.start();
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   await agent.round();
   const { replica } = currentGeneration(await document(cloud));
   const fence = (await cloud.storage.replicas.properties(replica))?.sequenceNumber ?? 0;
@@ -87,13 +86,13 @@ test('what is damaged in the replica is found by the day, repaired, and verified
   // The next point has the damage, since nothing has touched these pages.
   cloud.storage.clock.advance(DAY_MS);
   site.volume.bytes.fill(3, 0, 512);
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   await cloud.work();
   await agent.round();
   await agent.round();
   assert.equal((await document(cloud)).repair, undefined, 'the site has said that it will');
   cloud.storage.clock.advance(DAY_MS);
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   await assertReplica(cloud, site);
   assert.ok(currentGeneration(await document(cloud)).snapshots.at(-1)?.verifiedAtMs !== undefined);
 });
@@ -101,11 +100,11 @@ test('what is damaged in the replica is found by the day, repaired, and verified
 test('a delta that is lost on both sides costs a comparison, and what differs', async () => {
   const { cloud, site } = await start();
   const { agent, replicator } = await site.start();
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   await agent.round();
   // The cloud has lost its entry after it was acknowledged, and the outbox its file.
   site.volume.bytes.fill(6, 0, 512).fill(0, 4 * MIB, 4 * MIB + 512);
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   for (const queue of ['leeward-deltas', 'leeward-bulk']) {
     for (const message of await cloud.storage.queues.take(queue, { countMax: 32, hiddenMs: 1 })) await message.done();
   }
@@ -117,7 +116,7 @@ test('a delta that is lost on both sides costs a comparison, and what differs', 
   for (let round = 0; round < 3; round += 1) await agent.round().catch(() => undefined);
   assert.equal((await document(cloud)).current, 2);
   assert.equal((await document(cloud)).published, 1, 'the last good one stays offered');
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   await assertReplica(cloud, site);
   assert.equal((await document(cloud)).published, 2);
   assert.equal(replicator.status().generation, 2);
@@ -126,7 +125,7 @@ test('a delta that is lost on both sides costs a comparison, and what differs', 
 test('a site that has lost its folder goes on by itself', async () => {
   const { cloud, site } = await start();
   const { agent, replicator } = await site.start();
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   await agent.round();
   const fresh = new MemorySite(cloud);
   fresh.volume.bytes = site.volume.bytes;
@@ -134,7 +133,7 @@ test('a site that has lost its folder goes on by itself', async () => {
   cloud.storage.clock.advance(60_000);
   const { agent: freshAgent, replicator: freshOne } = await fresh.start();
   for (let round = 0; round < 3; round += 1) await freshAgent.round().catch(() => undefined);
-  const { changedBytes } = await freshOne.replicateOnce(CRASH);
+  const { changedBytes } = await freshOne.replicateOnce();
   assert.equal(changedBytes, 4 * MIB, 'one range differs');
   await assertReplica(cloud, fresh);
   assert.equal((await document(cloud)).published, 2);
@@ -151,10 +150,10 @@ test('a first copy of raw pages whose site is stopped goes on after it', async (
     if (request === 'putPages') pages += 1;
     if (pages === 2) throw new Error('the power is cut');
   };
-  await assert.rejects(replicator.replicateOnce(CRASH), /power/);
+  await assert.rejects(replicator.replicateOnce(), /power/);
   site.store.crash(() => false);
   cloud.before = before;
   const { replicator: again } = await site.start({ directFromBytes: MIB });
-  await again.replicateOnce(CRASH);
+  await again.replicateOnce();
   await assertReplica(cloud, site);
 });

@@ -9,14 +9,12 @@ import { assertSameBytes } from '../support/bytes.ts';
 import { MemorySite } from '../support/memory-site.ts';
 import { ModelCloud } from '../support/model-cloud.ts';
 
-const CRASH = { consistency: 'crash' } as const;
-
 test('a generation that was begun without the base that the cloud opens late is given up for another', async () => {
   const cloud = new ModelCloud(2 * MIB);
   const site = new MemorySite(cloud);
   site.volume.bytes.fill(1, 0, MIB);
   const { agent, replicator } = await site.start({ directFromBytes: MIB });
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   assert(cloud.heard.some(({ direct }) => direct === true));
   // Its chain is none of what begins with the base.
   cloud.heads.length = 0;
@@ -28,7 +26,7 @@ test('a generation that was begun without the base that the cloud opens late is 
 
   cloud.nextGeneration(new Uint8Array(0));
   await agent.heartbeat();
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   await agent.round();
   assert.equal(cloud.heard.at(-1)?.wants, undefined);
   assertSameBytes(cloud.replica, site.volume.bytes);

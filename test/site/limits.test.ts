@@ -13,8 +13,6 @@ import { MemoryCloud } from '../support/memory-cloud.ts';
 import { MemoryContentIndex } from '../support/memory/content-index.ts';
 import { MemorySite } from '../support/memory-site.ts';
 
-const CRASH = { consistency: 'crash' } as const;
-
 /** Every delta that is sent from now on, as it travels. */
 function sentBy(cloud: MemoryCloud): Uint8Array[] {
   const sent: Uint8Array[] = [];
@@ -55,13 +53,13 @@ for (const limits of LOWERED) {
       cloud.limits = { ...limits };
       const sent = sentBy(cloud);
       const { replicator } = await site.start({ zstdLevel, content: new MemoryContentIndex() });
-      await replicator.replicateOnce(CRASH);
+      await replicator.replicateOnce();
       // What the cloud has by now can be referred to.
       await cloud.work();
       await replicator.waitUntilAcknowledged(60_000);
       site.volume.bytes.copyWithin(MIB, 0, MIB / 2);
       site.volume.bytes.fill(0, 3 * MIB);
-      await replicator.replicateOnce(CRASH);
+      await replicator.replicateOnce();
       await cloud.work();
       assert.ok(sent.length > 1);
       for (const bytes of sent) openDelta(bytes, limitsOf(limits));
@@ -80,7 +78,7 @@ test('limits that are lowered or raised count from the next delta on', async () 
     cloud.limits = contentBytesMax === undefined ? undefined : { contentBytesMax };
     await agent.heartbeat();
     site.volume.bytes.set(randomBytes(MIB));
-    await replicator.replicateOnce(CRASH);
+    await replicator.replicateOnce();
     sizes.push(sent.splice(0).map((bytes) => checkDelta(bytes).head.literalBytes));
   }
   assert.deepEqual(sizes, [[MIB], [300 * KIB, 300 * KIB, 300 * KIB, 124 * KIB], [MIB]]);
@@ -91,7 +89,7 @@ test('of a delta that was stored before, the site shows what the cloud says, and
   const site = new MemorySite(cloud);
   fill(site.volume.bytes);
   const { replicator, agent } = await site.start({ resendAfterMs: 1000 });
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   const { sentBytes } = replicator.status();
   const [text = ''] = cloud.messages;
   const strict = cloud.storage.worker({ limits: limitsOf({ contentBytesMax: MIB }) });

@@ -10,8 +10,6 @@ import { assertSameBytes } from '../support/bytes.ts';
 import { MemorySite } from '../support/memory-site.ts';
 import { ModelCloud } from '../support/model-cloud.ts';
 
-const CRASH = { consistency: 'crash' } as const;
-
 for (const generation of [1, 2]) {
   test(`nothing is made in generation ${generation}, of which the cloud has what is not known here`, async () => {
     const cloud = new ModelCloud(64 * KIB);
@@ -20,14 +18,14 @@ for (const generation of [1, 2]) {
     const site = new MemorySite(cloud);
     site.volume.bytes.fill(1);
     const { replicator: first } = await site.start();
-    await assert.rejects(first.replicateOnce(CRASH), { code: 'REFUSED' });
+    await assert.rejects(first.replicateOnce(), { code: 'REFUSED' });
 
     const heartbeat = cloud.heartbeat.bind(cloud);
     cloud.heartbeat = async () => {
       throw new LeewardError('UNAVAILABLE', 'no answer');
     };
     const { agent, replicator } = await site.start();
-    await assert.rejects(replicator.replicateOnce(CRASH), { code: 'UNAVAILABLE' });
+    await assert.rejects(replicator.replicateOnce(), { code: 'UNAVAILABLE' });
     assert.deepEqual(await site.store.listDeltas(), []);
 
     cloud.heartbeat = heartbeat;
@@ -36,7 +34,7 @@ for (const generation of [1, 2]) {
     assert.partialDeepStrictEqual(cloud.heard.at(-1), { generation, wants: 'generation' });
     cloud.nextGeneration(new Uint8Array(0));
     await agent.heartbeat();
-    await replicator.replicateOnce(CRASH);
+    await replicator.replicateOnce();
     assertSameBytes(cloud.replica, site.volume.bytes);
   });
 }

@@ -7,7 +7,6 @@ import { propertiesText } from '../../src/site/chain/properties.ts';
 import { MemorySite } from '../support/memory-site.ts';
 import { ModelCloud } from '../support/model-cloud.ts';
 
-const CRASH = { consistency: 'crash' } as const;
 const IDENTITY = '0a1b2c3d-0000-4000-8000-0123456789ab';
 
 test('properties are told once, and again when they change, with content or without', async () => {
@@ -17,30 +16,30 @@ test('properties are told once, and again when they change, with content or with
   let { replicator } = await site.start(options);
   const told = (): unknown[] =>
     cloud.heads.map(({ properties }) => (properties === undefined ? undefined : readProperties(properties)));
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   assert.deepEqual(told(), [undefined], 'nothing is known');
 
   volume.known = { identity: IDENTITY, label: 'ERP', mountPoints: ['/srv'] };
   volume.bytes.fill(1, 0, 20 * KIB);
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   assert.deepEqual(told().slice(1), [volume.known, undefined, undefined]);
-  assert.deepEqual((await replicator.replicateOnce(CRASH)).numbers, []);
+  assert.deepEqual((await replicator.replicateOnce()).numbers, []);
 
   volume.known = { identity: IDENTITY, label: 'ERP' };
   ({ replicator } = await site.start(options));
-  assert.deepEqual((await replicator.replicateOnce(CRASH)).numbers, [5]);
+  assert.deepEqual((await replicator.replicateOnce()).numbers, [5]);
   assert.deepEqual(told()[4], volume.known);
   assert.ok(cloud.heads[4]?.marker);
 
   volume.known = {};
-  assert.deepEqual((await replicator.replicateOnce(CRASH)).numbers, [6]);
+  assert.deepEqual((await replicator.replicateOnce()).numbers, [6]);
   assert.deepEqual(told()[5], {}, 'what is not known any more is told, too');
   ({ replicator } = await site.start(options));
-  assert.deepEqual((await replicator.replicateOnce(CRASH)).numbers, []);
+  assert.deepEqual((await replicator.replicateOnce()).numbers, []);
 
   ({ replicator } = await site.start({ ...options, said: { label: 'Said', mountPoints: ['/data'] } }));
   volume.known = { identity: IDENTITY, label: 'ERP', mountPoints: ['/srv'] };
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   assert.deepEqual(told()[6], { identity: IDENTITY, label: 'Said', mountPoints: ['/data'] });
 });
 

@@ -128,7 +128,7 @@ class Life {
       const { agent, replicator } = this.#running;
       if (this.#heartbeatFirst) await agent.heartbeat();
       this.#heartbeatFirst = false;
-      const { unsent } = await replicator.replicateOnce({ consistency: 'crash' });
+      const { unsent } = await replicator.replicateOnce();
       assert.equal(unsent, undefined);
       // What an earlier process stored goes out with the next round.
       await replicator.sendDue();

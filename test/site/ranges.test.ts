@@ -9,7 +9,6 @@ import { assertSameBytes } from '../support/bytes.ts';
 import { MemorySite } from '../support/memory-site.ts';
 import { ModelCloud } from '../support/model-cloud.ts';
 
-const CRASH = { consistency: 'crash' } as const;
 const DAY_MS = 24 * 3_600_000;
 const VOLUME_BYTES = 9 * MIB + 1536;
 
@@ -30,14 +29,14 @@ test('a day after the last one, a list of what the volume is follows an interval
   const { cloud, volume } = site;
   volume.bytes.fill(1, 3 * MIB, 6 * MIB).fill(2, 9 * MIB);
   const { replicator } = await site.start();
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   cloud.storage.clock.advance(DAY_MS - 1);
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   assert.equal(cloud.lists.length, 0);
 
   cloud.storage.clock.advance(1);
   volume.bytes.fill(3, 8 * KIB, 9 * KIB);
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   assert.equal(cloud.lists.length, 1);
   const { number, digest, volumeBytes, hashes } = newest(cloud);
   const made = { number: 2, digest: cloud.heads.at(-1)?.digest, volumeBytes: VOLUME_BYTES };
@@ -47,16 +46,16 @@ test('a day after the last one, a list of what the volume is follows an interval
   // Not again before another day, over restarts too; and then also where nothing has changed.
   cloud.storage.clock.advance(DAY_MS - 1);
   const { replicator: again } = await site.start();
-  await again.replicateOnce(CRASH);
+  await again.replicateOnce();
   assert.equal(cloud.lists.length, 1);
   cloud.storage.clock.advance(1);
-  await again.replicateOnce(CRASH);
+  await again.replicateOnce();
   assert.equal(cloud.lists.length, 2);
   assert.equal(newest(cloud).number, 2);
 
   // A clock that was set back does not put it off.
   cloud.storage.clock.advance(-10 * DAY_MS);
-  await again.replicateOnce(CRASH);
+  await again.replicateOnce();
   assert.equal(cloud.lists.length, 3);
 });
 
@@ -64,11 +63,11 @@ test('the cloud can ask for a list, and is given it once', async () => {
   const site = new MemorySite(new ModelCloud(VOLUME_BYTES));
   const { cloud } = site;
   const { agent, replicator } = await site.start();
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   cloud.saying = { verify: true };
   for (let round = 0; round < 3; round += 1) {
     await agent.heartbeat();
-    await replicator.replicateOnce(CRASH);
+    await replicator.replicateOnce();
   }
   assert.equal(cloud.lists.length, 1);
 });
@@ -77,16 +76,16 @@ test('a list that could not be sent follows the next interval, after a restart t
   const site = new MemorySite(new ModelCloud(VOLUME_BYTES));
   const { cloud } = site;
   const { replicator } = await site.start();
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   cloud.storage.clock.advance(DAY_MS);
   const put = cloud.putEntry.bind(cloud);
   cloud.putEntry = async () => {
     throw new LeewardError('UNAVAILABLE', 'the line is cut');
   };
-  assert.equal((await replicator.replicateOnce(CRASH)).unsent, undefined);
+  assert.equal((await replicator.replicateOnce()).unsent, undefined);
   cloud.putEntry = put;
   const { replicator: again } = await site.start();
-  await again.replicateOnce(CRASH);
+  await again.replicateOnce();
   assert.equal(cloud.lists.length, 1);
 });
 
@@ -94,11 +93,11 @@ test('no list is made of an interval that broke off', async () => {
   const site = new MemorySite(new ModelCloud(VOLUME_BYTES));
   const { cloud, volume } = site;
   const { replicator } = await site.start({ deltaLiteralBytesMax: 64 * KIB });
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   cloud.storage.clock.advance(2 * DAY_MS);
   volume.bytes.fill(1, 0, 100 * KIB);
   site.store.onPut = () => (volume.isGone = true);
-  await assert.rejects(replicator.replicateOnce(CRASH), { code: 'SOURCE_CHANGED' });
+  await assert.rejects(replicator.replicateOnce(), { code: 'SOURCE_CHANGED' });
   assert.equal(cloud.lists.length, 0);
 });
 
@@ -107,7 +106,7 @@ test('a repair is sent with the next interval, whatever the index believed, and 
   const { cloud, volume } = site;
   volume.bytes.fill(1, 5 * MIB, 6 * MIB).fill(2, 9 * MIB);
   const { agent, replicator } = await site.start();
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
 
   // Bits that fell over in the cloud: in data, in zeros, and at the odd end.
   cloud.replica[5 * MIB + 7] = 99;
@@ -125,7 +124,7 @@ test('a repair is sent with the next interval, whatever the index believed, and 
   await second.heartbeat();
   await second.heartbeat();
   assert.equal(cloud.heard.at(-1)?.repaired, 'check-1');
-  const { numbers, changedBytes } = await restarted.replicateOnce(CRASH);
+  const { numbers, changedBytes } = await restarted.replicateOnce();
   assert.deepEqual(numbers, [2]);
   assert.equal(changedBytes, VOLUME_BYTES - 4 * MIB);
   assertSameBytes(cloud.replica, volume.bytes);
@@ -133,10 +132,10 @@ test('a repair is sent with the next interval, whatever the index believed, and 
 
   // Asked for again it is done already; another one is another.
   await second.heartbeat();
-  assert.deepEqual((await restarted.replicateOnce(CRASH)).numbers, []);
+  assert.deepEqual((await restarted.replicateOnce()).numbers, []);
   cloud.saying = { repair: { id: 'check-2', ranges: [{ offset: 0, lengthBytes: 4 * MIB }] } };
   await second.heartbeat();
-  assert.equal((await restarted.replicateOnce(CRASH)).changedBytes, 4 * MIB);
+  assert.equal((await restarted.replicateOnce()).changedBytes, 4 * MIB);
   cloud.saying = {};
   await second.heartbeat();
   await second.heartbeat();
@@ -147,7 +146,7 @@ test('no list is made while a repair is due', async () => {
   const site = new MemorySite(new ModelCloud(VOLUME_BYTES));
   const { cloud } = site;
   const { agent, replicator } = await site.start();
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   cloud.storage.clock.advance(2 * DAY_MS);
   // It is heard of after the interval has passed the range.
   site.volume.onRead = (offset) => {
@@ -159,9 +158,9 @@ test('no list is made while a repair is due', async () => {
     await read(offset, into);
     if (offset === 8 * MIB) await agent.heartbeat();
   };
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   assert.equal(cloud.lists.length, 0);
   site.volume.onRead = () => undefined;
-  assert.equal((await replicator.replicateOnce(CRASH)).changedBytes, 4 * MIB);
+  assert.equal((await replicator.replicateOnce()).changedBytes, 4 * MIB);
   assert.equal(newest(cloud).number, 2);
 });

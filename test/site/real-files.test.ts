@@ -31,7 +31,7 @@ test('an image file arrives byte for byte, over restarts', async () => {
       const agentStore = await openSiteStore(join(folder, 'agent'));
       const agent = new SiteAgent({ site: 'acme/berlin', key: cloud.site.key, clock, link: cloud, store: agentStore });
       const replicator = await Replicator.open({ volume: cloud.site.id, source, store, agent, clock });
-      const { numbers, readBytes } = await replicator.replicateOnce({ consistency: 'crash' });
+      const { numbers, readBytes } = await replicator.replicateOnce();
       assert.deepEqual(numbers, expected);
       assert.equal(readBytes, volumeBytes);
       await cloud.work();

@@ -16,8 +16,6 @@ import { assertSameBytes } from '../support/bytes.ts';
 import { MemoryCloud } from '../support/memory-cloud.ts';
 import { MemorySite } from '../support/memory-site.ts';
 
-const CRASH = { consistency: 'crash' } as const;
-
 function envelopes(cloud: MemoryCloud) {
   return cloud.messages.map((text) => readPayload(signedMessageSchema.parse(JSON.parse(text)), envelopeSchema));
 }
@@ -38,7 +36,7 @@ test('the first copy and what changes after it arrive, and an interval without c
   site.volume.bytes.fill(9, 3 * MIB);
   const { agent, replicator } = await site.start();
 
-  const first = await replicator.replicateOnce(CRASH);
+  const first = await replicator.replicateOnce();
   assert.deepEqual(first.numbers, [1]);
   assert.equal(first.changedBytes, 202 * KIB, 'zeros are not sent');
   assert.equal(first.unsent, undefined);
@@ -51,7 +49,7 @@ test('the first copy and what changes after it arrive, and an interval without c
   assert.deepEqual(await site.store.listDeltas(), []);
 
   const sent = cloud.messages.length;
-  assert.deepEqual((await replicator.replicateOnce(CRASH)).numbers, []);
+  assert.deepEqual((await replicator.replicateOnce()).numbers, []);
   await agent.round();
   assert.equal(cloud.messages.length, sent);
 
@@ -59,7 +57,7 @@ test('the first copy and what changes after it arrive, and an interval without c
   site.volume.bytes.fill(0, 4 * KIB, 12 * KIB);
   site.volume.bytes[2 * MIB + 5] = 1;
   site.volume.bytes[3 * MIB + 2 * KIB - 1] = 77;
-  const second = await replicator.replicateOnce({ consistency: 'application' });
+  const second = await replicator.replicateOnce();
   assert.deepEqual(second.numbers, [2]);
   assert.equal(second.changedBytes, 8 * KIB + 4 * KIB + 2 * KIB);
   assert.deepEqual(await cloud.work(), ['applied']);
@@ -69,7 +67,7 @@ test('the first copy and what changes after it arrive, and an interval without c
     snapshots.map(({ number, marker, consistency }) => ({ number, marker, consistency })),
     [
       { number: 1, marker: 'p-1', consistency: 'crash' },
-      { number: 2, marker: 'p-2', consistency: 'application' },
+      { number: 2, marker: 'p-2', consistency: 'crash' },
     ],
   );
 });
@@ -77,12 +75,12 @@ test('the first copy and what changes after it arrive, and an interval without c
 test('a volume of zeros becomes one empty delta with a marker', async () => {
   const { cloud, site } = await siteWith(MIB);
   const { replicator } = await site.start();
-  const { numbers, changedBytes } = await replicator.replicateOnce(CRASH);
+  const { numbers, changedBytes } = await replicator.replicateOnce();
   assert.deepEqual(numbers, [1]);
   assert.equal(changedBytes, 0);
   assert.deepEqual(await cloud.work(), ['applied']);
   assert.equal(currentGeneration(await cloud.storage.volume(cloud.site)).snapshots.length, 1);
-  assert.deepEqual((await replicator.replicateOnce(CRASH)).numbers, []);
+  assert.deepEqual((await replicator.replicateOnce()).numbers, []);
 });
 
 test('a large interval becomes several deltas in a chain, only the last with a marker', async () => {
@@ -95,7 +93,7 @@ test('a large interval becomes several deltas in a chain, only the last with a m
     const { inline = '' } = readPayload(signedMessageSchema.parse(JSON.parse(text)), envelopeSchema);
     heads.push(openDelta(Buffer.from(inline, 'base64')).head);
   };
-  const { numbers } = await replicator.replicateOnce(CRASH);
+  const { numbers } = await replicator.replicateOnce();
   assert.deepEqual(numbers, [1, 2, 3, 4]);
   assert.deepEqual(
     heads.map(({ marker }) => marker?.name),
@@ -115,7 +113,7 @@ test('deltas are compressed as hard as is asked for', async () => {
     const { cloud, site } = await siteWith(MIB);
     site.volume.bytes.set(Buffer.from(Array.from({ length: 40_000 }, (_, index) => `${index * index} `).join('')));
     const { replicator } = await site.start(options);
-    stored.push((await replicator.replicateOnce(CRASH)).storedBytes);
+    stored.push((await replicator.replicateOnce()).storedBytes);
     await cloud.work();
     assertSameBytes(await cloud.replica(), site.volume.bytes);
   }
@@ -132,7 +130,7 @@ test('a delta that does not fit a message goes by the journal', async () => {
       ((site.volume.bytes[at - 32] ?? 0) * 167 + (site.volume.bytes[at - 7] ?? 0) * 13 + (at >> 3)) & 255;
   }
   const { replicator } = await site.start();
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   const [envelope] = envelopes(cloud);
   assert.equal(envelope?.inline, undefined);
   assert.deepEqual(cloud.entries, [envelope?.entry]);
@@ -156,7 +154,7 @@ test('a volume that vanishes, shrinks or grows while it is read is not sent', as
         site.volume.bytes = bytes;
       }
     };
-    await assert.rejects(replicator.replicateOnce(CRASH), { code: 'SOURCE_CHANGED' }, happen);
+    await assert.rejects(replicator.replicateOnce(), { code: 'SOURCE_CHANGED' }, happen);
     assert.deepEqual(cloud.messages, []);
     assert.deepEqual(await site.store.listDeltas(), []);
 
@@ -164,7 +162,7 @@ test('a volume that vanishes, shrinks or grows while it is read is not sent', as
     site.volume.onRead = () => undefined;
     site.volume.isGone = false;
     site.volume.bytes = new Uint8Array(4 * MIB).fill(5);
-    assert.deepEqual((await replicator.replicateOnce(CRASH)).numbers, [1]);
+    assert.deepEqual((await replicator.replicateOnce()).numbers, [1]);
   }
 });
 
@@ -175,14 +173,14 @@ test('an interval that broke off after full deltas is given its marker by the ne
   site.volume.onRead = (offset) => {
     if (offset === MIB) throw new LeewardError('SOURCE_CHANGED', 'cut off');
   };
-  await assert.rejects(replicator.replicateOnce(CRASH), { code: 'SOURCE_CHANGED' });
+  await assert.rejects(replicator.replicateOnce(), { code: 'SOURCE_CHANGED' });
   assert.equal(replicator.status().storedNumber, 2);
   assert.equal(replicator.status().firstCopyDone, false);
 
   // What was still to be stored was changed back meanwhile: only the marker is due.
   site.volume.onRead = () => undefined;
   site.volume.bytes.fill(0, 8 * BLOCK_BYTES);
-  const next = await replicator.replicateOnce(CRASH);
+  const next = await replicator.replicateOnce();
   assert.deepEqual({ numbers: next.numbers, changedBytes: next.changedBytes }, { numbers: [3], changedBytes: 0 });
   assert.equal(replicator.status().firstCopyDone, true);
   await cloud.work();
@@ -192,14 +190,14 @@ test('an interval that broke off after full deltas is given its marker by the ne
 test('an outage stops neither making nor keeping; afterwards everything arrives in order', async () => {
   const { cloud, site } = await siteWith(MIB, { accessMs: 60_000 });
   const { agent, replicator } = await site.start();
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   await settle(cloud, () => agent.round());
   cloud.before = () => {
     throw new LeewardError('UNAVAILABLE', 'the line is cut');
   };
   for (let interval = 1; interval <= 3; interval += 1) {
     site.volume.bytes[interval * BLOCK_BYTES] = interval;
-    const { numbers, unsent } = await replicator.replicateOnce(CRASH);
+    const { numbers, unsent } = await replicator.replicateOnce();
     assert.deepEqual(numbers, [interval + 1]);
     assert.equal(unsent?.code, 'UNAVAILABLE');
   }
@@ -225,7 +223,7 @@ test('an access that storage refuses is renewed once, however wrong the wall clo
     denied += 1;
     throw new LeewardError('DENIED', 'storage answered 403');
   };
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   assert.equal(cloud.heartbeats, 2);
   assert.equal(cloud.messages.length, 1);
 
@@ -233,7 +231,7 @@ test('an access that storage refuses is renewed once, however wrong the wall clo
     if (request === 'sendMessage') throw new LeewardError('DENIED', 'storage answered 403');
   };
   site.volume.bytes[0] = 1;
-  const { unsent } = await replicator.replicateOnce(CRASH);
+  const { unsent } = await replicator.replicateOnce();
   assert.equal(unsent?.code, 'DENIED');
   assert.equal(cloud.heartbeats, 3);
 });
@@ -242,9 +240,9 @@ test('what is not acknowledged is sent again, but not while acknowledgements com
   const { cloud, site } = await siteWith(MIB);
   const { agent, replicator } = await site.start({ resendAfterMs: 10_000 });
   site.volume.bytes[0] = 1;
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   site.volume.bytes[0] = 2;
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   const [first = ''] = cloud.messages;
   await agent.round();
   assert.equal(cloud.messages.length, 2, 'too early');
@@ -271,7 +269,7 @@ test('a delta that the cloud asks for again goes into an entry of the form that 
   const { cloud, site } = await siteWith(MIB);
   const { agent, replicator } = await site.start();
   site.volume.bytes[0] = 1;
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   const name = cloud.site.documentName;
   await cloud.storage.documents.update(volumeKind, name, (document) => ({
     ...document,
@@ -302,7 +300,7 @@ test('a delta that the cloud asks for again goes into an entry of the form that 
   }));
   await agent.heartbeat();
   site.volume.bytes[0] = 2;
-  const { unsent } = await replicator.replicateOnce(CRASH);
+  const { unsent } = await replicator.replicateOnce();
   assert.equal(unsent?.code, 'REFUSED');
   assert.match(unsent.message, /delta 1 .* new generation/);
   assert.equal(envelopes(cloud).at(-1)?.number, 2);
@@ -312,7 +310,7 @@ test('what is acknowledged is kept until it is applied, so that a lost journal e
   const { cloud, site } = await siteWith(MIB);
   const { agent, replicator } = await site.start();
   site.volume.bytes[0] = 1;
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   const head = envelopes(cloud)[0];
   // The tip has moved on; the worker died before it applied anything.
   await cloud.storage.documents.update(volumeKind, cloud.site.documentName, (document) => {
@@ -353,7 +351,7 @@ test('a full outbox makes the scan wait for acknowledgements', async () => {
     // The cloud comes round to its work now and then.
     if (waited % 3 === 0) await cloud.work();
   };
-  const { numbers, storedBytes } = await replicator.replicateOnce(CRASH);
+  const { numbers, storedBytes } = await replicator.replicateOnce();
   assert.equal(numbers.length, 10);
   assert.ok(storedBytes > 2 * outboxBytesMax);
   assert.ok(waitingMax <= outboxBytesMax, `${waitingMax} bytes waited`);
@@ -365,7 +363,7 @@ test('a chain that somebody else continued is a fork: the replicator stops and s
   const { cloud, site } = await siteWith(MIB);
   const { agent, replicator } = await site.start();
   site.volume.bytes[0] = 1;
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   await settle(cloud, () => agent.round());
   await cloud.storage.documents.update(volumeKind, cloud.site.documentName, (document) => {
     const generation = currentGeneration(document);
@@ -375,7 +373,7 @@ test('a chain that somebody else continued is a fork: the replicator stops and s
   await agent.heartbeat();
   assert.match(replicator.status().trouble ?? '', /never made here/);
   site.volume.bytes[0] = 2;
-  await assert.rejects(replicator.replicateOnce(CRASH), { code: 'DELTA_FORKED' });
+  await assert.rejects(replicator.replicateOnce(), { code: 'DELTA_FORKED' });
 });
 
 test('another delta of the same number is a fork, too', async () => {
@@ -383,7 +381,7 @@ test('another delta of the same number is a fork, too', async () => {
   const { agent, replicator } = await site.start();
   for (const value of [1, 2]) {
     site.volume.bytes[0] = value;
-    await replicator.replicateOnce(CRASH);
+    await replicator.replicateOnce();
   }
   await cloud.storage.documents.update(volumeKind, cloud.site.documentName, (document) => {
     const generation = currentGeneration(document);
@@ -398,7 +396,7 @@ test('a store that was set back stops sending until it is right again', async ()
   const { cloud, site } = await siteWith(MIB);
   const { agent, replicator } = await site.start();
   site.volume.bytes[0] = 1;
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   await settle(cloud, () => agent.round());
   const right = await cloud.storage.volume(cloud.site);
   await cloud.storage.documents.update(volumeKind, cloud.site.documentName, (document) => {
@@ -410,22 +408,22 @@ test('a store that was set back stops sending until it is right again', async ()
     };
   });
   await agent.heartbeat();
-  await assert.rejects(replicator.replicateOnce(CRASH), { code: 'REFUSED', message: /set back/ });
+  await assert.rejects(replicator.replicateOnce(), { code: 'REFUSED', message: /set back/ });
   await cloud.storage.documents.update(volumeKind, cloud.site.documentName, () => right);
   await agent.heartbeat();
-  assert.deepEqual((await replicator.replicateOnce(CRASH)).numbers, []);
+  assert.deepEqual((await replicator.replicateOnce()).numbers, []);
 });
 
 test('once the term has ended the site keeps and does not send; a later term of its own goes on', async () => {
   const { cloud, site } = await siteWith(MIB);
   const { agent, replicator } = await site.start();
   site.volume.bytes[0] = 1;
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   await settle(cloud, () => agent.round());
   await cloud.storage.documents.update(volumeKind, cloud.site.documentName, (document) => endTerm(document, 1));
   await agent.heartbeat();
   site.volume.bytes[0] = 2;
-  await assert.rejects(replicator.replicateOnce(CRASH), { code: 'REFUSED', message: /on standby/ });
+  await assert.rejects(replicator.replicateOnce(), { code: 'REFUSED', message: /on standby/ });
   assert.equal(cloud.messages.length, 1);
 
   await cloud.storage.documents.update(volumeKind, cloud.site.documentName, (document) => ({
@@ -434,7 +432,7 @@ test('once the term has ended the site keeps and does not send; a later term of 
     generations: { '1': { ...currentGeneration(document), cut: null } },
   }));
   await agent.heartbeat();
-  assert.deepEqual((await replicator.replicateOnce(CRASH)).numbers, [2]);
+  assert.deepEqual((await replicator.replicateOnce()).numbers, [2]);
   assert.deepEqual(await cloud.work(), ['applied']);
   assertSameBytes(await cloud.replica(), site.volume.bytes);
 });
@@ -443,7 +441,7 @@ test('a new generation begins from nothing', async () => {
   const { cloud, site } = await siteWith(MIB);
   const { agent, replicator } = await site.start();
   site.volume.bytes.fill(3, 0, 64 * KIB);
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   await settle(cloud, () => agent.round());
   await cloud.storage.documents.update(volumeKind, cloud.site.documentName, (document) => {
     const first = currentGeneration(document);
@@ -459,7 +457,7 @@ test('a new generation begins from nothing', async () => {
     return { ...document, current: 2, generations: { ...document.generations, '2': second } };
   });
   await agent.heartbeat();
-  const { numbers, changedBytes } = await replicator.replicateOnce(CRASH);
+  const { numbers, changedBytes } = await replicator.replicateOnce();
   assert.deepEqual(numbers, [1]);
   assert.equal(changedBytes, 64 * KIB);
   await cloud.work();
@@ -470,13 +468,13 @@ test('a new generation begins from nothing', async () => {
 test('a volume that the cloud does not know, and one of no whole pages, are refused in words', async () => {
   const { cloud, site } = await siteWith(MIB);
   const { replicator } = await site.start({ volume: 'acme/berlin/erp/unknown' });
-  await assert.rejects(replicator.replicateOnce(CRASH), { code: 'NOT_FOUND', message: /erp\/unknown/ });
+  await assert.rejects(replicator.replicateOnce(), { code: 'NOT_FOUND', message: /erp\/unknown/ });
   assert.equal(cloud.messages.length, 0);
 
   const other = await siteWith(MIB);
   other.site.volume.bytes = new Uint8Array(1000);
   const odd = await other.site.start();
-  await assert.rejects(odd.replicator.replicateOnce(CRASH), { code: 'REFUSED', message: /1000 bytes/ });
+  await assert.rejects(odd.replicator.replicateOnce(), { code: 'REFUSED', message: /1000 bytes/ });
 });
 
 test("a heartbeat's counter grows over restarts and jumps of the wall clock", async () => {
@@ -499,7 +497,7 @@ test("a heartbeat's counter grows over restarts and jumps of the wall clock", as
 test('waiting for an acknowledgement ends in time and says what is missing', async () => {
   const { cloud, site } = await siteWith(MIB);
   const { replicator } = await site.start();
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   await assert.rejects(replicator.waitUntilAcknowledged(5000), { code: 'UNAVAILABLE', message: /delta 1/ });
   await cloud.work();
   await replicator.waitUntilAcknowledged(5000);

@@ -6,8 +6,6 @@ import { assertSameBytes } from '../support/bytes.ts';
 import { MemorySite } from '../support/memory-site.ts';
 import { ModelCloud } from '../support/model-cloud.ts';
 
-const CRASH = { consistency: 'crash' } as const;
-
 /** Gives the volume another size; `fill` stands in what is new of it. */
 function resize(site: MemorySite<ModelCloud>, sizeBytes: number, fill: number): void {
   const bytes = new Uint8Array(sizeBytes).fill(fill);
@@ -20,7 +18,7 @@ test('a volume goes on in its generation with the size that it has now, and send
   site.volume.bytes.fill(1, 0, 60 * KIB);
   const { replicator } = await site.start();
   const { cloud } = site;
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
 
   const steps = [
     { name: 'grows by zeros', sizeBytes: 96 * KIB, fill: 0, changedBytes: 0 },
@@ -36,7 +34,7 @@ test('a volume goes on in its generation with the size that it has now, and send
   ];
   for (const [index, { name, sizeBytes, fill, changedBytes }] of steps.entries()) {
     resize(site, sizeBytes, fill);
-    const report = await replicator.replicateOnce(CRASH);
+    const report = await replicator.replicateOnce();
     assert.deepEqual(
       { numbers: report.numbers, changedBytes: report.changedBytes },
       { numbers: [index + 2], changedBytes },
@@ -45,7 +43,7 @@ test('a volume goes on in its generation with the size that it has now, and send
     assert.equal(cloud.heads.at(-1)?.volumeBytes, sizeBytes, name);
     assert.equal(cloud.heads.at(-1)?.marker?.name, `p-${index + 2}`, name);
     assertSameBytes(cloud.replica, site.volume.bytes, name);
-    assert.deepEqual((await replicator.replicateOnce(CRASH)).numbers, [], `${name}: once`);
+    assert.deepEqual((await replicator.replicateOnce()).numbers, [], `${name}: once`);
   }
 });
 
@@ -54,7 +52,7 @@ for (const then of [1, 0])
     const site = new MemorySite(new ModelCloud(64 * KIB));
     site.volume.bytes.fill(1);
     const { replicator } = await site.start({ deltaLiteralBytesMax: 8 * KIB });
-    await replicator.replicateOnce(CRASH);
+    await replicator.replicateOnce();
 
     // Two deltas come to be; what stood in the third, the cut block with it, is never sent.
     resize(site, 30 * KIB, 0);
@@ -62,7 +60,7 @@ for (const then of [1, 0])
     const { cloud } = site;
     const made = cloud.heads.length;
     site.store.onPut = (number) => (site.volume.isGone = number === made + 2);
-    await assert.rejects(replicator.replicateOnce(CRASH), { code: 'SOURCE_CHANGED' });
+    await assert.rejects(replicator.replicateOnce(), { code: 'SOURCE_CHANGED' });
     assert.equal(cloud.replica.length, 30 * KIB);
 
     // Given back its size and its bytes, it is not what it was: the cut has taken them from the replica.
@@ -70,14 +68,14 @@ for (const then of [1, 0])
     site.store.onPut = () => undefined;
     resize(site, 64 * KIB, then);
     site.volume.bytes.fill(then, 20 * KIB);
-    await replicator.replicateOnce(CRASH);
+    await replicator.replicateOnce();
     assertSameBytes(cloud.replica, site.volume.bytes);
   });
 
 test('a size that changes during an interval drops the delta that is being made, and the next interval takes it', async () => {
   const site = new MemorySite(new ModelCloud(64 * KIB));
   const { replicator } = await site.start();
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   for (const sizeBytes of [96 * KIB, 32 * KIB]) {
     site.volume.bytes.fill(sizeBytes / KIB);
     site.volume.onRead = () => {
@@ -85,9 +83,9 @@ test('a size that changes during an interval drops the delta that is being made,
       resize(site, sizeBytes, 7);
     };
     const made = site.cloud.heads.length;
-    await assert.rejects(replicator.replicateOnce(CRASH), { code: 'SOURCE_CHANGED' });
+    await assert.rejects(replicator.replicateOnce(), { code: 'SOURCE_CHANGED' });
     assert.equal(site.cloud.heads.length, made, 'nothing of it was sent');
-    await replicator.replicateOnce(CRASH);
+    await replicator.replicateOnce();
     assertSameBytes(site.cloud.replica, site.volume.bytes);
   }
 });

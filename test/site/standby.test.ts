@@ -8,20 +8,18 @@ import { endTerm } from '../../src/replica/chain/chain.ts';
 import { MemoryCloud } from '../support/memory-cloud.ts';
 import { MemorySite } from '../support/memory-site.ts';
 
-const CRASH = { consistency: 'crash' } as const;
-
 test('a damaged delta up to the cut is sent again, so that the drain comes to its end', async () => {
   const cloud = await MemoryCloud.make({ volumeBytes: MIB });
   const { storage } = cloud;
   const site = new MemorySite(cloud);
   const { agent, replicator } = await site.start();
   site.volume.bytes.fill(1, 0, 4096);
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   await cloud.work();
   await agent.round();
   // The second delta is acknowledged, and its worker dies before it writes; then its entry rots.
   site.volume.bytes.fill(2, 0, 4096);
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   for (const queue of [QUEUES.deltas, QUEUES.bulk]) {
     for (const message of await storage.queues.take(queue, { countMax: 32, hiddenMs: 1000 })) await message.done();
   }
@@ -56,7 +54,7 @@ test('a site on standby stays so while a further answer is heeded, and when that
   const site = new MemorySite(cloud);
   const { agent, replicator } = await site.start();
   site.volume.bytes.fill(1, 0, 4096);
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   await cloud.work();
   await documents.update(volumeKind, cloud.site.documentName, (document) => endTerm(document, 1));
   await agent.heartbeat();
@@ -69,7 +67,7 @@ test('a site on standby stays so while a further answer is heeded, and when that
   };
   await assert.rejects(agent.heartbeat(), /no space left/);
   assert.match(meanwhile ?? '', /on standby/);
-  await assert.rejects(replicator.replicateOnce(CRASH), { code: 'REFUSED', message: /on standby/ });
+  await assert.rejects(replicator.replicateOnce(), { code: 'REFUSED', message: /on standby/ });
 });
 
 test('what waits is not sent on standby, and an ask that cannot be met stops no other', async () => {
@@ -81,7 +79,7 @@ test('what waits is not sent on standby, and an ask that cannot be met stops no 
   };
   for (const byte of [1, 2, 3]) {
     site.volume.bytes[0] = byte;
-    await assert.rejects(replicator.replicateOnce(CRASH), /line is cut/);
+    await assert.rejects(replicator.replicateOnce(), /line is cut/);
   }
   cloud.before = () => undefined;
   const readDelta = site.store.readDelta.bind(site.store);

@@ -11,8 +11,6 @@ import { assertSameBytes } from '../support/bytes.ts';
 import { MemoryCloud } from '../support/memory-cloud.ts';
 import { MemorySite } from '../support/memory-site.ts';
 
-const CRASH = { consistency: 'crash' } as const;
-
 async function start() {
   const cloud = await MemoryCloud.make({ volumeBytes: 64 * KIB });
   cloud.before = async (request) => {
@@ -34,13 +32,13 @@ function grow({ volume }: MemorySite): void {
 test('a generation that a person orders from an upload, of a volume that has grown', async () => {
   const { cloud, site } = await start();
   const { agent, replicator } = await site.start();
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   await agent.round();
   grow(site);
   await orderGeneration(cloud.storage.documents, cloud.site.ref, { from: 'upload', reason: 'by hand' });
   await agent.round();
   await agent.round();
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   await cloud.work();
   const { current, published } = await cloud.storage.volume(cloud.site);
   assert.deepEqual([current, published], [2, 2]);
@@ -60,7 +58,7 @@ test('a first copy of a volume that grew after the upload was asked for, whose a
     grow(site);
     throw new LeewardError('UNAVAILABLE', 'no answer');
   };
-  await replicator.replicateOnce(CRASH);
+  await replicator.replicateOnce();
   await cloud.work();
   assert.equal(lost, 1);
   assertSameBytes(await cloud.replica(), site.volume.bytes);

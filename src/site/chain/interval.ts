@@ -14,9 +14,10 @@ import type { DeltaMarker } from '../../delta/identity.ts';
 import type { DeltaLimits } from '../../delta/limits.ts';
 import { DeltaWriter } from '../../delta/write.ts';
 import type { Clock } from '../../kernel/clock.ts';
-import { LeewardError } from '../../kernel/errors.ts';
+import { LeewardError, isLeewardError } from '../../kernel/errors.ts';
 import type { Semaphore } from '../../kernel/semaphore.ts';
 import { PAGE_BYTES } from '../../kernel/units.ts';
+import type { HeldStill, Quiesce } from '../../ports/quiesce.ts';
 import type { SiteStore } from '../../ports/site-store.ts';
 import type { VolumeSource } from '../../ports/volume-source.ts';
 import { MAKING_MS_MAX } from '../work/shared-work.ts';
@@ -37,6 +38,8 @@ export interface IntervalReport {
   readonly changedBytes: number;
   /** Bytes of the encoded deltas. */
   readonly storedBytes: number;
+  /** Why the volume did not stand still while it was read, though it should have; undefined where all is well. */
+  readonly restless: LeewardError | undefined;
 }
 
 export interface IntervalOptions {
@@ -47,7 +50,8 @@ export interface IntervalOptions {
   readonly clock: Clock;
   /** What counts of the volume's properties in place of what its source says. */
   readonly said: SaidProperties;
-  readonly consistency: DeltaMarker['consistency'];
+  /** Makes the volume stand still while it is read, so that its points are application-consistent. */
+  readonly quiesce?: Quiesce | undefined;
   /** Literal bytes at which a delta counts as full, where `limits` allow so many. */
   readonly deltaLiteralBytesMax: number;
   /** How large a delta may be that is begun now. */
@@ -104,6 +108,8 @@ class Interval {
   /** Until the delta that was made last is stored, and its bytes. */
   #storing: Promise<void> = Promise.resolve();
   #storingBytes = 0;
+  #held: HeldStill | undefined;
+  #restless: LeewardError | undefined;
 
   constructor(options: IntervalOptions, state: ReplicationState) {
     this.#options = options;
@@ -112,7 +118,7 @@ class Interval {
   }
 
   async run(): Promise<IntervalReport> {
-    const { source, store, deltaLiteralBytesMax, consistency, limits, turns } = this.#options;
+    const { source, store, deltaLiteralBytesMax, limits, quiesce, turns } = this.#options;
     const volumeBytes = await source.sizeBytes();
     const { volumeBytesMax } = limits();
     if (volumeBytes % PAGE_BYTES !== 0 || volumeBytes > volumeBytesMax) {
@@ -124,6 +130,8 @@ class Interval {
     try {
       const same = { volumeBytes, properties: await this.#changedProperties() };
       let draft = await this.#begin(same);
+      // With the turn in hand, so that nothing is held still for somebody else's work.
+      if (quiesce) await this.#holdStill(quiesce);
       const changes = findChanges(source, store, {
         volumeBytes,
         rangeBytesMax: deltaLiteralBytesMax,
@@ -132,6 +140,7 @@ class Interval {
         },
       });
       for await (const piece of changes) draft = await this.#addChange(draft, piece, same);
+      const consistency = this.#held ? await this.#letGo(this.#held) : 'crash';
       const { last, markedNumber } = this.#before;
       const isWhole = last.number > 0 && markedNumber === last.number;
       const isNew = !isWhole || volumeBytes !== this.#before.volumeBytes || same.properties !== undefined;
@@ -144,6 +153,7 @@ class Interval {
         await this.#checkSize(volumeBytes);
       }
     } finally {
+      if (this.#held) await this.#held.release();
       if (this.#draft) turns.end();
       // Nothing of an interval goes on behind its back. What failed there is thrown above, or something else was before.
       await this.#storing.catch(() => undefined);
@@ -153,7 +163,30 @@ class Interval {
       readBytes: volumeBytes,
       changedBytes: this.#changedBytes,
       storedBytes: this.#storedBytes,
+      restless: this.#restless,
     };
+  }
+
+  /** What cannot be made to stand still is read all the same, as it would be after a power cut. */
+  async #holdStill(quiesce: Quiesce): Promise<void> {
+    const { signal, volume } = this.#options;
+    try {
+      this.#held = await quiesce.hold(signal);
+    } catch (error) {
+      if (signal?.aborted || !isLeewardError(error)) throw error;
+      this.#restless = new LeewardError(error.code, `${volume}: ${error.message}`);
+    }
+  }
+
+  /** How consistent what was read is. */
+  async #letGo(held: HeldStill): Promise<DeltaMarker['consistency']> {
+    this.#held = undefined;
+    if (await held.release()) return 'application';
+    this.#restless = new LeewardError(
+      'UNAVAILABLE',
+      `${this.#options.volume}: it did not stand still while it was read`,
+    );
+    return 'crash';
   }
 
   /** The next delta, once there is a turn for it. */

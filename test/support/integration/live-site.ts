@@ -178,7 +178,7 @@ export class LiveVolume {
     const content = { after: this.replicator.status().storedNumber, sha256: hash('sha256', await this.read()) };
     this.contents.push(content);
     await this.#record?.(content);
-    await this.replicator.replicateOnce({ consistency: 'crash' });
+    await this.replicator.replicateOnce();
   }
 
   async read(): Promise<Buffer> {
