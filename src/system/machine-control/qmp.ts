@@ -1,0 +1,82 @@
+/**
+ * {@link MachineControl} of a QEMU machine over its control socket, `-qmp unix:PATH,server=on,wait=off`.
+ *
+ * Invariant: each call makes a connection of its own and ends it, so that nobody else is kept from the control, and is over
+ * after {@link LIMIT_MS} whatever answers.
+ */
+import { z } from 'zod';
+import { LeewardError, isLeewardError } from '../../kernel/errors.ts';
+import type { MachineControl, MachineState } from '../../ports/machine-control.ts';
+import { QmpConnection } from './qmp-connection.ts';
+
+/** QEMU answers in milliseconds. One that is stuck on its storage does not, for as long as that lasts. */
+const LIMIT_MS = 10_000;
+
+const statusSchema = z.looseObject({ status: z.string() });
+
+export class QmpMachineControl implements MachineControl {
+  readonly #path: string;
+  readonly #limitMs: number;
+
+  /** Of the QEMU whose socket is at `path`; `limitMs` bounds each call. */
+  constructor(path: string, limitMs: number = LIMIT_MS) {
+    this.#path = path;
+    this.#limitMs = limitMs;
+  }
+
+  async state(): Promise<MachineState> {
+    try {
+      return await this.#connected(undefined, stateOf);
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ECONNREFUSED') return 'off';
+      throw this.#told(error);
+    }
+  }
+
+  async restart(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#connected(signal, async (qemu) => {
+        await qemu.execute('system_reset', { until: 'RESET' });
+        // One that stood still, by a panic for instance, is as new now and still stands.
+        if ((await stateOf(qemu)) !== 'running') await qemu.execute('cont');
+      });
+    } catch (error) {
+      signal.throwIfAborted();
+      throw this.#told(error);
+    }
+  }
+
+  async #connected<T>(signal: AbortSignal | undefined, work: (qemu: QmpConnection) => Promise<T>): Promise<T> {
+    const limit = AbortSignal.timeout(this.#limitMs);
+    const qemu = await QmpConnection.open(this.#path, signal ? AbortSignal.any([signal, limit]) : limit);
+    try {
+      return await work(qemu);
+    } finally {
+      qemu.close();
+    }
+  }
+
+  #told(error: unknown): LeewardError {
+    if (isLeewardError(error)) return error;
+    const [path, code] = [this.#path, codeOf(error)];
+    if (code === 'EACCES') return new LeewardError('DENIED', `${path} may not be used: give it to the agent's user`);
+    const why =
+      // Its queue of connections is full where some wait already. Source: Linux, unix(7).
+      code === 'ABORT_ERR' || code === 'EAGAIN'
+        ? `did not answer within ${this.#limitMs} ms: QEMU is stuck, or another program holds its control`
+        : `cannot be reached (${code}): its QEMU does not run, or has its control elsewhere`;
+    return new LeewardError('UNAVAILABLE', `the machine's control ${path} ${why}`, { cause: error });
+  }
+}
+
+/** Source: QEMU QMP Reference Manual, "RunState". What is neither running nor over can be reset or continued. */
+async function stateOf(qemu: QmpConnection): Promise<MachineState> {
+  const parsed = statusSchema.safeParse(await qemu.execute('query-status'));
+  if (!parsed.success) throw new LeewardError('PLATFORM_FAILED', 'QEMU tells no status');
+  if (parsed.data.status === 'running') return 'running';
+  return parsed.data.status === 'shutdown' ? 'off' : 'paused';
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+}
