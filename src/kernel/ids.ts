@@ -88,6 +88,11 @@ export function volumeId(ref: VolumeRef): string {
   return `${groupId(ref)}/${ref.volume}`;
 }
 
+/** `group/volume` of a volume's id: its name within its site. */
+export function nameInSite(volume: string): string {
+  return volume.split('/').slice(2).join('/');
+}
+
 function idSchema(parse: (text: string) => unknown, form: string): z.ZodString {
   return z.string().superRefine((text, context) => {
     try {

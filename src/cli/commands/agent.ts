@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { openSite } from '../../app/site.ts';
 import { LeewardError } from '../../kernel/errors.ts';
+import { nameInSite } from '../../kernel/ids.ts';
 import { configJsonSchema, intervalOf, parseConfig } from '../../site/agent/config.ts';
 import type { SiteConfig } from '../../site/agent/config.ts';
 import { LeaseCarrier } from '../../site/agent/lease-carrier.ts';
@@ -83,7 +84,7 @@ async function agent(_options: unknown, command: Command): Promise<void> {
 /** The file that is named must be there; the one in the site's folder may be. */
 async function readConfig(named: string | undefined, usual: string, access: SiteAccess): Promise<SiteConfig> {
   const file = named ?? usual;
-  const volumes = access.volumes.map(({ volume }) => volume.split('/').slice(2).join('/'));
+  const volumes = access.volumes.map(({ volume }) => nameInSite(volume));
   try {
     return parseConfig(file, await readFile(file, 'utf8'), volumes);
   } catch (error) {

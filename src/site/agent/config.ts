@@ -8,6 +8,7 @@ import { LineCounter, isNode, parseDocument } from 'yaml';
 import type { Document } from 'yaml';
 import { z } from 'zod';
 import { LeewardError } from '../../kernel/errors.ts';
+import { nameInSite } from '../../kernel/ids.ts';
 
 /** Intervals below would leave no time for a heartbeat between them; a week is as good as never. */
 const INTERVAL_MS = { least: 1000, most: 7 * 86_400_000, usual: 300_000 };
@@ -42,7 +43,7 @@ export function configJsonSchema(): object {
 
 /** How often a volume, by its whole id tenant/site/group/volume, is looked at, in milliseconds. */
 export function intervalOf(config: SiteConfig, volume: string): number {
-  return config.volumes[volume.split('/').slice(2).join('/')]?.intervalMs ?? config.intervalMs;
+  return config.volumes[nameInSite(volume)]?.intervalMs ?? config.intervalMs;
 }
 
 /**
