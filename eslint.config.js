@@ -9,7 +9,7 @@
 import boundaries from 'eslint-plugin-boundaries';
 import tseslint from 'typescript-eslint';
 
-const ENGINES = ['site', 'replica', 'health', 'failover'];
+const ENGINES = ['site', 'replica', 'notify', 'health', 'failover'];
 const BELOW_THE_ENGINES = ['kernel', 'delta', 'ranges', 'vhd', 'protocol', 'ports', 'documents'];
 
 /** What stands on top uses all that is below it. */
@@ -26,8 +26,9 @@ const MAY_IMPORT = {
   documents: ['kernel', 'ranges', 'protocol', 'ports'],
   site: ['kernel', 'delta', 'ranges', 'protocol', 'ports'],
   replica: BELOW_THE_ENGINES,
-  health: ['kernel', 'protocol', 'ports', 'documents'],
-  failover: ['kernel', 'protocol', 'ports', 'documents', 'replica', 'health'],
+  notify: ['kernel', 'protocol', 'ports', 'documents'],
+  health: ['kernel', 'protocol', 'ports', 'documents', 'notify'],
+  failover: ['kernel', 'protocol', 'ports', 'documents', 'replica', 'notify', 'health'],
   azure: ['kernel', 'delta', 'vhd', 'protocol', 'ports'],
   system: ['kernel', 'protocol', 'ports'],
   app: [...BELOW_THE_ENGINES, ...ENGINES, 'azure', 'system'],

@@ -154,12 +154,32 @@ export const documents = {
   runsOf: (group: GroupRef) => `runs/${groupId(group)}/`,
   allRuns: 'runs/',
   decision: (group: GroupRef, decision: string) => `decisions/${groupId(group)}/${decision}.json`,
+  decisionsOf: (group: GroupRef) => `decisions/${groupId(group)}/`,
+  /** What the monitor remembers of a site. */
+  siteWatch: (site: SiteRef) => `watches/${siteId(site)}.json`,
+  /** What a witness that posts its words has said. */
+  witness: (site: SiteRef, name: string) => `witnesses/${siteId(site)}/${name}.json`,
+  /** How much was refused at the doors that anybody can knock at. */
+  refusals: 'refusals.json',
   monitor: 'monitor.json',
+  people: (site: SiteRef) => `people/${siteId(site)}.json`,
+  question: (group: GroupRef, decision: string) => `questions/${groupId(group)}/${decision}.json`,
+  newestQuestion: (group: GroupRef) => `newest-questions/${groupId(group)}.json`,
+  /** Of a site, or of one of its groups: an id is only told from the others there. */
+  notice: (of: { site: string; group?: string | undefined; id: string }) =>
+    `notices/${of.group === undefined ? of.site : of.group}/${of.id}.json`,
+  noticesOf: (site: SiteRef) => `notices/${siteId(site)}/`,
+  allNotices: 'notices/',
 } as const;
 
 /** The identifier of the volume whose document has this name, unchecked; undefined for any other name. */
 export function parseVolumeDocument(name: string): string | undefined {
   return /^volumes\/(.+)\.json$/.exec(name)?.[1];
+}
+
+/** The identifier of the group whose document has this name, unchecked; undefined for any other name. */
+export function parseGroupDocument(name: string): string | undefined {
+  return /^groups\/(.+)\.json$/.exec(name)?.[1];
 }
 
 /** Blobs in {@link CONTAINERS}.aside: why it was refused and, beside it, the bytes. */
