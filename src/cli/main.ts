@@ -1,67 +1,7 @@
 #!/usr/bin/env node
-/**
- * `leeward`, the command (docs/cli.md).
- *
- * Invariants: stdout is data, stderr is talk; exit codes are fixed; an error is told in one line that says what, where
- * and what to do.
- */
-import { Command, CommanderError } from 'commander';
-import { describeError } from '../kernel/errors.ts';
-import { addAgent } from './commands/agent.ts';
+/** `leeward` in a checkout: with the local stack and the demo, which need the project's own files. */
 import { addDemo } from './commands/demo.ts';
-import { addFailover } from './commands/failover.ts';
-import { addGuard } from './commands/guard.ts';
-import { addHeartbeat } from './commands/heartbeat.ts';
-import { addInspect } from './commands/inspect.ts';
 import { addLocal } from './commands/local.ts';
-import { addReplicate } from './commands/replicate.ts';
-import { addSite } from './commands/site.ts';
-import { addStatus } from './commands/status.ts';
-import { addVolume } from './commands/volume.ts';
-import { EXIT, exitCodeOf } from './exit-codes.ts';
-import { addGlobals } from './globals.ts';
+import { runLeeward } from './program.ts';
 
-const program = new Command('leeward')
-  .description('Disaster recovery to Azure without a server waiting there.')
-  .configureOutput({
-    outputError: (text, write) => {
-      write(wrongUsage(text));
-    },
-  })
-  .exitOverride();
-addGlobals(program);
-for (const add of [
-  addLocal,
-  addVolume,
-  addSite,
-  addReplicate,
-  addAgent,
-  addGuard,
-  addHeartbeat,
-  addStatus,
-  addFailover,
-  addInspect,
-  addDemo,
-]) {
-  add(program);
-}
-
-/** What commander has to say about the command line, in one line like any other error. */
-function wrongUsage(text: string): string {
-  const said = text
-    .trim()
-    .replace(/^error: /, '')
-    .replaceAll(/\s*\n\s*/g, ' ');
-  return `leeward: ${said} (--help lists what there is)\n`;
-}
-
-try {
-  await program.parseAsync();
-} catch (error) {
-  if (error instanceof CommanderError) {
-    process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-  } else {
-    process.stderr.write(`leeward: ${describeError(error)}\n`);
-    process.exitCode = exitCodeOf(error);
-  }
-}
+await runLeeward([addLocal, addDemo]);
