@@ -4,7 +4,7 @@
  * Invariant: an arming counts only once that process has said that it took it over, and lives.
  */
 import { spawn } from 'node:child_process';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import type { Clock } from '../../kernel/clock.ts';
 import { LeewardError } from '../../kernel/errors.ts';
 import type { ArmedStop } from '../../ports/armed-stop.ts';
@@ -52,7 +52,8 @@ export class KeeperStop implements ArmedStop {
   }
 
   #start(): void {
-    const script = join(import.meta.dirname, 'stop-keeper.ts');
+    // Beside this one, from source as in a bundle.
+    const script = join(import.meta.dirname, `stop-keeper${extname(import.meta.filename)}`);
     const child = spawn(process.execPath, [script, this.#files.folder], { detached: true, stdio: 'ignore' });
     // Told by nothing being taken over; an event that nobody takes would end this process.
     child.once('error', () => undefined);
