@@ -15,7 +15,11 @@ import { sourceSchema } from './source.ts';
 const { number, digest } = chainPointSchema.shape;
 
 /** Applications of one site, over all of its groups: a heartbeat has to stay below the size that is read. */
-const APPLICATIONS_MAX = 1000;
+export const HEARTBEAT_APPLICATIONS_MAX = 1000;
+export const HEARTBEAT_GROUPS_MAX = 500;
+export const HEARTBEAT_MACHINES_MAX = 500;
+/** Nodes of one group. */
+export const HEARTBEAT_NODES_MAX = 16;
 
 /** A time that people or the site's own clock set, in milliseconds since 1970. */
 const wallMs = z.int().min(0).max(8_640_000_000_000_000);
@@ -96,11 +100,13 @@ export const heartbeatSchema = z
         z.looseObject({
           group: groupIdSchema,
           term: z.int().min(0).meta({ description: 'Newest term that the site has seen.' }),
-          lease: z.enum(['held', 'none']).meta({ description: "The site's own view of its lease." }),
-          nodes: z.array(nodeSchema).max(16).optional().meta({
+          lease: z.enum(['held', 'none', 'unknown']).meta({
+            description: "The site's own view of its lease; `unknown` where no guard of the group could be asked.",
+          }),
+          nodes: z.array(nodeSchema).max(HEARTBEAT_NODES_MAX).optional().meta({
             description: 'Nodes that its applications can run on: automatic failover needs a guard on each.',
           }),
-          applications: z.array(applicationWordSchema).max(APPLICATIONS_MAX).optional(),
+          applications: z.array(applicationWordSchema).max(HEARTBEAT_APPLICATIONS_MAX).optional(),
           offlineUntilMs: wallMs.optional().meta({ description: 'The group was taken offline on purpose until then.' }),
           wants: z
             .looseObject({
@@ -111,18 +117,19 @@ export const heartbeatSchema = z
             .meta({ description: 'The site wants the group failed over, by a decision of its own about a machine.' }),
         }),
       )
-      .max(500)
+      .max(HEARTBEAT_GROUPS_MAX)
       .default([]),
-    machines: z.array(machineWordSchema).max(500).optional(),
+    machines: z.array(machineWordSchema).max(HEARTBEAT_MACHINES_MAX).optional(),
     offlineUntilMs: wallMs.optional().meta({ description: 'The whole site was taken offline on purpose until then.' }),
     sources: z.array(sourceSchema).max(500).optional().meta({
       description: 'Disks by their own names, to be told which volumes they are by the rules of the site.',
     }),
   })
   .refine(
-    ({ groups }) => groups.reduce((sum, { applications = [] }) => sum + applications.length, 0) <= APPLICATIONS_MAX,
+    ({ groups }) =>
+      groups.reduce((sum, { applications = [] }) => sum + applications.length, 0) <= HEARTBEAT_APPLICATIONS_MAX,
     {
-      message: `more than ${APPLICATIONS_MAX} applications in all`,
+      message: `more than ${HEARTBEAT_APPLICATIONS_MAX} applications in all`,
       path: ['groups'],
     },
   )

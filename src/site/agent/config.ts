@@ -1,25 +1,82 @@
 /**
- * The site's configuration file, leeward.yaml: what people write about how a site is worked on (docs/operation.md, "The agent as a service").
+ * The site's configuration file, leeward.yaml: what people write about how a site is worked on, what runs at it, and what is
+ * done when that fails (docs/operation.md, "The agent as a service" and "Applications"). Agent and guards read the same file.
  *
  * Invariants: an unknown word is refused, never passed over; everything that is wrong is told at once, each with its line;
- * what comes out has nothing left to default.
+ * what comes out has nothing left to default, and fits into a heartbeat.
  */
-import { LineCounter, isNode, parseDocument } from 'yaml';
-import type { Document } from 'yaml';
 import { z } from 'zod';
-import { LeewardError } from '../../kernel/errors.ts';
-import { nameInSite } from '../../kernel/ids.ts';
+import { ID_LENGTH_MAX, nodeSchema } from '../../kernel/ids.ts';
+import { runSchema } from '../applications/run.ts';
+import { machineSchema, performanceSchema, usualMachine } from '../decide/config.ts';
+import type { MachineConfig } from '../decide/config.ts';
+import { PRIORITY_MAX } from '../decide/policies.ts';
+import { monitoringSchema } from '../monitors/config.ts';
+import { parseConfigFile } from './config-file.ts';
+import { siteFaults } from './config-checks.ts';
 
 /** Intervals below would leave no time for a heartbeat between them; a week is as good as never. */
 const INTERVAL_MS = { least: 1000, most: 7 * 86_400_000, usual: 300_000 };
-/** More lines of faults help nobody. */
-const FAULTS_MAX = 50;
-const FILE_BYTES_MAX = 1024 * 1024;
+/** An hour: a lease is not longer. */
+const STOP_MS_MAX = 3_600_000;
 
 const intervalMs = z.int().min(INTERVAL_MS.least).max(INTERVAL_MS.most);
 
 const volumeSchema = z.strictObject({
   intervalMs: intervalMs.optional().meta({ description: 'For this volume, in place of the one for all.' }),
+});
+
+/** An application or a machine: one word of a heartbeat, and of a file's name. */
+export const nameSchema = z
+  .string()
+  .regex(/^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/, 'use 1 to 40 lower-case letters, digits and hyphens inside');
+
+const groupNameSchema = z
+  .string()
+  .regex(/^[a-z0-9]+(?:-[a-z0-9]+)*$/, 'use lower-case letters, digits and single hyphens')
+  .max(ID_LENGTH_MAX.group);
+
+const applicationSchema = z.strictObject({
+  node: nodeSchema.meta({ description: 'Where it runs: its guard is there.' }),
+  machine: nameSchema.optional().meta({ description: "The machine that it runs in; the node's own name if left out." }),
+  priority: z
+    .number()
+    .positive()
+    .max(PRIORITY_MAX)
+    .default(1)
+    .meta({ description: 'Its weight when something is to be done about its machine.' }),
+  dependsOn: z
+    .array(nameSchema)
+    .max(100)
+    .default([])
+    .meta({ description: 'Applications of the group that must run before it does.' }),
+  run: runSchema.meta({ description: 'What its guard starts and stops.' }),
+  ...monitoringSchema.shape,
+  performance: performanceSchema.optional().meta({ description: 'What is good enough of it.' }),
+});
+
+const groupSchema = z.strictObject({
+  stopMs: z
+    .int()
+    .min(0)
+    .max(STOP_MS_MAX)
+    .default(10_000)
+    .meta({ description: 'How long a guard lets all of it stop in order.' }),
+  killMs: z
+    .int()
+    .min(100)
+    .max(STOP_MS_MAX)
+    .default(2000)
+    .meta({ description: 'How long killing what is left may take.' }),
+  applications: z.record(nameSchema, applicationSchema).default({}),
+});
+
+const guardSchema = z.strictObject({
+  socket: z
+    .string()
+    .startsWith('/')
+    .max(107)
+    .meta({ description: 'The socket of that guard, as it is reached on this machine.' }),
 });
 
 export const configSchema = z
@@ -31,10 +88,26 @@ export const configSchema = z
       .record(z.string(), volumeSchema)
       .default({})
       .meta({ description: 'What is said of single volumes, by GROUP/VOLUME.' }),
+    groups: z
+      .record(groupNameSchema, groupSchema)
+      .default({})
+      .meta({ description: 'The protection groups that have applications, by name.' }),
+    machines: z
+      .record(nameSchema, machineSchema)
+      .default({})
+      .meta({
+        description: 'What is done about machines, by name. A node that is not named is a machine as is usual.',
+      }),
+    guards: z
+      .record(z.string(), guardSchema)
+      .default({})
+      .meta({ description: 'Guards on other machines, by NODE, or GROUP/NODE where a node has several.' }),
   })
   .meta({ title: 'How Leeward works on a site' });
 
 export type SiteConfig = z.infer<typeof configSchema>;
+export type GroupConfig = SiteConfig['groups'][string];
+export type ApplicationConfig = GroupConfig['applications'][string];
 
 /** For editors: JSON Schema of the file. Source: JSON Schema, draft 2020-12. */
 export function configJsonSchema(): object {
@@ -43,77 +116,28 @@ export function configJsonSchema(): object {
 
 /** How often a volume, by its whole id tenant/site/group/volume, is looked at, in milliseconds. */
 export function intervalOf(config: SiteConfig, volume: string): number {
-  return config.volumes[nameInSite(volume)]?.intervalMs ?? config.intervalMs;
+  return config.volumes[volume.split('/').slice(2).join('/')]?.intervalMs ?? config.intervalMs;
+}
+
+/** The machine that an application runs in, by name. */
+export function machineOf({ machine, node }: Pick<ApplicationConfig, 'machine' | 'node'>): string {
+  return machine ?? node;
+}
+
+/** What is said of the machine called `name`, on `node`. */
+export function machineConfig(config: SiteConfig, name: string, node: string): MachineConfig {
+  return config.machines[name] ?? usualMachine(node);
+}
+
+/** The socket of a group's guard on another machine; undefined for one of this machine. */
+export function guardSocketOf({ guards }: SiteConfig, group: string, node: string): string | undefined {
+  return (guards[`${group}/${node}`] ?? guards[node])?.socket;
 }
 
 /**
- * Reads the text of `file`, for a site with these volumes, each GROUP/VOLUME. Throws USAGE that tells each fault in a line of
- * its own: file, line, where in it, what is wrong.
+ * Reads the text of `file`, for a site with these volumes, each GROUP/VOLUME; undefined where they are not known, as on a node
+ * that has only a guard. Throws USAGE that tells each fault in a line of its own: file, line, where in it, what is wrong.
  */
-export function parseConfig(file: string, text: string, volumes: readonly string[]): SiteConfig {
-  if (Buffer.byteLength(text) > FILE_BYTES_MAX) {
-    throw new LeewardError('USAGE', `${file}: more than ${FILE_BYTES_MAX} bytes are no configuration`);
-  }
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const faults = document.errors.map(({ pos, message }) => ({ line: lines.linePos(pos[0]).line, problem: message }));
-  if (faults.length > 0) refuse(file, faults);
-  const parsed = configSchema.safeParse(valueOf(file, document) ?? {});
-  if (!parsed.success)
-    refuse(
-      file,
-      parsed.error.issues.flatMap((issue) => faultsOf(issue, document, lines)),
-    );
-  const unknown = Object.keys(parsed.data.volumes).filter((volume) => !volumes.includes(volume));
-  if (unknown.length > 0) {
-    refuse(
-      file,
-      unknown.map((volume) => {
-        const known = volumes.length === 0 ? 'it has none' : `it has ${volumes.join(', ')}`;
-        const problem = `volumes.${volume}: is no volume of the site kept here; ${known}`;
-        return { line: lineOf(document, ['volumes', volume], lines), problem };
-      }),
-    );
-  }
-  return parsed.data;
-}
-
-/** Aliases that stand for more than they say are no way to write a configuration. */
-function valueOf(file: string, document: Document): unknown {
-  try {
-    return document.toJS({ maxAliasCount: 100 });
-  } catch (error) {
-    return refuse(file, [{ line: 1, problem: error instanceof Error ? error.message : 'cannot be read' }]);
-  }
-}
-
-interface Fault {
-  readonly line: number;
-  readonly problem: string;
-}
-
-function refuse(file: string, faults: readonly Fault[]): never {
-  const told = [...faults].sort((a, b) => a.line - b.line).slice(0, FAULTS_MAX);
-  const more = faults.length > told.length ? [`${file}: and ${faults.length - told.length} more`] : [];
-  const lines = told.map(({ line, problem }) => `${file}:${line}: ${problem.replaceAll(/\s+/g, ' ')}`);
-  throw new LeewardError('USAGE', [...lines, ...more].join('; '));
-}
-
-/** An unknown word is told where it stands, not where it is missing from. */
-function faultsOf(issue: z.core.$ZodIssue, document: Document, lines: LineCounter): Fault[] {
-  const at = (path: readonly PropertyKey[], problem: string): Fault => ({
-    line: lineOf(document, path, lines),
-    problem: path.length === 0 ? problem : `${path.join('.')}: ${problem}`,
-  });
-  if (issue.code !== 'unrecognized_keys') return [at(issue.path, issue.message)];
-  return issue.keys.map((key) => at([...issue.path, key], 'is no word of this file'));
-}
-
-/** The line of what is at `path`, or of the nearest thing around it that is there. */
-function lineOf(document: Document, path: readonly PropertyKey[], lines: LineCounter): number {
-  for (let length = path.length; length > 0; length -= 1) {
-    const node: unknown = document.getIn(path.slice(0, length), true);
-    if (isNode(node) && node.range) return lines.linePos(node.range[0]).line;
-  }
-  return 1;
+export function parseConfig(file: string, text: string, volumes: readonly string[] | undefined): SiteConfig {
+  return parseConfigFile(file, text, { schema: configSchema, check: (config) => siteFaults(config, volumes) });
 }
