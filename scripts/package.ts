@@ -19,7 +19,7 @@ const packageJson = z.object({ name: z.string(), version: z.string(), descriptio
  * Bundled CommonJS code calls require(), which an ES module has only if it makes one. The import bears a name of its
  * own, since bundled code imports createRequire too.
  */
-const REQUIRE =
+export const REQUIRE =
   "import { createRequire as createBundleRequire } from 'node:module';\n" +
   'const require = createBundleRequire(import.meta.url);';
 

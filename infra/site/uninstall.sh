@@ -1,0 +1,64 @@
+#!/bin/sh
+# Removes Leeward from this machine: /opt/leeward/current/uninstall.sh [--stop] [--purge], as root.
+#
+# What must hold: while guards or what they have started run here, nothing is removed unless --stop says that all of it shall
+# end first; what is kept of sites, the keys among it, and the files of guards stay unless --purge says otherwise. Nothing
+# else of Leeward is left. Safe to repeat after any end.
+set -eu
+
+fail() {
+  echo "uninstall.sh: $*" >&2
+  exit 1
+}
+
+# Processes of guards, of what stops from outside them, and of the commands that they have started, one a line.
+running() {
+  find /sys/fs/cgroup -path '*/leeward-guards.slice/*' -name cgroup.procs -exec cat {} +
+}
+
+# Ends all of it, in order for as long as a service usually may take.
+stop_all() {
+  systemctl stop 'leeward-guard@*.service'
+  systemctl kill --signal=SIGTERM leeward-guards.slice || true
+  tries=0
+  while [ -n "$(running)" ] && [ "$tries" -lt 100 ]; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 90 ] || systemctl kill --signal=SIGKILL leeward-guards.slice || true
+    sleep 1
+  done
+  [ -z "$(running)" ] || fail 'what the guards have started does not end'
+}
+
+main() {
+  stop='' purge=''
+  for option; do
+    case $option in
+      --stop) stop=1 ;;
+      --purge) purge=1 ;;
+      *) fail 'usage: uninstall.sh [--stop] [--purge]' ;;
+    esac
+  done
+  [ "$(id -u)" = 0 ] || fail 'must be run as root'
+  if [ -n "$(running)" ]; then
+    [ -n "$stop" ] || fail 'guards or what they have started run here: end them first, or give --stop'
+    stop_all
+  fi
+
+  units=/etc/systemd/system
+  for guard in "$units"/*.wants/leeward-guard@*.service; do
+    if [ -L "$guard" ]; then systemctl disable --quiet --now "${guard##*/}"; fi
+  done
+  if [ -e "$units/leeward-agent.service" ]; then systemctl disable --quiet --now leeward-agent.service; fi
+  rm -f "$units/leeward-agent.service" "$units/leeward-guard@.service"
+  systemctl daemon-reload
+  systemctl reset-failed 'leeward-*' || true
+  rm -rf /opt/leeward
+  rm -f /usr/local/bin/leeward
+  if [ -n "$purge" ]; then rm -rf /var/lib/leeward /etc/leeward; fi
+  for folder in /var/lib/leeward /etc/leeward; do
+    if [ -d "$folder" ]; then rmdir "$folder" 2>/dev/null || echo "left: $folder" >&2; fi
+  done
+  echo 'leeward is removed' >&2
+}
+
+main "$@"
