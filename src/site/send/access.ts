@@ -5,15 +5,13 @@
  * (src/system/private-file.ts).
  */
 import { z } from 'zod';
-import { LeewardError } from '../../kernel/errors.ts';
 import { parseVolume, siteId, siteIdSchema, volumeIdSchema } from '../../kernel/ids.ts';
-import { firstIssue } from '../../kernel/schema.ts';
 import { CURRENT_VERSION, checkVersion, versionSchema } from '../../kernel/versions.ts';
 import { keyNameSchema } from '../../protocol/signed.ts';
 import type { SigningKey } from '../../protocol/signed.ts';
+import { checkAccess, keySecretSchema, parseAccess } from '../access-file.ts';
 
-/** Bytes of a site's key. Source: `deriveKey`. */
-const KEY_BYTES = 32;
+const WHAT = "the site's access file";
 
 export const siteAccessSchema = z
   .looseObject({
@@ -25,9 +23,7 @@ export const siteAccessSchema = z
     functionsKey: z.string().min(1).optional(),
     key: z.looseObject({
       name: keyNameSchema,
-      secret: z
-        .base64()
-        .refine((text) => Buffer.from(text, 'base64').length === KEY_BYTES, `must be ${KEY_BYTES} bytes in base64`),
+      secret: keySecretSchema,
     }),
     volumes: z.array(
       z.looseObject({
@@ -86,31 +82,17 @@ export function withVolume(access: SiteAccess, volume: string, source: string): 
 
 /** Reads an access file's text. Errors: DOCUMENT_INVALID naming the field, never its value; VERSION_TOO_NEW. */
 export function parseSiteAccess(text: string): SiteAccess {
-  let data: unknown;
-  try {
-    data = JSON.parse(text);
-  } catch {
-    // Without its cause, which quotes the text.
-    throw new LeewardError('DOCUMENT_INVALID', "the site's access file is not JSON");
-  }
-  checkVersion(data, "the site's access file", 'read');
-  return check(data);
+  return parseAccess(text, siteAccessSchema, WHAT);
 }
 
 /** The text of an access file. Errors: DOCUMENT_INVALID, VERSION_TOO_NEW. */
 export function serializeSiteAccess(access: SiteAccess): string {
-  checkVersion(access, "the site's access file", 'rewrite');
-  return `${JSON.stringify(check(access), undefined, 1)}\n`;
+  checkVersion(access, WHAT, 'rewrite');
+  return `${JSON.stringify(checkAccess(access, siteAccessSchema, WHAT), undefined, 1)}\n`;
 }
 
 /** The key that the site signs with. */
 export function signingKey(access: SiteAccess): SigningKey {
   const secret = new Uint8Array(Buffer.from(access.key.secret, 'base64'));
   return { signer: access.site, name: access.key.name, secret };
-}
-
-function check(data: unknown): SiteAccess {
-  const parsed = siteAccessSchema.safeParse(data);
-  if (parsed.success) return parsed.data;
-  throw new LeewardError('DOCUMENT_INVALID', `the site's access file: ${firstIssue(parsed.error)}`);
 }
