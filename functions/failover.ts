@@ -14,6 +14,9 @@ export async function failover(message: unknown, context: InvocationContext): Pr
     case 'started':
       context.log(`run ${outcome.run.run} of ${outcome.run.group}: ${outcome.run.state}`);
       return;
+    case 'confirmed':
+      context.log(`${outcome.group}: a person has confirmed for run ${outcome.run} that nothing runs at the site`);
+      return;
     case 'waits':
       context.warn(`put back: ${outcome.reason}`);
       return;

@@ -46,6 +46,8 @@ export interface Registration {
   readonly volume: VolumeRef;
   readonly volumeBytes: number;
   readonly leaseMs: number;
+  /** Whether the group's applications run on when their lease is over; never with `automatic`. Of a new group alone. */
+  readonly keep?: boolean;
   readonly assumptions: MarginAssumptions;
   readonly silenceMs: number;
   /** Whether the plan consents to automatic failover, with all that it costs. */
@@ -72,7 +74,8 @@ const HEALTH_MS = 10 * 60_000;
 
 /**
  * Registers a volume, with its site, group and plan where they are missing. Can be repeated. The
- * size of a volume that was registered before is left alone: its own deltas change it. Errors: USAGE for a reserved tenant,
+ * size of a volume that was registered before is left alone: its own deltas change it. Errors: USAGE for a reserved tenant
+ * and for a group that keeps and is automatic;
  * REFUSED when its group is not the site's to write, or no machine of its plan has room for one disk more: then nothing
  * was registered, unless somebody else took the last place meanwhile.
  */
@@ -84,6 +87,12 @@ export async function registerVolume(
   const { documents } = storage;
   if (RESERVED_TENANTS.includes(volume.tenant)) {
     throw new LeewardError('USAGE', `tenant "${volume.tenant}" is Leeward's own: choose another`);
+  }
+  if (registration.keep === true && registration.automatic) {
+    throw new LeewardError(
+      'USAGE',
+      'applications that run on without a lease are never failed over by themselves: keep and automatic exclude each other',
+    );
   }
   const planned = await documents.read(planKind, names.plan(volume));
   if (planned) checkRoom(planned.value, volume);
@@ -106,7 +115,7 @@ export async function registerVolume(
   return { key: deriveKey(storage.keySecret, { signer: site.site, name: FIRST_KEY }), plan, isNew };
 }
 
-function newGroup({ volume, leaseMs, assumptions }: Registration): GroupDocument {
+function newGroup({ volume, leaseMs, assumptions, keep }: Registration): GroupDocument {
   return {
     version: CURRENT_VERSION,
     group: groupId(volume),
@@ -114,6 +123,7 @@ function newGroup({ volume, leaseMs, assumptions }: Registration): GroupDocument
     phase: 'open',
     holder: 'site',
     leaseMs,
+    ...(keep === true && { lease: 'keep' as const }),
     marginMs: marginMs(leaseMs, assumptions),
     renewals: 0,
     run: null,

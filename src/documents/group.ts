@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { LeewardError } from '../kernel/errors.ts';
 import { groupIdSchema, nodeSchema } from '../kernel/ids.ts';
 import { versionSchema } from '../kernel/versions.ts';
+import { leaseModeSchema } from '../protocol/lease.ts';
 import { actorSchema } from './actor.ts';
 import type { DocumentKind } from './store.ts';
 
@@ -25,6 +26,12 @@ export const groupSchema = z
     holder: z.enum(['site', 'cloud']),
     /** Length of a lease, counted by the guard from the moment it gave its nonce. */
     leaseMs: z.int().min(1000),
+    /**
+     * What becomes of the applications when a lease runs out; without it, `strict`: they end. `keep`: they run on, so that a
+     * closing ends by promises or by a person's word, never by waiting. Fixed when the group is registered: what was
+     * started under the one is not to be waited for by the other.
+     */
+    lease: leaseModeSchema.optional(),
     /** Added to the last lease before a term ends: drift, pauses and time to kill, as docs/safety.md computes it. */
     marginMs: z.int().min(1),
     /** How often a lease was renewed in this term: every renewal changes the document. */
@@ -57,6 +64,8 @@ export const groupSchema = z
         lastGrantMs: z.int().min(0),
         /** Nodes whose guards have promised never to start in this term again; all of them end the wait. */
         stopped: z.array(nodeSchema).optional(),
+        /** A person's word that nothing of the group runs at the site any more: who gave it, and when by the service's clock. */
+        confirmed: z.looseObject({ actor: actorSchema, atMs: z.int().min(0) }).optional(),
       })
       .nullable(),
   })

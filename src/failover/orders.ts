@@ -6,14 +6,16 @@
  * key, and is recorded as such. Neither skips a step of the run.
  */
 import type { Actor } from '../documents/actor.ts';
+import { groupKind } from '../documents/group.ts';
 import { runKind } from '../documents/run.ts';
 import type { RunDocument } from '../documents/run.ts';
+import { confirmedStopped } from '../health/term.ts';
 import { LeewardError, isLeewardError } from '../kernel/errors.ts';
 import { parseGroup } from '../kernel/ids.ts';
 import { documents as names } from '../kernel/names.ts';
 import { firstIssue } from '../kernel/schema.ts';
-import { orderSchema, ticketSchema } from '../protocol/order.ts';
-import type { Order } from '../protocol/order.ts';
+import { orderSchema, startOrderSchema, ticketSchema } from '../protocol/order.ts';
+import type { ConfirmOrder, Order, StartOrder } from '../protocol/order.ts';
 import { deriveKey, parseSigned, readPayload, verifySigned } from '../protocol/signed.ts';
 import { advanceRun } from './run.ts';
 import type { Advance } from './run.ts';
@@ -26,7 +28,9 @@ export interface OrderPorts extends RunPorts {
 }
 
 export type OrderOutcome =
-  { readonly kind: 'ticket'; readonly advance: Advance } | { readonly kind: 'started'; readonly run: RunDocument };
+  | { readonly kind: 'ticket'; readonly advance: Advance }
+  | { readonly kind: 'started'; readonly run: RunDocument }
+  | { readonly kind: 'confirmed'; readonly group: string; readonly run: string };
 
 /** What a person may type, as an example in the refusal of anything else. */
 export const ORDER_EXAMPLE = '{"start":{"group":"TENANT/SITE/GROUP","kind":"unplanned","reason":"why"}}';
@@ -49,9 +53,9 @@ export async function receiveOrder(
     if (!parsed.success) throw new LeewardError('MESSAGE_INVALID', `not a ticket: ${firstIssue(parsed.error)}`);
     return { kind: 'ticket', advance: await advanceRun(ports, parsed.data) };
   }
-  if (data !== undefined && 'payload' in data) return await start(ports, openSignedOrder(ports.keySecret, data));
+  if (data !== undefined && 'payload' in data) return await follow(ports, openSignedOrder(ports.keySecret, data));
   if (data !== undefined && 'start' in data) {
-    const parsed = orderSchema.safeParse(data);
+    const parsed = startOrderSchema.safeParse(data);
     if (!parsed.success) {
       throw new LeewardError('MESSAGE_INVALID', `order: ${firstIssue(parsed.error)}; for example ${ORDER_EXAMPLE}`);
     }
@@ -82,8 +86,8 @@ export function isSoundOrder(keySecret: Uint8Array, text: string): boolean {
   }
 }
 
-interface Opened {
-  readonly order: Order;
+interface Opened<Kind extends Order = Order> {
+  readonly order: Kind;
   readonly actor: Actor;
   /** The same for every copy of one order; undefined when nothing tells copies from orders anew. */
   readonly identity: string | undefined;
@@ -96,7 +100,7 @@ function openSignedOrder(keySecret: Uint8Array, data: unknown): Opened {
   }
   verifySigned(message, deriveKey(keySecret, { signer: message.signer, name: message.key }));
   const order = readPayload(message, orderSchema);
-  if (order.start.term === undefined) {
+  if (!isConfirmation(order) && order.start.term === undefined) {
     throw new LeewardError('MESSAGE_INVALID', 'order: start.term: a signed order names the term that it is for');
   }
   return {
@@ -106,7 +110,27 @@ function openSignedOrder(keySecret: Uint8Array, data: unknown): Opened {
   };
 }
 
-async function start(ports: OrderPorts, { order, actor, identity }: Opened): Promise<OrderOutcome> {
+function isConfirmation(order: Order): order is ConfirmOrder {
+  return 'confirmStopped' in order;
+}
+
+async function follow(ports: OrderPorts, { order, ...by }: Opened): Promise<OrderOutcome> {
+  return isConfirmation(order) ? await confirm(ports, order, by.actor) : await start(ports, { order, ...by });
+}
+
+/** A repeated one finds the first noted. Errors: REFUSED where the run does not wait for it. */
+async function confirm(
+  { documents }: OrderPorts,
+  { confirmStopped: { group: id, run } }: ConfirmOrder,
+  actor: Actor,
+): Promise<OrderOutcome> {
+  const group = parseGroup(id);
+  const { serviceNowMs: atMs } = await documents.readWithTime(groupKind, names.group(group));
+  await documents.update(groupKind, names.group(group), (found) => confirmedStopped(found, run, { actor, atMs }));
+  return { kind: 'confirmed', group: id, run };
+}
+
+async function start(ports: OrderPorts, { order, actor, identity }: Opened<StartOrder>): Promise<OrderOutcome> {
   const { kind, reason, term } = order.start;
   const group = parseGroup(order.start.group);
   const run = await startRun(ports, {
@@ -121,7 +145,7 @@ async function start(ports: OrderPorts, { order, actor, identity }: Opened): Pro
 }
 
 /** A call by hand is not repeated by any queue: the moment makes it this one. */
-async function momentOf(ports: OrderPorts, order: Order): Promise<string> {
+async function momentOf(ports: OrderPorts, order: StartOrder): Promise<string> {
   const name = names.run(parseGroup(order.start.group), 'by-hand');
   const { serviceNowMs } = await ports.documents.readWithTime(runKind, name);
   return `by hand ${serviceNowMs}`;

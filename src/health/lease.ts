@@ -33,7 +33,7 @@ type Answered = LeaseAnswer['groups'][number];
 
 /** What became of a group, for all who asked for it. */
 interface Renewal {
-  readonly group: Pick<GroupDocument, 'term' | 'leaseMs' | 'guards' | 'closing'> | undefined;
+  readonly group: Pick<GroupDocument, 'term' | 'leaseMs' | 'lease' | 'guards' | 'closing'> | undefined;
   readonly reason: string | undefined;
 }
 
@@ -101,6 +101,7 @@ function answer(
     granted: isGranted,
     term: group?.term ?? 0,
     leaseMs: isGranted ? group.leaseMs : 0,
+    ...(group?.lease && { lease: group.lease }),
     ...(reason !== undefined && { reason }),
     ...(group?.closing && { closing: { term: group.term, run: group.closing.run } }),
   };

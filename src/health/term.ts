@@ -4,7 +4,8 @@
  *
  * Invariants: writes only go up in (term; open, closing, ended). No lease is granted but in an open term of the site. What
  * closes notes a time after which nothing was granted. Ending for the cloud and winning for the site compete for one
- * write. A run that was undone is never bound again; a promise counts only for the closing that it names.
+ * write. A run that was undone is never bound again; a promise counts only for the closing that it names. Where leases
+ * keep, no time that passes ends a closing: every guard's promise does, or a person's word.
  */
 import { lastGrantBoundMs } from '../documents/group.ts';
 import type { GroupDocument } from '../documents/group.ts';
@@ -90,16 +91,42 @@ export function promisedBy(group: GroupDocument, { term, run, node }: Promised):
 }
 
 /**
+ * Notes a person's word that nothing of the group runs at the site any more. Undefined where one is noted. Errors: REFUSED
+ * where `run` does not wait for it: it did not close the group, the term has ended, or leases are strict and the wait ends
+ * by itself.
+ */
+export function confirmedStopped(
+  group: GroupDocument,
+  run: string,
+  by: { readonly actor: Actor; readonly atMs: number },
+): GroupDocument | undefined {
+  const { closing, phase, lease } = group;
+  if (closing?.run !== run || phase !== 'closing') {
+    throw new LeewardError('REFUSED', `${group.group}: term ${group.term} is not being closed by run ${run}`);
+  }
+  if (lease !== 'keep') {
+    throw new LeewardError(
+      'REFUSED',
+      `${group.group}: its leases are strict: the wait for the last one ends by itself`,
+    );
+  }
+  return closing.confirmed ? undefined : { ...group, closing: { ...closing, confirmed: by } };
+}
+
+/**
  * How long until nothing of the site runs for sure, in milliseconds: until every guard has promised, or the last lease that
- * can have been granted is over with its margin. Zero for now. Errors: REFUSED where `run` did not close the group.
+ * can have been granted is over with its margin. Zero for now. Where leases keep, time alone ends nothing: Infinity, until
+ * every guard has promised or a person has confirmed. Errors: REFUSED where `run` did not close the group.
  */
 export function untilStoppedMs(group: GroupDocument, run: string, serviceNowMs: number): number {
-  const { closing, guards = [], earlierGrantMs, leaseMs, marginMs } = group;
+  const { closing, guards = [], earlierGrantMs, leaseMs, marginMs, lease } = group;
   if (closing?.run !== run) {
     throw new LeewardError('REFUSED', `run ${run} did not close its group: the control store may be rolled back`);
   }
   const stopped = closing.stopped ?? [];
   const haveAll = guards.length > 0 && guards.every(({ node }) => stopped.includes(node));
+  if (closing.confirmed) return 0;
+  if (lease === 'keep' && !haveAll) return Infinity;
   // Whoever had a lease before these were the guards has promised nothing.
   const lastGrantMs = haveAll ? (earlierGrantMs ?? -Infinity) : closing.lastGrantMs;
   return Math.max(0, lastGrantMs + SERVICE_CLOCK_GRAIN_MS + leaseMs + marginMs - serviceNowMs);
@@ -107,7 +134,8 @@ export function untilStoppedMs(group: GroupDocument, run: string, serviceNowMs: 
 
 /**
  * The group with these guards in place of its own, in a version that was written at `lastModifiedMs`. Undefined where it has
- * them. Errors: REFUSED while the group is being moved.
+ * them. Errors: REFUSED while the group is being moved, and where leases keep and a guard is taken away: what it started may
+ * run on, and nobody would wait for its promise.
  */
 export function withGuards(
   group: GroupDocument,
@@ -118,6 +146,11 @@ export function withGuards(
   if (before.length === nodes.length && nodes.every((node) => before.includes(node))) return undefined;
   if (group.phase !== 'open' || group.run !== null) {
     throw new LeewardError('REFUSED', `${group.group} is being moved: its guards cannot be changed now`);
+  }
+  const missing = before.filter((node) => !nodes.includes(node));
+  if (group.lease === 'keep' && missing.length > 0) {
+    const why = `its leases keep, so that what the guard on ${missing.join(', ')} started may run on`;
+    throw new LeewardError('REFUSED', `${group.group}: ${why}: no guard of it can be removed`);
   }
   const earlierGrantMs = Math.max(group.earlierGrantMs ?? 0, lastGrantBoundMs(group, lastModifiedMs));
   return { ...group, guards: nodes.map((node) => ({ node })), earlierGrantMs };

@@ -9,6 +9,8 @@ export interface GuardFacts {
   readonly promisedTerm: number;
   /** Newest term that the cloud has named; 0 before the first. */
   readonly seenTerm: number;
+  /** Term in which what runs was started under a lease that keeps; 0 for none, and after a reboot. */
+  readonly keptTerm: number;
 }
 
 export interface GuardRecord {

@@ -37,6 +37,10 @@ export const leaseRequestSchema = z
 
 export type LeaseRequest = z.infer<typeof leaseRequestSchema>;
 
+/** What becomes of applications whose lease runs out: they end with it, or run on until their term is closed. */
+export const leaseModeSchema = z.enum(['strict', 'keep']);
+export type LeaseMode = z.infer<typeof leaseModeSchema>;
+
 /** What a guard is told: also the payload of what is sealed for it. */
 export const grantSchema = z.looseObject({
   group: groupIdSchema,
@@ -44,6 +48,10 @@ export const grantSchema = z.looseObject({
   granted: z.boolean(),
   term: z.int().min(0).meta({ description: 'Term of the group now; 0 for a group that is not known.' }),
   leaseMs: z.int().min(0).meta({ description: 'Length of the lease, from the moment the nonce was given.' }),
+  lease: leaseModeSchema.optional().meta({
+    description:
+      'What becomes of the applications when a lease runs out: strict, they end with it (as without this field), or keep, they run on until the term is closed.',
+  }),
   reason: z.string().optional().meta({ description: 'Why it was not granted, in words.' }),
   closing: z
     .looseObject({ term: z.int().min(1), run: z.string() })

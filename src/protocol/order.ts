@@ -1,12 +1,14 @@
 /**
- * Orders to the failover queue: an operator's signed order, the same typed by hand into the portal's Test/Run pane, and
- * the ticket that carries a run from step to step.
+ * Orders to the failover queue: an operator's signed order, the same typed by hand into the portal's Test/Run pane, a
+ * person's word that a site has stopped, and the ticket that carries a run from step to step.
  */
 import { z } from 'zod';
 import { groupIdSchema } from '../kernel/ids.ts';
 
+const runNameSchema = z.string().regex(/^[a-z0-9-]{1,40}$/);
+
 /** Start a run. Signed by an operator's key when it comes through the queue. */
-export const orderSchema = z
+export const startOrderSchema = z
   .looseObject({
     start: z.looseObject({
       group: groupIdSchema,
@@ -23,12 +25,22 @@ export const orderSchema = z
   })
   .meta({ id: 'Order' });
 
+/** A person's word that nothing of the group runs at the site any more, for the run that waits for it. Always signed. */
+export const confirmOrderSchema = z
+  .looseObject({
+    confirmStopped: z.looseObject({ group: groupIdSchema, run: runNameSchema }),
+  })
+  .meta({ id: 'ConfirmOrder' });
+
+export const orderSchema = z.union([confirmOrderSchema, startOrderSchema]);
 export type Order = z.infer<typeof orderSchema>;
+export type ConfirmOrder = z.infer<typeof confirmOrderSchema>;
+export type StartOrder = z.infer<typeof startOrderSchema>;
 
 /** The message that moves a run on: only the newest ticket of a run counts. */
 export const ticketSchema = z.looseObject({
   group: groupIdSchema,
-  run: z.string().regex(/^[a-z0-9-]{1,40}$/),
+  run: runNameSchema,
   ticket: z.int().min(0),
 });
 

@@ -1,6 +1,10 @@
 /** What the failover queue and the Test/Run pane may bring. */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
+import { groupKind } from '../../src/documents/group.ts';
+import type { GroupDocument } from '../../src/documents/group.ts';
+import { parseGroup } from '../../src/kernel/ids.ts';
+import { documents as names } from '../../src/kernel/names.ts';
 import { receiveOrder } from '../../src/failover/orders.ts';
 import { GROUP, createWorld } from './world.ts';
 import type { World } from './world.ts';
@@ -43,6 +47,31 @@ suite('an order', () => {
       await receiveOrder(world.ports, typed, BY_HAND);
       assert.partialDeepStrictEqual(await world.runs(), [{ actor: { kind: 'by-hand' } }]);
     }
+  });
+
+  test("that confirms a stop is a person's signed word for a closing that waits, noted with who and when", async () => {
+    const world = await createWorld();
+    const keeps = (found: GroupDocument): GroupDocument => ({ ...found, lease: 'keep' });
+    await world.documents.update(groupKind, names.group(parseGroup(GROUP)), keeps);
+    await receiveOrder(world.ports, world.signed('order', start, ALICE), QUEUED);
+    const { run = '' } = (await world.runs())[0] ?? {};
+    const order = { confirmStopped: { group: GROUP, run } };
+    const word = world.signed('order', order, ALICE);
+    await assert.rejects(receiveOrder(world.ports, word, QUEUED), { code: 'REFUSED', message: /not being closed/ });
+    await world.live(3_600_000, { monitor: false });
+    const before = await world.group();
+    assert.deepEqual([before.phase, (await world.runs())[0]?.step], ['closing', 'wait'], 'no time that passes ends it');
+    for (const message of [order, world.signed('order', order)]) {
+      await assert.rejects(receiveOrder(world.ports, message, QUEUED), { code: /MESSAGE_INVALID|SIGNATURE_INVALID/ });
+    }
+    await receiveOrder(world.ports, word, QUEUED);
+    const { actor, atMs = 0 } = (await world.group()).closing?.confirmed ?? {};
+    assert.deepEqual(actor, { kind: 'key', signer: 'operator/alice', key: 'k1' });
+    assert.ok(Math.abs(atMs - world.clock.wallMs()) <= 1000);
+    await world.live(60_000, { monitor: false });
+    assert.equal((await world.group()).holder, 'cloud');
+    const waited = (await world.runs())[0]?.steps.find(({ step }) => step === 'wait');
+    assert.match(waited?.detail ?? '', /operator\/alice.* confirmed at /);
   });
 
   test('unsigned through the queue is refused', async () => {

@@ -5,6 +5,7 @@ import type { GroupDocument } from '../../src/documents/group.ts';
 import {
   bound,
   closed,
+  confirmedStopped,
   endedForCloud,
   freed,
   openedForSite,
@@ -97,6 +98,31 @@ suite('the term of a group', () => {
     assert.equal(untilStoppedMs(all, RUN, endMs), 0);
     assert.throws(() => withGuards(ends, ['north', 'south'], 1), { code: 'REFUSED' });
     assert.throws(() => withGuards(boundGroup, ['north'], 1), { code: 'REFUSED' });
+  });
+
+  test('where leases keep, no time ends the wait: every promise does, or a person', () => {
+    const kept: GroupDocument = { ...closing, lease: 'keep' };
+    const YEAR_MS = 365 * 86_400_000;
+    assert.equal(untilStoppedMs(kept, RUN, YEAR_MS), Infinity);
+    const one = must(promisedBy(kept, promise('north')));
+    assert.equal(untilStoppedMs(one, RUN, YEAR_MS), Infinity);
+    assert.equal(untilStoppedMs(must(promisedBy(one, promise('south'))), RUN, 101_000), 0);
+    assert.equal(untilStoppedMs({ ...kept, guards: undefined }, RUN, YEAR_MS), Infinity, 'nobody is there to promise');
+    const by = { actor: ACTOR, atMs: 102_000 };
+    const confirmed = must(confirmedStopped(one, RUN, by));
+    assert.deepEqual(confirmed.closing?.confirmed, by);
+    assert.equal(untilStoppedMs(confirmed, RUN, 102_000), 0);
+    assert.equal(confirmedStopped(confirmed, RUN, { ...by, atMs: 103_000 }), undefined, 'the first word stays');
+    assert.throws(() => confirmedStopped(kept, 'another', by), { code: 'REFUSED' });
+    assert.throws(() => confirmedStopped({ ...open, lease: 'keep' }, RUN, by), { code: 'REFUSED' });
+    assert.throws(() => confirmedStopped(must(wonBySite(kept, RUN)), RUN, by), { code: 'REFUSED' });
+    assert.throws(() => confirmedStopped(closing, RUN, by), { code: 'REFUSED', message: /strict/ });
+  });
+
+  test('where leases keep, a guard can join and none can leave', () => {
+    const kept: GroupDocument = { ...open, lease: 'keep' };
+    assert.equal(must(withGuards(kept, ['north', 'south', 'east'], 1)).guards?.length, 3);
+    assert.throws(() => withGuards(kept, ['north'], 1), { code: 'REFUSED', message: /south/ });
   });
 
   test('without guards nobody can promise: only time ends the wait', () => {

@@ -289,6 +289,9 @@ export class LeaseModel implements Model<State> {
         });
         break;
       }
+      case 'keep':
+        yield become('records what is kept', { guard: told(guard, { event: 'kept', term: action.term }) });
+        break;
       case 'start':
         yield become('starts the application', { guard: told(guard, { event: 'started' }), application: 'up' });
         break;
@@ -409,7 +412,7 @@ function started(
 ): GuardState {
   const runs = application !== 'gone';
   const found = { application: runs ? 'running' : 'stopped', armedBootMs: runs ? armedBootMs : 0 } as const;
-  return newGuard({ group: GROUP, ...record, found });
+  return newGuard({ group: GROUP, ...record, keptTerm: 0, found });
 }
 
 /** All of a guard's mind that differs from one state to another. */

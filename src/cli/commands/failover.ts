@@ -1,4 +1,4 @@
-/** `leeward failover start|status`: orders a failover, signed with the operator's key, and shows how runs go. */
+/** `leeward failover start|confirm-stopped|status`: orders a failover, signed with the operator's key, and shows how runs go. */
 import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import { z } from 'zod';
@@ -6,13 +6,14 @@ import { describeActor } from '../../documents/actor.ts';
 import { groupKind } from '../../documents/group.ts';
 import { runKind } from '../../documents/run.ts';
 import type { RunDocument } from '../../documents/run.ts';
+import { confirmedStopped } from '../../health/term.ts';
 import { groupId, parseGroup } from '../../kernel/ids.ts';
 import { QUEUES, documents as names } from '../../kernel/names.ts';
 import { deriveKey, sign } from '../../protocol/signed.ts';
 import { runName } from '../../failover/names.ts';
 import { checkMayStart } from '../../failover/start.ts';
 import type { Order } from '../../protocol/order.ts';
-import { operator, reasonText } from '../arguments.ts';
+import { operator, reasonText, word } from '../arguments.ts';
 import { openCloud } from '../context.ts';
 import { outputOf, placesOf } from '../globals.ts';
 import { showDuration, table } from '../output.ts';
@@ -29,6 +30,13 @@ export function addFailover(program: Command): void {
     .option('--as <operator>', 'name of the operator, for the record', operator, operatorName())
     .description('fail a group over: close its leases, wait them out, end the term, start its machines in the cloud')
     .action(start);
+  failover
+    .command('confirm-stopped')
+    .argument('<group>', 'TENANT/SITE/GROUP')
+    .requiredOption('--run <run>', 'the run that waits: leeward failover status tells', word)
+    .option('--as <operator>', 'name of the operator, for the record', operator, operatorName())
+    .description('your word that nothing of a group whose leases keep runs at its site any more: go and see first')
+    .action(confirmStopped);
   failover
     .command('status')
     .argument('<group>', 'TENANT/SITE/GROUP')
@@ -52,6 +60,24 @@ async function start(name: string, _options: unknown, command: Command): Promise
   await storage.queues.send(QUEUES.failover, JSON.stringify(message));
   outputOf(command).result({ group: groupId(group), ordered: true, by: key.signer, run }, () =>
     [`run ${run} ordered by ${key.signer}`, `next: leeward failover status ${groupId(group)}`].join('\n'),
+  );
+}
+
+async function confirmStopped(name: string, _options: unknown, command: Command): Promise<void> {
+  const group = parseGroup(name);
+  const { run, as } = z.object({ run: z.string(), as: z.string() }).parse(command.opts());
+  const { storage } = await openCloud(placesOf(command));
+  const { value: document } = await storage.documents.need(groupKind, names.group(group));
+  const key = deriveKey(storage.keySecret, { signer: `operator/${as}`, name: OPERATOR_KEY });
+  // What would be refused is told here, where somebody reads it.
+  confirmedStopped(document, run, { actor: { kind: 'key', signer: key.signer, key: key.name }, atMs: 0 });
+  const order: Order = { confirmStopped: { group: groupId(group), run } };
+  await storage.queues.send(QUEUES.failover, JSON.stringify(sign(key, 'order', order)));
+  outputOf(command).result({ group: groupId(group), confirmed: true, by: key.signer, run }, () =>
+    [
+      `run ${run} is told by ${key.signer} that nothing runs at the site`,
+      `next: leeward failover status ${groupId(group)}`,
+    ].join('\n'),
   );
 }
 

@@ -27,6 +27,7 @@ import { port, resourceId, urlPath, wholeSeconds, word } from '../arguments.ts';
 const addSchema = z.object({
   source: z.string(),
   automatic: z.boolean().default(false),
+  keep: z.boolean().default(false),
   lease: z.number(),
   silence: z.number(),
   image: z.string().optional(),
@@ -46,6 +47,11 @@ export function addVolume(program: Command): void {
     .option(
       '--automatic',
       `let the group fail over by itself. Consents: "${SINGLE_WITNESS_CONSENT}", "${STRICT_LEASE_CONSENT}"`,
+      false,
+    )
+    .option(
+      '--keep',
+      "let the group's applications run on when their lease is over; a failover then needs a person, and their stop confirmed",
       false,
     )
     .option('--lease <seconds>', "length of the group's lease", wholeSeconds, 60)
@@ -77,6 +83,7 @@ async function add(name: string, _options: unknown, command: Command): Promise<v
     assumptions: USUAL_ASSUMPTIONS,
     silenceMs: options.silence * 1000,
     automatic: options.automatic,
+    keep: options.keep,
     target: targetOf(options, cloud),
   });
   const functionsUrl = cloud.settings.LEEWARD_PUBLIC_URL;

@@ -7,7 +7,11 @@
  * its stop and its kill to be over before that, and from then on no renewal keeps it; a promise is durable before it is
  * signed, is made only for a closing that was seen, and only while nothing runs. What it finds running at its own start
  * under an armed stop of this boot it takes over; anything else it ends first.
+ *
+ * A lease that keeps is one for starting: the term is on durable record before anything starts under it, nothing is armed,
+ * and what runs goes on without a lease until its term is closed or another begins. A guard that comes back takes it over.
  */
+import type { LeaseMode } from '../../protocol/lease.ts';
 import { answered, asked, noLease } from '../lease/lease.ts';
 import type { LeaseState } from '../lease/lease.ts';
 
@@ -24,6 +28,10 @@ export interface GuardState {
   readonly promisedTerm: number;
   /** The newest closing that was seen; undefined while its term is open. */
   readonly closing: Closing | undefined;
+  /** What the newest lease asks of what runs once it is over: to end, or nothing. */
+  readonly mode: LeaseMode;
+  /** Term of the lease that keeps, by the guard's durable record of this boot; 0 where what runs ends with its lease. */
+  readonly keptTerm: number;
   /** Whether the cloud has taken the promise for {@link closing}. */
   readonly isDelivered: boolean;
   /** When something outside this process kills all of it, on boot time; 0 where nothing is armed. */
@@ -51,6 +59,8 @@ export interface GuardTimes {
 export type GuardAction =
   /** Make sure that something outside kills everything at this time, and not before. */
   | { readonly do: 'arm'; readonly untilBootMs: number }
+  /** Write down, durably and for this boot, that what is started runs on in this term without a lease; 0 for no more. */
+  | { readonly do: 'keep'; readonly term: number }
   | { readonly do: 'start' }
   | { readonly do: 'stop'; readonly deadlineBootMs: number; readonly why: string }
   | { readonly do: 'kill' }
@@ -62,21 +72,24 @@ export type GuardAction =
   | { readonly do: 'wait'; readonly untilBootMs: number };
 
 /**
- * A guard that has just started, of which `promisedTerm` and `seenTerm` are what its record says. A stop that is armed for
+ * A guard that has just started, of which the three terms are what its record says. A stop that is armed for
  * what runs tells until when the guard before it had the lease.
  */
 export function newGuard(of: {
   readonly group: string;
   readonly promisedTerm: number;
   readonly seenTerm: number;
+  readonly keptTerm: number;
   /** What runs already, and until when a stop is armed for it: both 0 or 'stopped' after a boot. */
   readonly found: Pick<GuardState, 'application' | 'armedBootMs'>;
 }): GuardState {
-  const { group, promisedTerm, seenTerm, found } = of;
+  const { group, promisedTerm, seenTerm, keptTerm, found } = of;
   return {
     lease: { ...noLease(group), term: seenTerm, untilBootMs: found.armedBootMs },
     promisedTerm,
     closing: undefined,
+    mode: keptTerm > 0 ? 'keep' : 'strict',
+    keptTerm,
     isDelivered: false,
     deadlineBootMs: found.armedBootMs,
     doubtedBootMs: undefined,
@@ -106,6 +119,7 @@ export function guardAnswered(
   return {
     ...state,
     lease,
+    mode: lease.refusal === undefined ? (answer.lease ?? 'strict') : state.mode,
     doubtedBootMs: isLater ? undefined : doubtedBootMs,
     closing: seen,
     isDelivered: isSame && state.isDelivered,
@@ -139,11 +153,15 @@ export function nextAction(state: GuardState, nowBootMs: number, times: GuardTim
 }
 
 function whileRunning(state: GuardState, nowBootMs: number, times: GuardTimes): GuardAction {
-  const { lease, armedBootMs, closing, doubtedBootMs, isWanted, promisedTerm } = state;
+  const { lease, armedBootMs, closing, doubtedBootMs, isWanted, promisedTerm, keptTerm } = state;
   const why = (reason: string): GuardAction => stop(state, nowBootMs, times, reason);
   if (!isWanted) return why('it was taken offline');
   if (closing !== undefined) return why(`term ${closing.term} is closing`);
   if (lease.term <= promisedTerm) return why(`nothing runs here in term ${lease.term}: that was promised`);
+  if (keptTerm > 0) {
+    if (lease.term > keptTerm) return why(`term ${lease.term} has begun: this was started in term ${keptTerm}`);
+    return { do: 'wait', untilBootMs: Infinity };
+  }
   // No longer than what is armed outside, whatever was granted.
   const leaseStopBootMs = Math.min(lease.untilBootMs, armedBootMs) - times.stopMs - times.killMs;
   const doubtStopBootMs = doubtedBootMs === undefined ? Infinity : doubtedBootMs + times.answerMs;
@@ -157,26 +175,34 @@ function arm({ untilBootMs }: LeaseState): GuardAction {
   return { do: 'arm', untilBootMs };
 }
 
-/** Asks to stop so that it is gone by what is armed, and never later than its own time to stop allows. */
+/**
+ * Asks to stop so that it is gone by what is armed, and never later than its own time to stop allows. What runs with
+ * nothing armed is given no time, unless its lease keeps.
+ */
 function stop(state: GuardState, nowBootMs: number, times: GuardTimes, why: string): GuardAction {
   const wholeBootMs = nowBootMs + times.stopMs + times.killMs;
+  if (state.keptTerm > 0) return { do: 'stop', deadlineBootMs: wholeBootMs, why };
   const limitBootMs = state.armedBootMs === 0 ? nowBootMs : state.armedBootMs;
   return { do: 'stop', deadlineBootMs: Math.min(wholeBootMs, limitBootMs), why };
 }
 
 function whileStopped(state: GuardState, nowBootMs: number, times: GuardTimes): GuardAction {
-  const { lease, closing, promisedTerm, armedBootMs, doubtedBootMs, isDelivered, isWanted } = state;
+  const { lease, closing, promisedTerm, armedBootMs, doubtedBootMs, isDelivered, isWanted, mode, keptTerm } = state;
   if (closing !== undefined && closing.term > promisedTerm) return { do: 'promise', closing };
   if (closing !== undefined && !isDelivered) return { do: 'deliver', closing };
   const hasTime = lease.untilBootMs - times.stopMs - times.killMs > nowBootMs;
   const isAllowed = closing === undefined && doubtedBootMs === undefined && lease.term > promisedTerm;
   if (!isWanted || !isAllowed || !hasTime) return { do: 'wait', untilBootMs: Infinity };
+  const keepTerm = mode === 'keep' ? lease.term : 0;
+  if (keptTerm !== keepTerm) return { do: 'keep', term: keepTerm };
+  if (mode === 'keep') return { do: 'start' };
   return armedBootMs === lease.untilBootMs ? { do: 'start' } : arm(lease);
 }
 
 /** What came of an action, or happened by itself. */
 export type GuardEvent =
   | { readonly event: 'armed'; readonly untilBootMs: number }
+  | { readonly event: 'kept'; readonly term: number }
   | { readonly event: 'started' }
   | { readonly event: 'asked-to-stop'; readonly deadlineBootMs: number }
   | { readonly event: 'killed' }
@@ -189,6 +215,8 @@ export function told(state: GuardState, event: GuardEvent): GuardState {
   switch (event.event) {
     case 'armed':
       return { ...state, armedBootMs: event.untilBootMs };
+    case 'kept':
+      return { ...state, keptTerm: event.term };
     case 'started':
       return { ...state, application: 'running' };
     case 'asked-to-stop':

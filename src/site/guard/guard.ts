@@ -9,7 +9,7 @@ import type { Clock, Random } from '../../kernel/clock.ts';
 import { LeewardError } from '../../kernel/errors.ts';
 import type { ArmedStop } from '../../ports/armed-stop.ts';
 import type { GuardLink } from '../../ports/guard-link.ts';
-import type { GuardRecord } from '../../ports/guard-record.ts';
+import type { GuardFacts, GuardRecord } from '../../ports/guard-record.ts';
 import type { GuardedApplications } from '../../ports/guarded-applications.ts';
 import { grantSchema } from '../../protocol/lease.ts';
 import type { Grant, LeaseRequest, Stopped } from '../../protocol/lease.ts';
@@ -98,8 +98,7 @@ export class Guard {
   }
 
   async #heed(grant: Grant): Promise<void> {
-    const { promisedTerm, lease } = this.#state;
-    if (grant.term > lease.term) await this.#options.record.write({ promisedTerm, seenTerm: grant.term });
+    if (grant.term > this.#state.lease.term) await this.#note({ seenTerm: grant.term });
     this.#state = guardAnswered(this.#state, grant, grant.closing);
   }
 
@@ -134,11 +133,15 @@ export class Guard {
   }
 
   async #perform(action: Exclude<GuardAction, { do: 'wait' }>): Promise<void> {
-    const { applications, armedStop, clock, tell, group, record } = this.#options;
+    const { applications, armedStop, clock, tell, group } = this.#options;
     switch (action.do) {
       case 'arm':
         await armedStop.arm(action.untilBootMs);
         this.#state = told(this.#state, { event: 'armed', untilBootMs: action.untilBootMs });
+        return;
+      case 'keep':
+        await this.#note({ keptTerm: action.term });
+        this.#state = told(this.#state, { event: 'kept', term: action.term });
         return;
       case 'start':
         // Noted before: should it fail half-way, what there is of it is stopped.
@@ -164,7 +167,7 @@ export class Guard {
         return;
       case 'promise': {
         const { term } = action.closing;
-        await record.write({ promisedTerm: term, seenTerm: Math.max(term, this.#state.lease.term) });
+        await this.#note({ promisedTerm: term, seenTerm: Math.max(term, this.#state.lease.term) });
         this.#state = told(this.#state, { event: 'promised', term });
         return;
       }
@@ -172,6 +175,12 @@ export class Guard {
         await this.#deliver(action.closing);
         return;
     }
+  }
+
+  /** Changes the durable record. */
+  async #note(change: Partial<GuardFacts>): Promise<void> {
+    const { promisedTerm, keptTerm, lease } = this.#state;
+    await this.#options.record.write({ promisedTerm, seenTerm: lease.term, keptTerm, ...change });
   }
 
   async #deliver(closing: Closing): Promise<void> {

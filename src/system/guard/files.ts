@@ -12,7 +12,12 @@ import { readIfThere, writeDurably } from '../durable-file.ts';
 import { processSchema } from '../processes.ts';
 
 /** Kept over boots. */
-export const recordSchema = z.object({ promisedTerm: z.int().min(0), seenTerm: z.int().min(0) });
+export const recordSchema = z.object({
+  promisedTerm: z.int().min(0),
+  seenTerm: z.int().min(0),
+  /** Of this boot alone: nothing that runs has outlived another. */
+  kept: z.object({ boot: z.string(), term: z.int().min(1) }).optional(),
+});
 /** The stop that is armed. */
 export const armedSchema = z.object({ boot: z.string(), untilBootMs: z.number() });
 /** What runs: the leader of a process group of its own. */

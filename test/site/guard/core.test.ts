@@ -22,6 +22,7 @@ const fresh = newGuard({
   group: GROUP,
   promisedTerm: 0,
   seenTerm: 0,
+  keptTerm: 0,
   found: { application: 'stopped', armedBootMs: 0 },
 });
 
@@ -99,7 +100,7 @@ suite('what a guard does next', () => {
 
   test('what was promised holds over a restart and an open term of a store that was set back, and ends with the next', () => {
     const found = { application: 'stopped', armedBootMs: 0 } as const;
-    const restarted = newGuard({ group: GROUP, promisedTerm: 1, seenTerm: 1, found });
+    const restarted = newGuard({ group: GROUP, promisedTerm: 1, seenTerm: 1, keptTerm: 0, found });
     assert.deepEqual(at(granted(restarted, 2000, 1), 2001), { do: 'wait', untilBootMs: Infinity });
     assert.deepEqual(at(granted(restarted, 2000, 2), 2001), { do: 'arm', untilBootMs: 2100 });
   });
@@ -109,6 +110,7 @@ suite('what a guard does next', () => {
       group: GROUP,
       promisedTerm: 0,
       seenTerm: 5,
+      keptTerm: 0,
       found: { application: 'stopped', armedBootMs: 0 },
     });
     assert.deepEqual(at(granted(seen, 1000, 4), 1001), { do: 'wait', untilBootMs: Infinity });
@@ -117,7 +119,7 @@ suite('what a guard does next', () => {
 
   test('a guard that dies and comes back takes over what runs, for as long as its stop is armed', () => {
     const found = { application: 'running', armedBootMs: 1100 } as const;
-    const back = newGuard({ group: GROUP, promisedTerm: 0, seenTerm: 1, found });
+    const back = newGuard({ group: GROUP, promisedTerm: 0, seenTerm: 1, keptTerm: 0, found });
     assert.deepEqual(at(back, 1050), { do: 'wait', untilBootMs: 1070 });
     assert.deepEqual(at(granted(back, 1050), 1051), { do: 'arm', untilBootMs: 1150 });
     assert.deepEqual(at(back, 1070), { do: 'stop', deadlineBootMs: 1100, why: 'the lease was not renewed' });
@@ -125,7 +127,7 @@ suite('what a guard does next', () => {
 
   test('what is found running without an armed stop is killed', () => {
     const found = { application: 'running', armedBootMs: 0 } as const;
-    const back = newGuard({ group: GROUP, promisedTerm: 0, seenTerm: 1, found });
+    const back = newGuard({ group: GROUP, promisedTerm: 0, seenTerm: 1, keptTerm: 0, found });
     const action = at(granted(back, 1000), 1001);
     assert.equal(action.do, 'stop');
     assert.deepEqual(at(after(back, { event: 'asked-to-stop', deadlineBootMs: 1001 }), 1001), { do: 'kill' });
@@ -148,5 +150,66 @@ suite('what a guard does next', () => {
     const gone = after(offline, { event: 'asked-to-stop', deadlineBootMs: 1040 }, { event: 'gone' });
     assert.deepEqual(at(gone, 1020), { do: 'wait', untilBootMs: Infinity });
     assert.deepEqual(at(wanted(gone, true), 1020), { do: 'arm', untilBootMs: 1100 });
+  });
+
+  suite('under a lease that keeps', () => {
+    const keeping = (state: GuardState, bootMs: number, term = 1): GuardState => {
+      const answer = { group: GROUP, nonce: NONCE, granted: true, term, leaseMs: LEASE_MS, lease: 'keep' as const };
+      return guardAnswered(guardAsked(state, { nonce: NONCE, givenBootMs: bootMs }), answer, undefined);
+    };
+    const kept = after(keeping(fresh, 1000), { event: 'kept', term: 1 }, { event: 'started' });
+    const back = (keptTerm: number): GuardState =>
+      newGuard({
+        group: GROUP,
+        promisedTerm: 0,
+        seenTerm: 1,
+        keptTerm,
+        found: { application: 'running', armedBootMs: 0 },
+      });
+
+    test('the term is on record before it starts, nothing is armed, and nothing ends with the lease or a jump', () => {
+      assert.deepEqual(at(keeping(fresh, 1000), 1001), { do: 'keep', term: 1 });
+      assert.deepEqual(at(after(keeping(fresh, 1000), { event: 'kept', term: 1 }), 1001), { do: 'start' });
+      assert.deepEqual(at(kept, 5000), { do: 'wait', untilBootMs: Infinity });
+      assert.deepEqual(at(clocksJumped(kept, 5000), 9000), { do: 'wait', untilBootMs: Infinity });
+    });
+
+    test('without a lease, or with one that is over, nothing starts', () => {
+      const stopped = after(keeping(fresh, 1000), { event: 'kept', term: 1 });
+      assert.deepEqual(at(stopped, 1100), { do: 'wait', untilBootMs: Infinity });
+      const rebooted = newGuard({
+        group: GROUP,
+        promisedTerm: 0,
+        seenTerm: 1,
+        keptTerm: 1,
+        found: { application: 'stopped', armedBootMs: 0 },
+      });
+      assert.deepEqual(at(rebooted, 2000), { do: 'wait', untilBootMs: Infinity });
+    });
+
+    test('a closing stops it in order, with all the time that a stop takes; then it promises', () => {
+      const closed = refused(kept, 5000, RUN);
+      const deadlineBootMs = 5000 + TIMES.stopMs + TIMES.killMs;
+      assert.deepEqual(at(closed, 5000), { do: 'stop', deadlineBootMs, why: 'term 1 is closing' });
+      const gone = after(closed, { event: 'asked-to-stop', deadlineBootMs }, { event: 'gone' });
+      assert.deepEqual(at(gone, 5010), { do: 'promise', closing: RUN });
+    });
+
+    test('another term ends what was started in an earlier one', () => {
+      assert.equal(at(keeping(kept, 5000, 2), 5001).do, 'stop');
+      assert.equal(at(refused(kept, 5000, undefined, 2), 5001).do, 'stop');
+    });
+
+    test('a guard that comes back takes over what its record of this boot says, and ends what it does not', () => {
+      assert.deepEqual(at(back(1), 5000), { do: 'wait', untilBootMs: Infinity });
+      assert.deepEqual(at(back(0), 5000), { do: 'stop', deadlineBootMs: 5000, why: 'the lease was not renewed' });
+    });
+
+    test('a strict lease after it is never begun under the record of one that keeps', () => {
+      const stopped = after(kept, { event: 'gone' });
+      assert.deepEqual(at(granted(stopped, 6000, 2), 6001), { do: 'keep', term: 0 });
+      const cleared = after(granted(stopped, 6000, 2), { event: 'kept', term: 0 });
+      assert.deepEqual(at(cleared, 6001), { do: 'arm', untilBootMs: 6100 });
+    });
   });
 });

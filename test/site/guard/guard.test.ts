@@ -202,7 +202,7 @@ suite('a guard', () => {
     await site.begin();
     await site.pass(LEASE_MS);
     assert.equal(site.node.runs, false);
-    assert.deepEqual(site.node.facts, { promisedTerm: 0, seenTerm: 0 });
+    assert.deepEqual(site.node.facts, { promisedTerm: 0, seenTerm: 0, keptTerm: 0 });
     assert.match(site.lines.join('\n'), /not signed with key "guard-north"/);
     site.tamper = (text) => text;
     await site.pass(3000);

@@ -13,7 +13,7 @@ export class MemoryNode implements GuardedApplications, ArmedStop, GuardRecord {
   readonly events: { readonly what: string; readonly atBootMs: number }[] = [];
   /** Whether they end when they are asked to. */
   isObedient = true;
-  facts: GuardFacts = { promisedTerm: 0, seenTerm: 0 };
+  facts: GuardFacts = { promisedTerm: 0, seenTerm: 0, keptTerm: 0 };
   #armedBootMs = 0;
   #end: PromiseWithResolvers<string> | undefined;
 

@@ -154,9 +154,11 @@ test('what is armed in another boot is nothing', async (t) => {
 test("a guard's record is what was written last, zeros before that, and never guessed", async (t) => {
   const files = await folderOf(t);
   const record = new GuardRecordFile(files);
-  assert.deepEqual(await record.read(), { promisedTerm: 0, seenTerm: 0 });
-  await record.write({ promisedTerm: 3, seenTerm: 4 });
-  assert.deepEqual(await new GuardRecordFile(files).read(), { promisedTerm: 3, seenTerm: 4 });
+  assert.deepEqual(await record.read(), { promisedTerm: 0, seenTerm: 0, keptTerm: 0 });
+  await record.write({ promisedTerm: 3, seenTerm: 4, keptTerm: 4 });
+  assert.deepEqual(await new GuardRecordFile(files).read(), { promisedTerm: 3, seenTerm: 4, keptTerm: 4 });
+  await files.write('record', { promisedTerm: 3, seenTerm: 4, kept: { boot: 'another', term: 4 } });
+  assert.deepEqual(await record.read(), { promisedTerm: 3, seenTerm: 4, keptTerm: 0 }, 'of another boot');
   await writeFile(files.path('record'), '{"promisedTerm": -1}');
   await assert.rejects(record.read(), failsWith('DOCUMENT_INVALID'));
 });
