@@ -1,7 +1,7 @@
 /** What an HTTP function answers: the outcome as JSON, or an error as docs/site-protocol.md, "Refusals", lists it. */
 import type { HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
 import { z } from 'zod';
-import { LeewardError, describeError } from '../src/kernel/errors.ts';
+import { LeewardError, describeError, isLeewardError } from '../src/kernel/errors.ts';
 import type { ErrorCode } from '../src/kernel/errors.ts';
 import { MIB } from '../src/kernel/units.ts';
 
@@ -45,7 +45,7 @@ const BODY_BYTES_MAX = 4 * MIB;
 
 /** The request's body as JSON. Errors: MESSAGE_INVALID for anything else, and for a body that is too long, which is not read. */
 export async function jsonBody(request: Pick<HttpRequest, 'headers' | 'body'>): Promise<unknown> {
-  const bytes = await bodyOf(request);
+  const bytes = await bodyOf(request, BODY_BYTES_MAX);
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch {
@@ -54,17 +54,30 @@ export async function jsonBody(request: Pick<HttpRequest, 'headers' | 'body'>): 
   }
 }
 
+/** Most bytes of a form: those of an approver's page have some hundred. */
+const FORM_BYTES_MAX = 4096;
+
+/** The fields of a form that was sent; none of a body that is too long, which is not read. */
+export async function formBody(request: Pick<HttpRequest, 'headers' | 'body'>): Promise<URLSearchParams> {
+  try {
+    return new URLSearchParams(new TextDecoder().decode(await bodyOf(request, FORM_BYTES_MAX)));
+  } catch (error) {
+    if (isLeewardError(error, 'MESSAGE_INVALID')) return new URLSearchParams();
+    throw error;
+  }
+}
+
 /** What the length announces is refused untouched; where none is announced, reading stops at the limit. */
-async function bodyOf({ headers, body }: Pick<HttpRequest, 'headers' | 'body'>): Promise<Uint8Array> {
+async function bodyOf({ headers, body }: Pick<HttpRequest, 'headers' | 'body'>, bytesMax: number): Promise<Uint8Array> {
   const announcedBytes = Number(headers.get('content-length') ?? 0);
-  if (announcedBytes > BODY_BYTES_MAX) throw tooLong(`${announcedBytes} bytes`);
+  if (announcedBytes > bytesMax) throw tooLong(`${announcedBytes} bytes`, bytesMax);
   const read: Uint8Array[] = [];
   let readBytes = 0;
   // Leaving the loop cancels the stream.
   for await (const chunk of body ?? []) {
     const bytes = chunkSchema.parse(chunk);
     readBytes += bytes.byteLength;
-    if (readBytes > BODY_BYTES_MAX) throw tooLong('more');
+    if (readBytes > bytesMax) throw tooLong('more', bytesMax);
     read.push(bytes);
   }
   return Buffer.concat(read);
@@ -73,6 +86,6 @@ async function bodyOf({ headers, body }: Pick<HttpRequest, 'headers' | 'body'>):
 /** A request's stream gives nothing else. Source: WHATWG Fetch, "body". */
 const chunkSchema = z.instanceof(Uint8Array);
 
-function tooLong(has: string): LeewardError {
-  return new LeewardError('MESSAGE_INVALID', `the body has ${has}, at most ${BODY_BYTES_MAX} bytes fit`);
+function tooLong(has: string, bytesMax: number): LeewardError {
+  return new LeewardError('MESSAGE_INVALID', `the body has ${has}, at most ${bytesMax} bytes fit`);
 }

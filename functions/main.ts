@@ -4,10 +4,12 @@
  *
  * Every HTTP function says its `authLevel`. Heartbeat, lease and stopped are open to the platform and checked by the site's own
  * signature before anything is read: a key of each site says more than one that all of them share, and the monitor's
- * canary must take exactly the way that a site takes (docs/site-protocol.md, "Signing").
+ * canary must take exactly the way that a site takes (docs/site-protocol.md, "Signing"). Answer is opened by a person's browser, whose
+ * link has the token of one question: a key of the functions would open more.
  */
 import { app } from '@azure/functions';
 import { QUEUES } from '../src/kernel/names.ts';
+import { answer } from './answer.ts';
 import { failover } from './failover.ts';
 import { heartbeat } from './heartbeat.ts';
 import { ingestFrom } from './ingest.ts';
@@ -33,3 +35,9 @@ app.http('heartbeat', { methods: ['POST'], authLevel: 'anonymous', route: 'heart
 app.http('lease', { methods: ['POST'], authLevel: 'anonymous', route: 'lease', handler: lease });
 app.http('stopped', { methods: ['POST'], authLevel: 'anonymous', route: 'stopped', handler: stopped });
 app.http('status', { methods: ['GET'], authLevel: 'function', route: 'status/{tenant}/{site}', handler: status });
+app.http('answer', {
+  methods: ['GET', 'POST'],
+  authLevel: 'anonymous',
+  route: 'answer/{tenant}/{site}/{group}/{decision}',
+  handler: answer,
+});

@@ -18,6 +18,8 @@ import type { SweepReport } from '../replica/rounds/sweep.ts';
 import { removeOldAside } from '../replica/rounds/aside-upkeep.ts';
 import { runUpkeep } from '../replica/rounds/upkeep.ts';
 import type { UpkeepReport } from '../replica/rounds/upkeep.ts';
+import type { AnswerRequest } from './answer.ts';
+import type { Page } from './answer-page.ts';
 import { monitorTick } from './control.ts';
 import { openDataPath } from './data-path.ts';
 import { judgedQueues } from './poison.ts';
@@ -44,6 +46,8 @@ export interface App {
   stopped(data: unknown): Promise<StoppedAnswer>;
   /** One tick of the monitor. */
   monitor(): Promise<TickReport>;
+  /** The page of an approver's link; an answer that was confirmed is given. */
+  answer(request: AnswerRequest): Promise<Page>;
   /** What is known of a site. */
   status(site: SiteRef): Promise<SiteStatus>;
 }
@@ -89,6 +93,8 @@ function openApp(settings: Settings): App {
     lease: async (data) => renewLeases(storage, data),
     stopped: async (data) => receiveStopped(storage, data),
     monitor: async () => monitorTick(settings, storage),
+    // Pages are rarely asked for: no other function shall load them.
+    answer: async (request) => (await import('./answer.ts')).answerLink(storage, request),
     status: async (site) => knownSiteStatus(storage.documents, site),
   };
 }

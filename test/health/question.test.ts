@@ -114,7 +114,7 @@ test('an answer counts from when the service took it, whatever its giver wrote',
   clock.advance(900_000);
   await documents.update(questionKind, names.question(group, 't1-ask-1'), (question) => ({
     ...question,
-    answer: { is: 'yes', by: 'anna', atMs: givenAtMs },
+    answer: { is: 'yes' as const, by: 'anna', atMs: givenAtMs },
   }));
   const question = await newestQuestion(documents, group, 1);
   assert.equal(question?.answer?.atMs, clock.wallMs());
