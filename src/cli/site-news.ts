@@ -2,6 +2,12 @@
 import { describeError } from '../kernel/errors.ts';
 import type { SiteNews } from '../site/loops.ts';
 
+/** The same for programs: docs/cli.md, "Logs". */
+export function newsFacts(news: SiteNews): Readonly<Record<string, unknown>> {
+  if (!('error' in news)) return { ...news };
+  return { ...(news.volume !== undefined && { volume: news.volume }), error: describeError(news.error) };
+}
+
 /** One line, with the volume's name where it is about one. */
 export function newsLine(news: SiteNews): string {
   if ('acknowledged' in news) {

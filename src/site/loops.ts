@@ -7,19 +7,28 @@
  */
 import type { Clock } from '../kernel/clock.ts';
 import { isLeewardError } from '../kernel/errors.ts';
+import type { IntervalReport } from './chain/interval.ts';
 import type { Replicator } from './replicator.ts';
 import type { SiteAgent } from './send/agent.ts';
 
 /** The parts of a site. */
 export interface WorkingSite {
   readonly agent: Pick<SiteAgent, 'run'>;
-  readonly replicators: readonly Pick<Replicator, 'volume' | 'replicateOnce' | 'waitUntilAcknowledged'>[];
+  readonly replicators: readonly Pick<Replicator, 'volume' | 'replicateOnce' | 'waitUntilAcknowledged' | 'status'>[];
   readonly clock: Clock;
 }
 
-/** What there is to tell: numbers of deltas of an interval that the cloud has acknowledged, or what failed. */
+/** What there is to tell: an interval that the cloud has acknowledged, or what failed. */
 export type SiteNews =
-  | { readonly volume: string; readonly acknowledged: readonly number[] }
+  | {
+      readonly volume: string;
+      /** Numbers of the interval's deltas; none where nothing had changed. */
+      readonly acknowledged: readonly number[];
+      readonly readBytes: number;
+      readonly changedBytes: number;
+      /** Bytes of the volume's deltas that were sent since this process began, repeats included. */
+      readonly sentBytes: number;
+    }
   /** Of the site as a whole, its heartbeats above all, where no volume is named. */
   | { readonly volume?: string; readonly error: unknown };
 
@@ -86,11 +95,10 @@ async function interval(
     if (!isLeewardError(error)) throw error;
     tell({ volume, error });
   };
-  let made: readonly number[] | undefined;
+  let made: IntervalReport | undefined;
   try {
-    const report = await replicator.replicateOnce({ signal });
-    made = report.numbers;
-    if (report.restless) failed(report.restless);
+    made = await replicator.replicateOnce({ signal });
+    if (made.restless) failed(made.restless);
   } catch (error) {
     failed(error);
     // What was stored before a volume vanished is the newest that there is: it is sent all the same.
@@ -98,7 +106,9 @@ async function interval(
   }
   try {
     await replicator.waitUntilAcknowledged(waitMs, signal);
-    if (made !== undefined) tell({ volume, acknowledged: made });
+    if (made === undefined) return;
+    const { numbers: acknowledged, readBytes, changedBytes } = made;
+    tell({ volume, acknowledged, readBytes, changedBytes, sentBytes: replicator.status().sentBytes });
   } catch (error) {
     failed(error);
   }

@@ -1,6 +1,6 @@
 /** `leeward agent` as a process: it works by its configuration until it is told to end, and an end of any kind costs nothing. */
 import assert from 'node:assert/strict';
-import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { Leeward } from '../support/command.ts';
 
 const [OFTEN, SELDOM] = ['acme/paris/shop/often', 'acme/paris/shop/seldom'];
+const logLineSchema = z.looseObject({ at: z.iso.datetime(), line: z.string().min(1) });
 const volumes = z.array(z.looseObject({ volume: z.string(), tip: z.number() }));
 
 suite('the agent', () => {
@@ -80,5 +81,26 @@ suite('the agent', () => {
     next.signal('SIGTERM');
     assert.equal((await next.ended).code, 0);
     assert.deepEqual(await tips(), { [OFTEN]: 3, [SELDOM]: 2 });
+  });
+
+  test('makes a volume stand still while it reads it, and says what it did in JSON if that is asked for', async () => {
+    const log = join(folder, 'quiesce.log');
+    const quiesce = { freeze: `echo freeze >>${log}`, thaw: `echo thaw >>${log}` };
+    const said = {
+      'shop/often': { intervalMs: 1000, quiesce },
+      'shop/seldom': { quiesce: { ...quiesce, freeze: 'false' } },
+    };
+    // What is JSON is YAML, too.
+    await writeFile(config(), JSON.stringify({ intervalMs: 3_600_000, volumes: said }));
+    const agent = leeward.start('agent', '--log', 'json');
+    await change(OFTEN, 'd');
+    await agent.said(new RegExp(`"volume":"${OFTEN}","acknowledged":\\[4\\]`));
+    await agent.said(new RegExp(`"error":"[^"]*${SELDOM}: it could not be made to stand still`));
+    agent.signal('SIGTERM');
+    const { stderr } = await agent.ended;
+    for (const line of stderr.trim().split('\n')) logLineSchema.parse(JSON.parse(line));
+    assert.match(await readFile(log, 'utf8'), /^(?:thaw\n)?freeze\n/);
+    const points = (await leeward.run('--json', 'volume', 'list')).stdout;
+    assert.match(points, /"tip": 4/);
   });
 });

@@ -6,16 +6,18 @@ import { z } from 'zod';
 import { openSite } from '../../app/site.ts';
 import { LeewardError } from '../../kernel/errors.ts';
 import { nameInSite } from '../../kernel/ids.ts';
-import { configJsonSchema, intervalOf, parseConfig } from '../../site/agent/config.ts';
+import { configJsonSchema, intervalOf, parseConfig, quiesceOf } from '../../site/agent/config.ts';
 import type { SiteConfig } from '../../site/agent/config.ts';
 import { LeaseCarrier } from '../../site/agent/lease-carrier.ts';
 import type { SiteAccess } from '../../site/send/access.ts';
 import { workForEver } from '../../site/loops.ts';
 import { listenForGuards } from '../../system/guard/agent-socket.ts';
+import { CommandQuiesce } from '../../system/command-quiesce.ts';
 import { isMissing } from '../../system/durable-file.ts';
 import { chooseSite, readAccess } from '../context.ts';
 import { outputOf, placesOf } from '../globals.ts';
-import { newsLine } from '../site-news.ts';
+import { logOption, logSchema, serviceLog } from '../service-log.ts';
+import { newsFacts, newsLine } from '../site-news.ts';
 import { stopOnSignals } from '../stop-on-signals.ts';
 
 const optionsSchema = z.object({
@@ -23,6 +25,7 @@ const optionsSchema = z.object({
   config: z.string().optional(),
   check: z.boolean().default(false),
   schema: z.boolean().default(false),
+  log: logSchema,
 });
 
 /** How long an interval waits for the cloud before the next one may begin. */
@@ -38,6 +41,7 @@ export function addAgent(program: Command): void {
     .option('--config <file>', "what is said of the site (default: leeward.yaml in the site's folder, if it is there)")
     .option('--check', 'only say whether the configuration is right', false)
     .option('--schema', "only print the configuration's JSON Schema, for editors", false)
+    .addOption(logOption())
     .description('work on the site until SIGTERM: heartbeats, and each volume at its own interval')
     .action(agent);
 }
@@ -59,21 +63,29 @@ async function agent(_options: unknown, command: Command): Promise<void> {
     output.result(config, () => 'the configuration is right');
     return;
   }
-  const site = await openSite({ folder, access });
+  const site = await openSite({
+    folder,
+    access,
+    quiesce: (volume) => {
+      const commands = quiesceOf(config, volume);
+      return commands && new CommandQuiesce(commands);
+    },
+  });
+  const say = serviceLog(options.log, site.clock);
   const { signal, stop } = stopOnSignals();
   const carrier = new LeaseCarrier({ key: site.key, link: site.link, clock: site.clock });
   const guards = await listenForGuards(places.agentSocket(ref), async (questions) => carrier.carry(questions));
   try {
-    output.say(`${access.site}: at work on ${site.replicators.length} volume(s)`);
+    say(`${access.site}: at work on ${site.replicators.length} volume(s)`);
     await workForEver(site, {
       waitMs: WAIT_MS,
       signal,
       everyMs: (volume) => intervalOf(config, volume),
       tell: (news) => {
-        output.say(newsLine(news));
+        say(newsLine(news), newsFacts(news));
       },
     });
-    output.say(`${access.site}: stopped`);
+    say(`${access.site}: stopped`);
   } finally {
     stop();
     await guards.close();

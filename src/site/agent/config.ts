@@ -6,7 +6,7 @@
  * what comes out has nothing left to default, and fits into a heartbeat.
  */
 import { z } from 'zod';
-import { ID_LENGTH_MAX, nodeSchema } from '../../kernel/ids.ts';
+import { ID_LENGTH_MAX, nameInSite, nodeSchema } from '../../kernel/ids.ts';
 import { runSchema } from '../applications/run.ts';
 import { machineSchema, performanceSchema, usualMachine } from '../decide/config.ts';
 import type { MachineConfig } from '../decide/config.ts';
@@ -22,8 +22,22 @@ const STOP_MS_MAX = 3_600_000;
 
 const intervalMs = z.int().min(INTERVAL_MS.least).max(INTERVAL_MS.most);
 
+const command = z.string().min(1).max(4096);
+
 const volumeSchema = z.strictObject({
   intervalMs: intervalMs.optional().meta({ description: 'For this volume, in place of the one for all.' }),
+  quiesce: z
+    .strictObject({
+      freeze: command.meta({ description: 'By /bin/sh, before an interval reads the volume.' }),
+      thaw: command.meta({ description: 'By /bin/sh, once it is read, and whatever became of freeze.' }),
+      limitSeconds: z.int().min(1).max(300).default(10).meta({
+        description: 'How long freeze may take, and again how long the volume is held still at most.',
+      }),
+    })
+    .optional()
+    .meta({
+      description: 'Makes the volume stand still while it is read: its points are then application-consistent.',
+    }),
 });
 
 /** An application or a machine: one word of a heartbeat, and of a file's name. */
@@ -92,12 +106,9 @@ export const configSchema = z
       .record(groupNameSchema, groupSchema)
       .default({})
       .meta({ description: 'The protection groups that have applications, by name.' }),
-    machines: z
-      .record(nameSchema, machineSchema)
-      .default({})
-      .meta({
-        description: 'What is done about machines, by name. A node that is not named is a machine as is usual.',
-      }),
+    machines: z.record(nameSchema, machineSchema).default({}).meta({
+      description: 'What is done about machines, by name. A node that is not named is a machine as is usual.',
+    }),
     guards: z
       .record(z.string(), guardSchema)
       .default({})
@@ -106,6 +117,7 @@ export const configSchema = z
   .meta({ title: 'How Leeward works on a site' });
 
 export type SiteConfig = z.infer<typeof configSchema>;
+export type QuiesceConfig = NonNullable<SiteConfig['volumes'][string]['quiesce']>;
 export type GroupConfig = SiteConfig['groups'][string];
 export type ApplicationConfig = GroupConfig['applications'][string];
 
@@ -116,7 +128,12 @@ export function configJsonSchema(): object {
 
 /** How often a volume, by its whole id tenant/site/group/volume, is looked at, in milliseconds. */
 export function intervalOf(config: SiteConfig, volume: string): number {
-  return config.volumes[volume.split('/').slice(2).join('/')]?.intervalMs ?? config.intervalMs;
+  return config.volumes[nameInSite(volume)]?.intervalMs ?? config.intervalMs;
+}
+
+/** What makes a volume, by its whole id, stand still while it is read; undefined where nothing does. */
+export function quiesceOf(config: SiteConfig, volume: string): QuiesceConfig | undefined {
+  return config.volumes[nameInSite(volume)]?.quiesce;
 }
 
 /** The machine that an application runs in, by name. */
