@@ -6,7 +6,7 @@
  * with a stop that is armed outside this process for no later than the lease's end; what runs is asked to stop in time for
  * its stop and its kill to be over before that, and from then on no renewal keeps it; a promise is durable before it is
  * signed, is made only for a closing that was seen, and only while nothing runs. What it finds running at its own start
- * under an armed stop of this boot it takes over; anything else it ends first.
+ * under an armed stop of this boot it takes over; anything else it ends first, and so what it finds later and has not started.
  *
  * A lease that keeps is one for starting: the term is on durable record before anything starts under it, nothing is armed,
  * and what runs goes on without a lease until its term is closed or another begins. A guard that comes back takes it over.
@@ -208,6 +208,8 @@ export type GuardEvent =
   | { readonly event: 'killed' }
   /** Nothing of the applications is left, whoever ended them. */
   | { readonly event: 'gone' }
+  /** Something of them runs that this guard has not started: somebody started it by hand. It is ended. */
+  | { readonly event: 'found' }
   | { readonly event: 'promised'; readonly term: number }
   | { readonly event: 'delivered'; readonly closing: Closing };
 
@@ -225,6 +227,8 @@ export function told(state: GuardState, event: GuardEvent): GuardState {
       return { ...state, application: 'killed' };
     case 'gone':
       return { ...state, application: 'stopped', armedBootMs: 0 };
+    case 'found':
+      return { ...state, application: 'running', armedBootMs: 0, keptTerm: 0 };
     case 'promised':
       return { ...state, promisedTerm: Math.max(state.promisedTerm, event.term) };
     case 'delivered':

@@ -23,6 +23,8 @@ import type { Closing, GuardAction, GuardState, GuardTimes } from './core.ts';
 const LOOK_MS = 250;
 /** After something that failed, and while no lease is held. */
 const RETRY_MS = 1000;
+/** How long what was started past the guard may go unseen. */
+const FOUND_MS = 1000;
 /** By how much the wall clock may go another way than boot time before that is a jump: more than any adjustment between two looks. */
 const JUMP_MS = 1000;
 
@@ -50,6 +52,8 @@ export class Guard {
   #aheadMs: number;
   /** When who carries the questions wants the next one; undefined where nobody does. */
   #nextMs: number | undefined;
+  /** When it is looked next whether anything runs, while nothing should. */
+  #lookBootMs = 0;
 
   private constructor(options: GuardOptions, state: GuardState) {
     this.#options = options;
@@ -123,6 +127,10 @@ export class Guard {
     this.#watchEnd();
     while (!signal.aborted) {
       this.#lookAtClocks();
+      if (!(await this.#try('what runs', async () => this.#lookAtWhatRuns()))) {
+        await this.#sleep(RETRY_MS, signal);
+        continue;
+      }
       const action = nextAction(this.#state, clock.bootMs(), times);
       if (action.do === 'wait') {
         await this.#sleep(Math.min(LOOK_MS, Math.max(1, action.untilBootMs - clock.bootMs())), signal);
@@ -166,6 +174,7 @@ export class Guard {
         this.#state = told(this.#state, { event: 'killed' });
         return;
       case 'promise': {
+        if (await this.#finds()) return;
         const { term } = action.closing;
         await this.#note({ promisedTerm: term, seenTerm: Math.max(term, this.#state.lease.term) });
         this.#state = told(this.#state, { event: 'promised', term });
@@ -198,6 +207,23 @@ export class Guard {
       tell(`${group}: gone (${how})`);
       this.#state = told(this.#state, { event: 'gone' });
     });
+  }
+
+  async #lookAtWhatRuns(): Promise<void> {
+    const { clock } = this.#options;
+    if (this.#state.application !== 'stopped' || clock.bootMs() < this.#lookBootMs) return;
+    this.#lookBootMs = clock.bootMs() + FOUND_MS;
+    await this.#finds();
+  }
+
+  /** Whether something runs while nothing should: started past the guard, it is ended. */
+  async #finds(): Promise<boolean> {
+    const { applications, tell, group } = this.#options;
+    if (!(await applications.isRunning())) return false;
+    tell(`${group}: it runs, and was not started by this guard: it is ended`);
+    this.#state = told(this.#state, { event: 'found' });
+    this.#watchEnd();
+    return true;
   }
 
   #lookAtClocks(): void {

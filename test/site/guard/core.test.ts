@@ -133,6 +133,14 @@ suite('what a guard does next', () => {
     assert.deepEqual(at(after(back, { event: 'asked-to-stop', deadlineBootMs: 1001 }), 1001), { do: 'kill' });
   });
 
+  test('what is found later, started by hand, is killed, under a lease and without one', () => {
+    const found: GuardEvent = { event: 'found' };
+    for (const state of [fresh, granted(fresh, 1000), refused(fresh, 1000, RUN)]) {
+      assert.deepEqual(at(after(state, found, { event: 'asked-to-stop', deadlineBootMs: 1001 }), 1001), { do: 'kill' });
+      assert.equal(at(after(state, found), 1001).do, 'stop');
+    }
+  });
+
   test('after a jump of the clocks it goes on only until an answer is due, and by an answer to a later question', () => {
     const doubtful = clocksJumped(guardAsked(running, { nonce: NONCE, givenBootMs: 1010 }), 1020);
     assert.deepEqual(at(doubtful, 1020), { do: 'wait', untilBootMs: 1025 });

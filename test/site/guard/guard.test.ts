@@ -223,4 +223,43 @@ suite('a guard', () => {
     assert.equal(site.node.happened().includes('asked to stop'), false);
     site.end();
   });
+
+  test('ends what somebody starts past it, before it promises anything', async () => {
+    const site = await GuardedSite.make();
+    await site.begin();
+    await site.pass(2000);
+    await site.close();
+    site.node.isObedient = false;
+    await site.pass(LEASE_MS / 3 + 5000);
+    assert.deepEqual((await site.world.group()).closing?.stopped, [NODE]);
+    const before = site.node.events.length;
+    await site.node.start();
+    await site.pass(2000);
+    assert.equal(site.node.runs, false);
+    assert.deepEqual(site.node.happened().slice(before), ['started', 'asked to stop', 'killed', 'gone']);
+    assert.match(site.lines.join('\n'), /was not started by this guard/);
+    site.end();
+  });
+
+  test('under a lease that keeps, what runs outlives a cut and the guard, and ends at the closing', async () => {
+    const site = await GuardedSite.make();
+    await site.change((group) => ({ ...group, lease: 'keep' }));
+    await site.begin();
+    await site.pass(2000);
+    assert.deepEqual(site.node.happened(), ['recorded 0/1', 'recorded 0/1', 'started']);
+    assert.equal(site.node.facts.keptTerm, 1);
+    site.isCut = true;
+    await site.pass(3 * LEASE_MS);
+    site.end();
+    await site.begin();
+    await site.pass(3 * LEASE_MS);
+    assert.equal(site.node.runs, true);
+    assert.equal(site.node.happened().includes('armed'), false);
+    site.isCut = false;
+    await site.close();
+    await site.pass(LEASE_MS / 3 + 5000);
+    assert.equal(site.node.runs, false);
+    assert.deepEqual((await site.world.group()).closing?.stopped, [NODE]);
+    site.end();
+  });
 });
