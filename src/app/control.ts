@@ -15,6 +15,7 @@ export async function monitorTick(settings: Settings, storage: Storage): Promise
     http: new PlainHttp(),
     publicUrl: settings.LEEWARD_PUBLIC_URL,
     gapMs: settings.LEEWARD_MONITOR_GAP_MS,
+    everyMs: settings.LEEWARD_HEARTBEAT_MS,
     failover: {
       startRun: async (order) => startRun(storage, order),
       resumeRuns: async () => resumeRuns(storage),

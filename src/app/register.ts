@@ -2,19 +2,12 @@
  * Registering a volume: the documents that make a site, a group, a plan and a volume known to the cloud.
  *
  * Invariants: each document is created only where there is none, and changed only under its ETag; whoever is
- * interrupted repeats the call; nothing is registered into a group that is being moved. The plan starts in report mode:
- * automatic failover is only ever switched on in so many words.
+ * interrupted repeats the call; nothing is registered into a group that is being moved; a plan that does not fit its lease,
+ * its witnesses and the monitor is never stored.
  */
 import { checkTakesVolumes, groupKind } from '../documents/group.ts';
 import type { GroupDocument } from '../documents/group.ts';
-import {
-  SINGLE_WITNESS_CONSENT,
-  STRICT_LEASE_CONSENT,
-  hasRoom,
-  planKind,
-  whyUnattached,
-  withDisk,
-} from '../documents/plan.ts';
+import { hasRoom, mayMoveUnasked, planKind, whyUnattached, withDisk } from '../documents/plan.ts';
 import type { Plan } from '../documents/plan.ts';
 import { siteKind } from '../documents/site.ts';
 import type { Documents } from '../documents/store.ts';
@@ -29,6 +22,8 @@ import { documents as names } from '../kernel/names.ts';
 import { CURRENT_VERSION } from '../kernel/versions.ts';
 import { deriveKey } from '../protocol/signed.ts';
 import type { SigningKey } from '../protocol/signed.ts';
+import { checkFits } from './plans.ts';
+import type { Timing } from './plans.ts';
 import type { Storage } from './storage.ts';
 
 /** Where the group's machines would be recovered. */
@@ -46,12 +41,14 @@ export interface Registration {
   readonly volume: VolumeRef;
   readonly volumeBytes: number;
   readonly leaseMs: number;
-  /** Whether the group's applications run on when their lease is over; never with `automatic`. Of a new group alone. */
+  /** Whether the group's applications run on when their lease is over; never where nobody is asked. Of a new group alone. */
   readonly keep?: boolean;
   readonly assumptions: MarginAssumptions;
-  readonly silenceMs: number;
-  /** Whether the plan consents to automatic failover, with all that it costs. */
-  readonly automatic: boolean;
+  /** How long its guards may let the applications take to stop in order. */
+  readonly stopMs: number;
+  /** Of a new plan alone: who decides, for how long the site has to be down, and what follows where nobody answers. */
+  readonly plan: Pick<Plan, 'mode' | 'consents' | 'windowMs' | 'noAnswer' | 'answerMs' | 'alertAfterMs'>;
+  readonly timing: Timing;
   readonly target: RecoveryTarget;
 }
 
@@ -75,7 +72,7 @@ const HEALTH_MS = 10 * 60_000;
 /**
  * Registers a volume, with its site, group and plan where they are missing. Can be repeated. The
  * size of a volume that was registered before is left alone: its own deltas change it. Errors: USAGE for a reserved tenant
- * and for a group that keeps and is automatic;
+ * for a group that keeps and would be moved unasked, and for a plan that does not fit;
  * REFUSED when its group is not the site's to write, or no machine of its plan has room for one disk more: then nothing
  * was registered, unless somebody else took the last place meanwhile.
  */
@@ -88,7 +85,7 @@ export async function registerVolume(
   if (RESERVED_TENANTS.includes(volume.tenant)) {
     throw new LeewardError('USAGE', `tenant "${volume.tenant}" is Leeward's own: choose another`);
   }
-  if (registration.keep === true && registration.automatic) {
+  if (registration.keep === true && mayMoveUnasked(registration.plan)) {
     throw new LeewardError(
       'USAGE',
       'applications that run on without a lease are never failed over by themselves: keep and automatic exclude each other',
@@ -96,6 +93,7 @@ export async function registerVolume(
   }
   const planned = await documents.read(planKind, names.plan(volume));
   if (planned) checkRoom(planned.value, volume);
+  else await checkNewPlan(documents, registration);
   const { held: heldSite } = await documents.createOrRead(siteKind, names.site(volume), {
     version: CURRENT_VERSION,
     site: siteId(volume),
@@ -131,6 +129,17 @@ function newGroup({ volume, leaseMs, assumptions, keep }: Registration): GroupDo
   };
 }
 
+/** Before anything is written. A group and a site that are there already are what it has to fit. */
+async function checkNewPlan(documents: Documents, registration: Registration): Promise<void> {
+  const { volume, timing } = registration;
+  const [site, group] = await Promise.all([
+    documents.read(siteKind, names.site(volume)),
+    documents.read(groupKind, names.group(volume)),
+  ]);
+  const of = { plan: newPlan(registration), group: group?.value ?? newGroup(registration), site: site?.value ?? {} };
+  checkFits(of, timing, registration);
+}
+
 /** The group's plan, with the volume as one more disk of its first machine where it is not planned yet. */
 async function planFor(documents: Documents, registration: Registration): Promise<Plan> {
   const { volume } = registration;
@@ -148,13 +157,11 @@ function checkRoom(plan: Plan, volume: VolumeRef): void {
   if (why !== undefined) throw new LeewardError('REFUSED', `${volumeId(volume)}: ${why}; use another group`);
 }
 
-function newPlan({ volume, automatic, silenceMs, target }: Registration): Plan {
+function newPlan({ volume, plan, target }: Registration): Plan {
   return {
     version: CURRENT_VERSION,
     group: groupId(volume),
-    mode: automatic ? 'automatic' : 'report',
-    consents: automatic ? [SINGLE_WITNESS_CONSENT, STRICT_LEASE_CONSENT] : [],
-    silenceMs,
+    ...plan,
     location: target.location,
     subnet: target.subnet,
     machines: [

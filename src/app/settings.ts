@@ -59,15 +59,18 @@ export const settingsSchema = z
     LEEWARD_ARM_ENDPOINT: z.url().default('https://management.azure.com').meta({
       description: 'Azure Resource Manager. Plain HTTP, as of the local stack, is called without a credential.',
     }),
-    LEEWARD_MONITOR_SCHEDULE: text.meta({ description: 'NCRONTAB schedule of the monitor, which decides on silence.' }),
+    LEEWARD_MONITOR_SCHEDULE: text.meta({
+      description: 'NCRONTAB schedule of the monitor, which decides on failures of sites.',
+    }),
     LEEWARD_SWEEP_SCHEDULE: text.meta({
       description: 'NCRONTAB schedule of the sweep, which resumes what no message will.',
     }),
     LEEWARD_UPKEEP_SCHEDULE: text.meta({
       description: 'NCRONTAB schedule of the upkeep, which removes what nobody needs any more.',
     }),
-    LEEWARD_MONITOR_GAP_MS: milliseconds(180_000, 1000).meta({
-      description: 'A longer gap between two ticks of the monitor starts its watch anew.',
+    LEEWARD_MONITOR_GAP_MS: milliseconds(45_000, 1000).meta({
+      description:
+        "A longer gap between two ticks of the monitor starts its watch anew: three of its intervals. A plan's window is at least twice that.",
     }),
     LEEWARD_HEARTBEAT_MS: milliseconds(15_000, 100).meta({
       description: 'How often sites are asked to send a heartbeat.',

@@ -1,6 +1,8 @@
 /** Registers the demo's volume and starts its site. */
 import { join } from 'node:path';
+import { addGuard } from '../app/guards.ts';
 import { registerVolume } from '../app/register.ts';
+import { SINGLE_WITNESS_CONSENT, STRICT_LEASE_CONSENT } from '../documents/plan.ts';
 import { groupId, volumeId } from '../kernel/ids.ts';
 import { MIB } from '../kernel/units.ts';
 import { MACHINE_PORT } from '../local/machines/machine-runner.ts';
@@ -13,7 +15,10 @@ import type { Stage } from './stage.ts';
 
 /** Short, so that a stranger need not wait; docs/safety.md says what real sites take. */
 const LEASE_MS = 6000;
-const SILENCE_MS = 5000;
+const WINDOW_MS = 10_000;
+const NODE = 'node-1';
+/** As local.settings.example.json says, by which the demo's functions run. */
+const TIMING = { gapMs: 5000, everyMs: 1000 };
 const STOP_MS = 1000;
 const ASSUMPTIONS = { driftPpm: 1000, pauseMs: 1000, killMs: 1000 };
 
@@ -35,8 +40,16 @@ export async function protect(stage: Stage, mayMount: boolean): Promise<Protecte
     volumeBytes: volume.sizeBytes,
     leaseMs: LEASE_MS,
     assumptions: ASSUMPTIONS,
-    silenceMs: SILENCE_MS,
-    automatic: true,
+    stopMs: STOP_MS,
+    plan: {
+      mode: 'automatic',
+      consents: [SINGLE_WITNESS_CONSENT, STRICT_LEASE_CONSENT],
+      windowMs: WINDOW_MS,
+      noAnswer: 'no',
+      answerMs: 60_000,
+      alertAfterMs: 60_000,
+    },
+    timing: TIMING,
     target: {
       location: facts.location,
       subnet: facts.subnetId,
@@ -45,13 +58,15 @@ export async function protect(stage: Stage, mayMount: boolean): Promise<Protecte
       probe: { port: MACHINE_PORT, path: '/health' },
     },
   });
+  // The site's own process stands for the guard of its one node: what it runs is killed with it.
+  await addGuard(storage, ref, NODE);
   const siteFolder = join(folder, 'sites', ref.tenant, ref.site);
   const accessFile = join(siteFolder, 'access.json');
   await makeFolder(siteFolder);
   const access = withVolume(newSiteAccess({ key, functionsUrl: stage.functionsUrl }), volumeId(ref), volume.path);
   await writePrivateFile(accessFile, serializeSiteAccess(access));
   progress.line(
-    `${volumeId(ref)} is registered: lease ${LEASE_MS / 1000} s, silence ${SILENCE_MS / 1000} s, failover automatic`,
+    `${volumeId(ref)} is registered: lease ${LEASE_MS / 1000} s, window ${WINDOW_MS / 1000} s, failover automatic`,
   );
 
   const events: SiteEvent[] = [];
@@ -59,6 +74,7 @@ export async function protect(stage: Stage, mayMount: boolean): Promise<Protecte
     accessFile,
     folder: siteFolder,
     group: groupId(ref),
+    node: NODE,
     acknowledgedMs: Math.ceil(ACKNOWLEDGED_MS + volume.sizeBytes / ACKNOWLEDGED_BYTES_PER_MS),
     application: volume.own
       ? {

@@ -13,6 +13,8 @@ export const siteConfigSchema = z.object({
   folder: z.string(),
   /** tenant/site/group */
   group: z.string(),
+  /** The node that its application runs on. */
+  node: z.string(),
   /** How long the cloud may take to acknowledge what was sent. */
   acknowledgedMs: z.int(),
   /** The application beside the volume; null where nothing writes to it. */

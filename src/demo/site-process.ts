@@ -39,13 +39,20 @@ const site = await openSite({
   folder: config.folder,
   access,
   wrapLink: (plain) => (link = new CuttableLink(plain)),
-  groups: () => holder?.report() ?? [],
+  groups: () => (holder?.report() ?? []).map((group) => ({ ...group, nodes: [config.node] })),
 });
 const { clock } = site;
 const [replicator] = site.replicators;
 if (!link || !replicator) throw new LeewardError('USAGE', `${config.accessFile} names no volume`);
 const cloud = link;
-const leases = (holder = new LeaseHolder({ key: site.key, clock, random, link: cloud, groups: [config.group] }));
+const leases = (holder = new LeaseHolder({
+  key: site.key,
+  clock,
+  random,
+  link: cloud,
+  groups: [config.group],
+  node: config.node,
+}));
 
 const ending = new AbortController();
 const background = [site.agent.run(ending.signal, tellTrouble), leases.run(ending.signal, tellTrouble)];

@@ -1,21 +1,24 @@
 /**
- * A group's recovery plan, first version: when to fail over, and one list of machines.
+ * A group's recovery plan: when to fail over and who decides, and one list of machines.
  *
- * Invariant: automatic failover is never on by leaving something out. The plan consents, in so many words, to what it
- * costs: applications that stop with their lease, and a decision from a single witness.
+ * Invariant: a failover that nobody was asked about is never on by leaving something out. The plan consents, in so many
+ * words, to what it costs: applications that stop with their lease, and, where the site has fewer witnesses than can outvote
+ * one, a decision from those.
  */
 import { z } from 'zod';
 import { groupIdSchema, volumeIdSchema } from '../kernel/ids.ts';
 import { versionSchema } from '../kernel/versions.ts';
 import type { DocumentKind } from './store.ts';
 
-/** The words a plan says when it wants automatic failover in spite of having one witness only. */
+/** The words a plan says when its site's witnesses are too few to outvote one that is wrong. */
 export const SINGLE_WITNESS_CONSENT = 'missing heartbeats alone may fail this group over';
 /** The words a plan says to a strict lease. */
 export const STRICT_LEASE_CONSENT = 'applications stop when their lease runs out';
 
 /** Highest LUN of a data disk. Source: Azure Compute REST, "DataDisk": at most 64 data disks, by the machine's size. */
 const LUN_MAX = 63;
+
+const DAY_MS = 86_400_000;
 
 const machineSchema = z.looseObject({
   /** Name of the machine; the names of its resources derive from it and from the run. */
@@ -43,10 +46,17 @@ export const planSchema = z
   .looseObject({
     version: versionSchema,
     group: groupIdSchema,
-    mode: z.enum(['automatic', 'report']),
+    /** Who decides on a failure: the monitor; a person who is asked first; a person who is told. */
+    mode: z.enum(['automatic', 'ask', 'report']),
     consents: z.array(z.string()),
-    /** How long the site must have been silent. */
-    silenceMs: z.int().min(1000),
+    /** How long the site must have been down, by its witnesses. */
+    windowMs: z.int().min(1000).max(DAY_MS),
+    /** What no answer in time means, where a person is asked. */
+    noAnswer: z.enum(['no', 'fail-over']),
+    /** How long that person has. */
+    answerMs: z.int().min(1000).max(DAY_MS),
+    /** How long the monitor may not have watched a whole window before people are told. */
+    alertAfterMs: z.int().min(1000),
     location: z.string().min(1),
     subnet: z.string().startsWith('/'),
     machines: z.array(machineSchema).min(1),
@@ -54,14 +64,12 @@ export const planSchema = z
     healthMs: z.int().min(1000),
   })
   .superRefine((plan, context) => {
-    for (const words of [SINGLE_WITNESS_CONSENT, STRICT_LEASE_CONSENT]) {
-      if (plan.mode === 'automatic' && !plan.consents.includes(words)) {
-        context.addIssue({
-          code: 'custom',
-          path: ['consents'],
-          message: `automatic mode needs the consent "${words}"`,
-        });
-      }
+    if (mayMoveUnasked(plan) && !plan.consents.includes(STRICT_LEASE_CONSENT)) {
+      context.addIssue({
+        code: 'custom',
+        path: ['consents'],
+        message: `a failover that nobody answers for needs the consent "${STRICT_LEASE_CONSENT}"`,
+      });
     }
     for (const machine of plan.machines) {
       if (new Set(machine.disks.map((disk) => disk.lun)).size < machine.disks.length) {
@@ -74,6 +82,11 @@ export const planSchema = z
   });
 export type Plan = z.infer<typeof planSchema>;
 export const planKind: DocumentKind<Plan> = { what: 'plan', schema: planSchema };
+
+/** Whether the group may be failed over without anybody's yes. */
+export function mayMoveUnasked({ mode, noAnswer }: Pick<Plan, 'mode' | 'noAnswer'>): boolean {
+  return mode === 'automatic' || (mode === 'ask' && noAnswer === 'fail-over');
+}
 
 /** Whether a machine of the plan is given the volume's disk. */
 export function isPlanned({ machines }: Plan, volume: string): boolean {

@@ -33,6 +33,8 @@ export const siteHistorySchema = z.looseObject({
   renewals: z.int().min(0),
   /** Not before the last renewal; null while there was none in this term. */
   lastRenewalMs: timeMsSchema.nullable(),
+  /** Whether the group's applications run on when their lease is over: then only a person's word says that they stopped. */
+  keep: z.boolean(),
   /** Nodes that have a guard. */
   guards: z.array(nodeSchema),
 
@@ -42,12 +44,16 @@ export const siteHistorySchema = z.looseObject({
   nodes: z.array(nodeSchema),
   /** Its word on this group: `down` is "stopped, no lease". */
   siteWord: spokenSchema.nullable(),
+  /** Its own wish that the group be failed over, in the newest heartbeat, and since when it has had it. */
+  wish: z.looseObject({ decision: z.string(), reason: z.string(), sinceMs: timeMsSchema }).nullable(),
+  /** Until when it has taken the group, or all of itself, offline on purpose, by its own clock; null where it has not. */
+  offlineUntilMs: timeMsSchema.nullable(),
 
   // The group's plan.
   mode: z.enum(['automatic', 'ask', 'report']),
   consents: z.array(z.string()),
   windowMs: z.int().min(1000),
-  /** What no answer in time means; `no` unless the plan says otherwise. */
+  /** What no answer in time means. */
   noAnswer: z.enum(['no', 'fail-over']),
   /** The newest question that was asked in this term. */
   question: questionSchema.nullable(),
@@ -70,6 +76,7 @@ export const siteVerdictSchema = z.enum(['none', 'alert', 'report', 'ask', 'fail
 
 export const siteDecisionSchema = z.looseObject({
   version: versionSchema,
+  /** Named after what it was made of, so that whoever decides the same again finds it. */
   decision: z.string(),
   group: groupIdSchema,
   actor: actorSchema,

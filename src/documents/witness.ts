@@ -6,22 +6,25 @@
  * is always one.
  */
 import { z } from 'zod';
-import { groupIdSchema, siteIdSchema } from '../kernel/ids.ts';
+import { siteIdSchema } from '../kernel/ids.ts';
 import { versionSchema } from '../kernel/versions.ts';
 import type { DocumentKind } from './store.ts';
 
 /** Witnesses of one site. */
-const WITNESSES_MAX = 16;
+export const WITNESSES_MAX = 16;
 /** Groups of one site: as many as a heartbeat names. */
-const GROUPS_MAX = 500;
+export const GROUPS_MAX = 500;
 
 /** A time on the service's clock, in milliseconds since 1970, within what a date can be. Source: ECMA-262, "Time Range". */
 export const timeMsSchema = z.int().min(0).max(8_640_000_000_000_000);
 
+/** A witness's name: its key is `witness-` and that. */
+export const witnessNameSchema = z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,22}[a-z0-9])?$/);
+
 export const witnessSchema = z
   .looseObject({
     /** Names its record: one that is to look at something else is given another name. */
-    name: z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,22}[a-z0-9])?$/),
+    name: witnessNameSchema,
     /**
      * `heartbeat`: the site's own word, with the canary over the same route; `probe`: asks a public endpoint of the site from
      * the monitor's cloud; `observer`: posts what it sees; `region`: the same, asked by another region's function.
@@ -63,23 +66,17 @@ export const spokenSchema = z.looseObject({
 });
 export type Spoken = z.infer<typeof spokenSchema>;
 
-/** All that a site's monitor remembers of it between two ticks. */
-export const siteWatchSchema = z.looseObject({
+/**
+ * What is kept of a witness that posts its words. Each word is folded in when it comes, so that none is lost between two
+ * ticks of the monitor.
+ */
+export const witnessRecordSchema = z.looseObject({
   version: versionSchema,
   site: siteIdSchema,
-  /** Of the configured witnesses that have spoken; the heartbeat's record is the heartbeat's own document. */
-  witnesses: z.array(z.looseObject({ name: z.string(), spoken: spokenSchema })).max(WITNESSES_MAX),
-  groups: z
-    .array(
-      z.looseObject({
-        group: groupIdSchema,
-        /** The last tick at which the monitor had been awake for this group's whole window; at first, the first tick. */
-        watchedMs: timeMsSchema,
-        /** The site's own word on this group: `down` is "stopped, no lease". Null where it has said nothing of it. */
-        siteWord: spokenSchema.nullable(),
-      }),
-    )
-    .max(GROUPS_MAX),
+  witness: z.string(),
+  /** Of its newest word: one that was recorded elsewhere and is sent again says nothing. */
+  counter: z.int().min(1),
+  spoken: spokenSchema,
 });
-export type SiteWatch = z.infer<typeof siteWatchSchema>;
-export const siteWatchKind: DocumentKind<SiteWatch> = { what: 'site watch', schema: siteWatchSchema };
+export type WitnessRecord = z.infer<typeof witnessRecordSchema>;
+export const witnessRecordKind: DocumentKind<WitnessRecord> = { what: "witness's record", schema: witnessRecordSchema };

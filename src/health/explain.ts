@@ -55,7 +55,7 @@ export function timeline(history: SiteHistory): readonly string[] {
 const VOTE_IN_WORDS = { up: 'up', down: 'down', none: 'no vote' } as const;
 
 function momentsOf(history: SiteHistory): readonly Moment[] {
-  const { nowMs, windowMs, question, siteWord } = history;
+  const { nowMs, windowMs, question, siteWord, wish } = history;
   const at = (atMs: number | null | undefined, who: string, what: string): readonly Moment[] =>
     atMs === null || atMs === undefined ? [] : [{ atMs, who, what }];
   const { answer } = question ?? {};
@@ -68,6 +68,7 @@ function momentsOf(history: SiteHistory): readonly Moment[] {
     ...at(history.lastRenewalMs, 'site', 'last renewal of the lease'),
     ...at(siteWord?.lastUpMs, 'site', 'last said that it holds the lease'),
     ...at(siteWord?.verdict === 'down' ? siteWord.sinceMs : null, 'site', 'says "stopped, no lease" from here on'),
+    ...at(wish?.sinceMs, 'site', `wants the group failed over: ${wish?.decision ?? ''}`),
     ...history.witnesses.flatMap(({ name, spoken }) => [
       ...at(spoken?.lastUpMs, name, 'last saw the site up'),
       ...at(spoken?.sinceMs, name, `says ${spoken?.verdict ?? 'none'} from here on`),

@@ -2,16 +2,19 @@
  * Receives a heartbeat: records the site's word and answers everything that its senders must be told.
  *
  * Invariants: a heartbeat changes nothing but the record of the newest one, and what its words of a volume ask for; a
- * counter that does not grow changes nothing at all, so that a recorded heartbeat cannot keep a dead site alive. A group
+ * counter that does not grow changes nothing at all, so that a recorded heartbeat cannot keep a dead site alive; nor does one
+ * that is far ahead of the time, which would let no other in for as long. What the site says of a group is folded in with each
+ * heartbeat, so that none is lost between two ticks of the monitor. A group
  * whose document this program cannot understand is left out of the answer and told to people. What is said of volumes is
  * the data path's to heed and to answer.
  */
 import { groupKind } from '../documents/group.ts';
 import type { GroupDocument } from '../documents/group.ts';
-import { heartbeatKind } from '../documents/site.ts';
+import { heartbeatKind, witnessesOf } from '../documents/site.ts';
 import type { HeartbeatDocument, SiteDocument } from '../documents/site.ts';
 import { DOCUMENTS_AT_ONCE } from '../documents/store.ts';
 import type { Documents, Held } from '../documents/store.ts';
+import type { Witness } from '../documents/witness.ts';
 import { understood } from '../documents/understood.ts';
 import type { Found } from '../documents/understood.ts';
 import { LeewardError, describeError, isLeewardError } from '../kernel/errors.ts';
@@ -23,7 +26,9 @@ import { CURRENT_VERSION } from '../kernel/versions.ts';
 import type { AccessIssuer } from '../ports/access.ts';
 import { heartbeatSchema } from '../protocol/heartbeat.ts';
 import type { Heartbeat, HeartbeatAnswer } from '../protocol/heartbeat.ts';
+import { checkCounter } from './counter.ts';
 import { openSiteMessage } from './site-message.ts';
+import { spoke } from './spoken.ts';
 
 export interface HeartbeatPorts {
   readonly documents: Documents;
@@ -63,7 +68,9 @@ export async function receiveHeartbeat(ports: HeartbeatPorts, data: unknown): Pr
   const opened = await openSiteMessage(ports, data, { kind: 'heartbeat', schema: heartbeatSchema });
   const { site, key, document, payload: heartbeat } = opened;
   checkOwn(site, heartbeat);
-  const serviceNowMs = await record(ports.documents, site, { key, heartbeat });
+  const heartbeats = witnessesOf(document, ports.everyMs).find(({ kind }) => kind === 'heartbeat');
+  const witness = heartbeats ?? { everyMs: ports.everyMs };
+  const serviceNowMs = await record(ports.documents, site, { key, heartbeat, witness });
 
   await fewAtOnce(DOCUMENTS_AT_ONCE, heartbeat.volumes, async (word) => heedOne(ports, word, serviceNowMs));
   const journal = { account: document.account, container: journalContainer(site) };
@@ -110,25 +117,24 @@ function checkOwn(site: SiteRef, heartbeat: Heartbeat): void {
   }
 }
 
+/** What is to be recorded. */
+interface Word {
+  readonly key: string;
+  readonly heartbeat: Heartbeat;
+  /** The heartbeat as a witness of the site. */
+  readonly witness: Pick<Witness, 'everyMs'>;
+}
+
 /** Writes the heartbeat as the newest; gives the service's time. */
-async function record(
-  documents: Documents,
-  site: SiteRef,
-  word: { key: string; heartbeat: Heartbeat },
-): Promise<number> {
+async function record(documents: Documents, site: SiteRef, word: Word): Promise<number> {
   for (let tries = 1; ; tries += 1) {
     const { held, serviceNowMs } = await documents.readWithTime(heartbeatKind, names.heartbeat(site));
     const { counter } = word.heartbeat;
     // A write that storage repeated may have met its own effect: then the one that is recorded is this very heartbeat.
     if (tries > 1 && held?.value.heartbeat.counter === counter) return serviceNowMs;
-    if (held && counter <= held.value.heartbeat.counter) {
-      throw new LeewardError(
-        'REFUSED',
-        `heartbeat of ${siteId(site)}: counter ${counter} is not above ${held.value.heartbeat.counter}`,
-      );
-    }
+    checkCounter(`heartbeat of ${siteId(site)}`, counter, { lastCounter: held?.value.heartbeat.counter, serviceNowMs });
     try {
-      await write(documents, site, { held, word });
+      await write(documents, site, { held, word, serviceNowMs });
       return serviceNowMs;
     } catch (error) {
       if (tries >= RECORD_TRIES || !isLeewardError(error, 'CONFLICT')) throw error;
@@ -139,14 +145,36 @@ async function record(
 async function write(
   documents: Documents,
   site: SiteRef,
-  what: { held: Held<HeartbeatDocument> | undefined; word: { key: string; heartbeat: Heartbeat } },
+  what: { held: Held<HeartbeatDocument> | undefined; word: Word; serviceNowMs: number },
 ): Promise<void> {
-  const { held, word } = what;
-  if (held) await documents.replace(heartbeatKind, held, { ...held.value, ...word });
+  const { held, word, serviceNowMs } = what;
+  const { key, heartbeat, witness } = word;
+  const said = heartbeat.groups.map((group) => {
+    const before = held?.value.said?.find((one) => one.group === group.group);
+    return saidOf(before, group, { atMs: serviceNowMs, witness });
+  });
+  const now = { key, heartbeat, said };
+  if (held) await documents.replace(heartbeatKind, held, { ...held.value, ...now });
   else {
-    const document = { version: CURRENT_VERSION, site: siteId(site), ...word };
+    const document = { version: CURRENT_VERSION, site: siteId(site), ...now };
     await documents.create(heartbeatKind, names.heartbeat(site), document);
   }
+}
+
+type Said = NonNullable<HeartbeatDocument['said']>[number];
+
+/** What a heartbeat's word of a lease is for the site's being up or down. */
+const VERDICTS = { held: 'up', none: 'down', unknown: 'none' } as const;
+
+/** What a site has said of one group after one more word of it. Pure. */
+export function saidOf(
+  before: Said | undefined,
+  { group, lease, wants }: Heartbeat['groups'][number],
+  { atMs, witness }: { readonly atMs: number; readonly witness: Pick<Witness, 'everyMs'> },
+): Said {
+  const known = before?.wish?.decision === wants?.decision ? before?.wish : undefined;
+  const wish = wants ? { decision: wants.decision, sinceMs: known?.sinceMs ?? atMs } : null;
+  return { ...before, group, word: spoke(before?.word, { verdict: VERDICTS[lease], atMs }, witness), wish };
 }
 
 function groupAnswer({ group, term, phase, holder }: GroupDocument): HeartbeatAnswer['groups'][number] {

@@ -1,31 +1,25 @@
 /**
- * The monitor: one tick looks at every group that has a plan, decides, and lets the failover begin.
+ * The monitor: one tick looks at every site, decides on each of its groups, and lets what follows begin.
  *
- * Invariants: a tick may be repeated, overlap another or end anywhere: a decision's name follows from what it was made
- * of, and the run's from the decision, so that a repeated tick meets its own work. The history ends at the tick's own
- * time: what was not yet watched is not judged. One group's trouble does not keep the others from being looked at. Runs
- * that no message moves on any more are resumed first: they are the groups that stand still. A group that is open and bound
- * to a failed run is freed, for nobody else would.
+ * Invariants: a tick may be repeated, overlap another or end anywhere: a decision's name follows from what it is about, and
+ * what follows is named after the decision, so that a repeated tick meets its own work. The history ends at the tick's own
+ * time: what was not yet watched is not judged. One site's trouble does not keep the others from being looked at, and one
+ * that hangs holds up nobody. Runs that no message moves on any more are resumed first: they are the groups that stand
+ * still.
  */
 import type { Actor } from '../documents/actor.ts';
-import { groupKind, lastGrantBoundMs } from '../documents/group.ts';
-import type { GroupDocument } from '../documents/group.ts';
-import { decisionKind } from '../documents/monitor.ts';
-import type { DecisionDocument, MonitorDocument, SilenceHistory } from '../documents/monitor.ts';
-import { planKind } from '../documents/plan.ts';
-import { heartbeatKind } from '../documents/site.ts';
+import type { SiteVerdict } from './site-failure.ts';
 import { DOCUMENTS_AT_ONCE } from '../documents/store.ts';
-import type { Held } from '../documents/store.ts';
 import { describeError } from '../kernel/errors.ts';
-import { fewAtOnce } from '../kernel/few-at-once.ts';
-import { groupId, parseGroup } from '../kernel/ids.ts';
+import { parseGroup, siteId } from '../kernel/ids.ts';
 import type { GroupRef } from '../kernel/ids.ts';
-import { documents as names } from '../kernel/names.ts';
-import { CURRENT_VERSION } from '../kernel/versions.ts';
-import { sendCanary } from './canary.ts';
+import { documents as names, parseGroupDocument } from '../kernel/names.ts';
+import { Semaphore } from '../kernel/semaphore.ts';
+import { noteNotice } from '../notify/notices.ts';
+import { CANARY_SITE, sendCanary } from './canary.ts';
 import type { CanaryPorts } from './canary.ts';
-import { decideSilence } from './silence.ts';
-import type { Verdict } from './silence.ts';
+import { passOverSite } from './site-pass.ts';
+import type { GroupReport } from './site-pass.ts';
 import { keepWatch } from './watch.ts';
 
 /** What the monitor asks of the failover, as a port: `src/failover` implements it, and the app puts them together. */
@@ -49,6 +43,8 @@ export interface MonitorPorts extends CanaryPorts {
   readonly failover: FailoverOrders;
   /** A longer gap between two ticks starts the watch anew. */
   readonly gapMs: number;
+  /** How often sites are asked to send a heartbeat. */
+  readonly everyMs: number;
 }
 
 export interface TickReport {
@@ -60,13 +56,11 @@ export interface TickReport {
   readonly troubles: readonly string[];
 }
 
-export interface GroupReport {
-  readonly group: string;
-  readonly verdict: Verdict['verdict'];
-  readonly reason: string;
-  /** The run that the decision led to. */
-  readonly run: string | undefined;
-}
+export type { GroupReport };
+export type Verdict = SiteVerdict['verdict'];
+
+/** Sites' own addresses that are asked at once: each that hangs holds a place until its time-out. */
+const PROBES_AT_ONCE = 256;
 
 /** One tick. Errors: UNAVAILABLE when the watch cannot be kept; anything later is one of the report's troubles. */
 export async function tick(ports: MonitorPorts): Promise<TickReport> {
@@ -83,86 +77,48 @@ export async function tick(ports: MonitorPorts): Promise<TickReport> {
   };
   const resumed = await attempt('runs could not be resumed', () => ports.failover.resumeRuns());
   troubles.push(...(resumed?.troubles ?? []));
-  const groups = await fewAtOnce(DOCUMENTS_AT_ONCE, ports.documents.list(names.allGroups), ({ name }) =>
-    attempt(name, () => lookAt(ports, watch, name)),
-  );
-  return { canary, resumed: resumed?.resumed ?? [], groups: groups.filter((report) => report !== undefined), troubles };
-}
-
-async function lookAt(ports: MonitorPorts, watch: MonitorDocument, name: string): Promise<GroupReport | undefined> {
-  const gathered = await gather(ports, watch, name);
-  if (!gathered) return undefined;
-  const { group, history } = gathered;
-  const { verdict, reason } = decideSilence(history);
-  const report = { group: groupId(group), verdict, reason, run: undefined };
-  if (verdict === 'none') return report;
-  const decision = await writeDecision(ports, group, { verdict, reason, history });
-  if (decision.verdict !== 'fail-over') return report;
-  const started = await ports.failover.startRun({
-    group,
-    kind: 'unplanned',
-    actor: { kind: 'function', name: 'monitor', decision: decision.decision },
-    reason: decision.reason,
-    order: `decision ${decision.decision}`,
-  });
-  if (started.state !== 'failed') return { ...report, run: started.run };
-  const failed = `run ${started.run} of this decision failed before its close; once the cause is gone, a person orders anew`;
-  return { ...report, run: started.run, reason: `${reason}; ${failed}` };
-}
-
-/** What is known of a group; undefined for one without a plan. */
-async function gather(
-  ports: MonitorPorts,
-  watch: MonitorDocument,
-  name: string,
-): Promise<{ group: GroupRef; history: SilenceHistory } | undefined> {
-  const { documents } = ports;
-  const held = await freed(ports, name);
-  const group = parseGroup(held.value.group);
-  const plan = await documents.read(planKind, names.plan(group));
-  if (!plan) return undefined;
-  const heartbeat = await documents.read(heartbeatKind, names.heartbeat(group));
-  const { term, phase, holder, run, renewals } = held.value;
-  const history: SilenceHistory = {
-    nowMs: watch.lastTickMs,
-    lastHeartbeatMs: heartbeat?.lastModifiedMs ?? null,
-    silenceMs: plan.value.silenceMs,
-    awakeSinceMs: watch.awakeSinceMs,
-    canarySinceMs: watch.canarySinceMs,
-    term,
-    phase,
-    mode: plan.value.mode,
-    renewals,
-    lastRenewalMs: renewals > 0 ? lastGrantBoundMs(held.value, held.lastModifiedMs) : null,
-    holder,
-    run,
+  const pass = {
+    watch,
+    attempt,
+    documentsTurn: new Semaphore(DOCUMENTS_AT_ONCE),
+    probesTurn: new Semaphore(PROBES_AT_ONCE),
   };
-  return { group, history };
+  const passes = [...(await groupsBySite(ports, attempt))].map(([site, groups]) =>
+    attempt(site, () => passOverSite(ports, pass, groups)),
+  );
+  const groups = (await Promise.all(passes)).flatMap((reports) => reports ?? []);
+  await attempt('the monitor itself', () => tellOfMonitor(ports, groups));
+  return { canary, resumed: resumed?.resumed ?? [], groups, troubles };
 }
 
-/** The group's document, freed of a run that has failed. */
-async function freed({ documents, failover }: MonitorPorts, name: string): Promise<Held<GroupDocument>> {
-  const held = await documents.need(groupKind, name);
-  const { group, phase, run } = held.value;
-  if (phase !== 'open' || run === null || !(await failover.freeOfFailedRun(parseGroup(group), run))) return held;
-  return await documents.need(groupKind, name);
-}
-
-/** Writes the decision, or finds the one that a tick before wrote on the same silence. */
-async function writeDecision(
+async function groupsBySite(
   { documents }: MonitorPorts,
-  group: GroupRef,
-  made: { verdict: 'report' | 'fail-over'; reason: string; history: SilenceHistory },
-): Promise<DecisionDocument> {
-  const { term, lastHeartbeatMs, renewals } = made.history;
-  const decision = `t${term}-${made.verdict}-${lastHeartbeatMs ?? 0}-${renewals}`;
-  const name = names.decision(group, decision);
-  const { held } = await documents.createOrRead(decisionKind, name, {
-    version: CURRENT_VERSION,
-    decision,
-    group: groupId(group),
-    actor: { kind: 'function', name: 'monitor', decision },
-    ...made,
+  attempt: (what: string, work: () => Promise<void>) => Promise<unknown>,
+): Promise<ReadonlyMap<string, readonly [GroupRef, ...GroupRef[]]>> {
+  const sites = new Map<string, [GroupRef, ...GroupRef[]]>();
+  for await (const { name } of documents.list(names.allGroups)) {
+    await attempt(name, async () => {
+      const group = parseGroup(parseGroupDocument(name) ?? name);
+      const others = sites.get(siteId(group));
+      if (others) others.push(group);
+      else sites.set(siteId(group), [group]);
+    });
+  }
+  return sites;
+}
+
+/** One word for all groups where it is the monitor that did not watch. */
+async function tellOfMonitor({ documents }: MonitorPorts, groups: readonly GroupReport[]): Promise<void> {
+  const since = groups.flatMap(({ unwatchedSinceMs = [] }) => unwatchedSinceMs);
+  if (since.length === 0) return;
+  const sinceMs = Math.min(...since);
+  await noteNotice(documents, {
+    id: `unwatched-${sinceMs}`,
+    severity: 'critical',
+    site: siteId(CANARY_SITE),
+    title: 'The monitor does not watch',
+    text:
+      `It has not been awake for a whole window since ${new Date(sinceMs).toISOString()}, ` +
+      `which concerns ${since.length} groups: none of them fails over by itself until it has.`,
   });
-  return held.value;
 }

@@ -11,13 +11,22 @@
  *   missing makes it a report, with the reason.
  * - A person's yes needs none of these, and is told of them; but it is good only while the site is still down by the failure
  *   that the question was about.
+ * - A site that is alive and wants a group failed over, by a decision of its own about a machine, is no failure of the site and
+ *   needs no witness; all that a failover by itself needs, it needs too.
+ * - What was taken offline on purpose is not moved, for as long as its site said, but no longer than {@link OFFLINE_MS_MAX}
+ *   after it last said so: who forgets it does not lose the failover for ever.
  * - What never spoke cannot fall silent. Where something is wrong that is no failure of the site, people are told: an alert.
  */
 import { SINGLE_WITNESS_CONSENT, STRICT_LEASE_CONSENT } from '../documents/plan.ts';
 import type { Question, SiteHistory } from '../documents/site-failure.ts';
+import { sha256Hex } from '../kernel/hash.ts';
 import { inSeconds } from '../kernel/in-words.ts';
+import { silenceAllowedMs } from './spoken.ts';
 import { domainsOf, downByMajoritySinceMs, isSilent, votesOf } from './votes.ts';
 import type { DomainVote, Vote } from './votes.ts';
+
+/** How long a word that something is offline on purpose counts after the heartbeat that said so. */
+export const OFFLINE_MS_MAX = 30 * 86_400_000;
 
 /** So many failure domains can outvote one that is wrong. */
 const DOMAINS_FOR_AUTOMATIC_MIN = 3;
@@ -30,6 +39,11 @@ export interface SiteVerdict {
   readonly verdict: 'none' | 'alert' | 'report' | 'ask' | 'fail-over';
   /** Why, in words. */
   readonly reason: string;
+  /**
+   * What it is about: the same text for as long as the same failure lasts, another for the next one. Lower-case
+   * letters, digits and hyphens; empty with `none`.
+   */
+  readonly about: string;
   /** What each configured witness says, and why. */
   readonly votes: readonly Vote[];
 }
@@ -44,9 +58,9 @@ export function decideSiteFailure(history: SiteHistory): SiteVerdict {
 
 /** Why the plan's group may not be failed over without a person, a reason each; none where it may. */
 export function whyNotByItself(
-  history: Pick<SiteHistory, 'witnesses' | 'consents' | 'nodes' | 'guards' | 'renewals' | 'term'>,
+  history: Pick<SiteHistory, 'witnesses' | 'consents' | 'keep' | 'nodes' | 'guards' | 'renewals' | 'term'>,
 ): readonly string[] {
-  const { witnesses, consents, nodes, guards, renewals, term } = history;
+  const { witnesses, consents, keep, nodes, guards, renewals, term } = history;
   const domains = new Set(witnesses.map(({ domain }) => domain)).size;
   const unguarded = nodes.filter((node) => !guards.includes(node));
   return [
@@ -56,6 +70,7 @@ export function whyNotByItself(
         ]
       : []),
     ...(consents.includes(STRICT_LEASE_CONSENT) ? [] : [`the plan does not consent to "${STRICT_LEASE_CONSENT}"`]),
+    ...(keep ? ['its applications run on when their lease is over, until somebody says that they are stopped'] : []),
     ...(nodes.length === 0 ? ['the site has not named the nodes that its applications can run on'] : []),
     ...(unguarded.length > 0 ? [`there is no guard on ${unguarded.join(', ')}`] : []),
     ...(renewals === 0
@@ -67,12 +82,25 @@ export function whyNotByItself(
 function outcome(history: SiteHistory, domains: readonly DomainVote[], votes: readonly Vote[]): Outcome {
   const { nowMs, windowMs, awakeSinceMs, watchedMs, alertAfterMs } = history;
   const idle = whyNothingToDecide(history);
-  if (idle !== undefined) return { verdict: 'none', reason: idle };
+  if (idle !== undefined) return none(idle);
+  const wish = presentWish(history);
+  if (wish !== null) {
+    const { decision, reason, sinceMs } = wish;
+    return ofFailure(history, {
+      what: `the site wants it failed over by its decision ${decision}: ${reason}`,
+      sinceMs,
+      about: `wish-${sha256Hex(decision).slice(0, 16)}`,
+    });
+  }
   if (awakeSinceMs > nowMs - windowMs) {
     const awake = `the monitor has been awake for ${inSeconds(Math.max(0, nowMs - awakeSinceMs))} only, and the window is ${inSeconds(windowMs)}`;
     const unwatchedMs = nowMs - watchedMs;
-    if (unwatchedMs <= alertAfterMs) return { verdict: 'none', reason: awake };
-    return { verdict: 'alert', reason: `${awake}; no whole window was watched for ${inSeconds(unwatchedMs)}` };
+    if (unwatchedMs <= alertAfterMs) return none(awake);
+    return {
+      verdict: 'alert',
+      reason: `${awake}; no whole window was watched for ${inSeconds(unwatchedMs)}`,
+      about: `${UNWATCHED}${watchedMs}`,
+    };
   }
   const downSinceMs = downByMajoritySinceMs(domains);
   const count = domains.filter(({ vote }) => vote === 'down').length;
@@ -81,66 +109,117 @@ function outcome(history: SiteHistory, domains: readonly DomainVote[], votes: re
     .filter(({ vote }) => vote === 'down')
     .map(({ witness, reason }) => `${witness}: ${reason}`)
     .join('; ');
-  if (downSinceMs !== undefined) return ofDownSite(history, downSinceMs, `${tally} (${said})`);
+  if (downSinceMs !== undefined) {
+    // Heard or not: a run that gave way to a heartbeat is no run of what the others say from then on.
+    const about = `down-${downSinceMs}-${restsOnHeartbeats(history) ? 'silent' : 'heard'}`;
+    return ofFailure(history, { what: `${tally} (${said})`, sinceMs: downSinceMs, about });
+  }
   // By the votes, not by the domains: one that is outvoted within its own domain has something to tell all the same.
-  if (said !== '') return { verdict: 'alert', reason: `${tally}, and that is no majority (${said})` };
+  if (said !== '') {
+    const firstMs = Math.min(...votes.flatMap(({ downSinceMs: sinceMs = [] }) => sinceMs));
+    return { verdict: 'alert', reason: `${tally}, and that is no majority (${said})`, about: `some-${firstMs}` };
+  }
   if (isSilent(history)) {
-    const heartbeat = votes.find((_, at) => history.witnesses[at]?.kind === 'heartbeat');
     return {
       verdict: 'alert',
-      reason: `no heartbeat came for a whole window, which decides nothing: ${heartbeat?.reason ?? 'it is no witness'}`,
+      reason: `no heartbeat came for a whole window, which decides nothing: ${heartbeatVote(history)?.reason ?? 'it is no witness'}`,
+      about: `silent-${history.lastHeartbeatMs ?? 0}`,
     };
   }
-  return { verdict: 'none', reason: tally };
+  return none(tally);
 }
 
-function whyNothingToDecide({ phase, holder, run, term, lastHeartbeatMs }: SiteHistory): string | undefined {
+const UNWATCHED = 'unwatched-';
+
+/** Whether an alert is about the monitor alone, and so about every group alike. */
+export function isOfMonitor({ about }: Pick<SiteVerdict, 'about'>): boolean {
+  return about.startsWith(UNWATCHED);
+}
+
+/** What the site itself wants, by a heartbeat that is not too old to be its present word. */
+export function presentWish({ wish, lastHeartbeatMs, nowMs, witnesses }: SiteHistory): SiteHistory['wish'] {
+  const heartbeat = witnesses.find(({ kind }) => kind === 'heartbeat');
+  const isPresent = lastHeartbeatMs !== null && heartbeat && nowMs - lastHeartbeatMs <= silenceAllowedMs(heartbeat);
+  return isPresent ? wish : null;
+}
+
+/** Whether the heartbeats' own vote is that the site is down: then one that comes after all speaks against it. */
+export function restsOnHeartbeats(history: SiteHistory): boolean {
+  return heartbeatVote(history)?.vote === 'down';
+}
+
+function heartbeatVote(history: SiteHistory): Vote | undefined {
+  return votesOf(history).find((_, at) => history.witnesses[at]?.kind === 'heartbeat');
+}
+
+function none(reason: string): Outcome {
+  return { verdict: 'none', reason, about: '' };
+}
+
+function whyNothingToDecide(history: SiteHistory): string | undefined {
+  const { phase, holder, run, term, lastHeartbeatMs, offlineUntilMs, nowMs } = history;
   if (phase !== 'open') return `term ${term} is ${phase}`;
   if (holder !== 'site') return `the cloud has term ${term}`;
   if (run !== null) return `run ${run} moves the group already`;
-  return lastHeartbeatMs === null ? 'no heartbeat ever came: there is nothing to lose yet' : undefined;
+  if (lastHeartbeatMs === null) return 'no heartbeat ever came: there is nothing to lose yet';
+  if (offlineUntilMs === null) return undefined;
+  const untilMs = Math.min(offlineUntilMs, lastHeartbeatMs + OFFLINE_MS_MAX);
+  return nowMs < untilMs ? `it is offline on purpose until ${new Date(untilMs).toISOString()}` : undefined;
 }
 
-function ofDownSite(history: SiteHistory, downSinceMs: number, down: string): Outcome {
+/** What speaks for a failover. */
+interface Failure {
+  /** In words. */
+  readonly what: string;
+  readonly sinceMs: number;
+  readonly about: string;
+}
+
+function ofFailure(history: SiteHistory, failure: Failure): Outcome {
+  const { what, about } = failure;
   switch (history.mode) {
     case 'report':
-      return { verdict: 'report', reason: `${down}; the plan only reports: a person decides` };
+      return { verdict: 'report', reason: `${what}; the plan only reports: a person decides`, about };
     case 'automatic':
-      return byItself(history, `${down}; the plan is automatic`);
+      return byItself(history, `${what}; the plan is automatic`, about);
     case 'ask':
-      return asking(history, downSinceMs, down);
+      return asking(history, failure);
   }
 }
 
-function byItself(history: SiteHistory, why: string): Outcome {
+function byItself(history: SiteHistory, why: string, about: string): Outcome {
   const against = whyNotByItself(history);
-  if (against.length === 0) return { verdict: 'fail-over', reason: why };
-  return { verdict: 'report', reason: `${why}, but ${against.join('; ')}: a person decides` };
+  if (against.length === 0) return { verdict: 'fail-over', reason: why, about };
+  return { verdict: 'report', reason: `${why}, but ${against.join('; ')}: a person decides`, about };
 }
 
-function asking(history: SiteHistory, downSinceMs: number, down: string): Outcome {
+function asking(history: SiteHistory, { what, sinceMs, about }: Failure): Outcome {
   const { nowMs, noAnswer } = history;
-  const question = presentQuestion(history.question, downSinceMs);
+  const question = presentQuestion(history.question, sinceMs);
   const against = whyNotByItself(history)
     .map((reason) => `; to be known: ${reason}`)
     .join('');
-  if (question === undefined) return { verdict: 'ask', reason: `${down}; the plan asks a person first${against}` };
+  if (question === undefined)
+    return { verdict: 'ask', reason: `${what}; the plan asks a person first${against}`, about };
   if (question.answer?.is === 'yes')
-    return { verdict: 'fail-over', reason: `${down}; ${question.answer.by} said yes${against}` };
-  if (question.answer?.is === 'no') return { verdict: 'report', reason: `${down}; ${question.answer.by} said no` };
+    return { verdict: 'fail-over', reason: `${what}; ${question.answer.by} said yes${against}`, about };
+  if (question.answer?.is === 'no')
+    return { verdict: 'report', reason: `${what}; ${question.answer.by} said no`, about };
   if (nowMs < question.untilMs) {
     return {
       verdict: 'ask',
-      reason: `${down}; a person may answer for another ${inSeconds(question.untilMs - nowMs)}${against}`,
+      reason: `${what}; a person may answer for another ${inSeconds(question.untilMs - nowMs)}${against}`,
+      about,
     };
   }
-  if (noAnswer === 'no') return { verdict: 'report', reason: `${down}; nobody answered in time, which means no` };
-  return byItself(history, `${down}; nobody answered in time, which the plan takes for a yes`);
+  if (noAnswer === 'no')
+    return { verdict: 'report', reason: `${what}; nobody answered in time, which means no`, about };
+  return byItself(history, `${what}; nobody answered in time, which the plan takes for a yes`, about);
 }
 
 /** A question of an earlier failure says nothing of this one; nor does a yes that came too late. A late no still is one. */
-function presentQuestion(question: Question | null, downSinceMs: number): Question | undefined {
-  if (question === null || question.askedAtMs < downSinceMs) return undefined;
+function presentQuestion(question: Question | null, sinceMs: number): Question | undefined {
+  if (question === null || question.askedAtMs < sinceMs) return undefined;
   const { answer, untilMs } = question;
   return answer?.is === 'yes' && answer.atMs > untilMs ? { ...question, answer: null } : question;
 }

@@ -28,7 +28,7 @@ export interface OpenedMessage<T> {
 export async function openSiteMessage<T>(
   ports: { readonly documents: Documents; readonly keySecret: Uint8Array },
   data: unknown,
-  as: { kind: 'heartbeat' | 'lease' | 'stopped'; schema: z.ZodType<T> },
+  as: { kind: 'heartbeat' | 'lease' | 'stopped' | 'witness'; schema: z.ZodType<T> },
 ): Promise<OpenedMessage<T>> {
   const message = parseSigned(data, as.kind);
   const site = verifySite(message, ports.keySecret);

@@ -13,12 +13,13 @@ import { firstIssue } from '../kernel/schema.ts';
 import { CURRENT_VERSION, checkVersion, versionSchema } from '../kernel/versions.ts';
 
 /** What a signed message can be. A signature of one kind is worthless for another. */
-const MESSAGE_KINDS = ['delta', 'ranges', 'heartbeat', 'lease', 'grant', 'stopped', 'order'] as const;
+const MESSAGE_KINDS = ['delta', 'ranges', 'heartbeat', 'lease', 'grant', 'stopped', 'witness', 'order'] as const;
 export type MessageKind = (typeof MESSAGE_KINDS)[number];
 
-/** Kinds that a guard's key signs; that of a site signs all but a promise. */
+/** Kinds that a guard's key signs; that of a site signs neither these promises and grants nor a witness's word. */
 const GUARD_KINDS: readonly MessageKind[] = ['lease', 'grant', 'stopped'];
 const GUARD_KEY = /^guard-(.+)$/;
+const WITNESS_KEY = /^witness-(.+)$/;
 
 /** Name of the key of the guard on `node`. */
 export function guardKey(node: string): string {
@@ -28,6 +29,16 @@ export function guardKey(node: string): string {
 /** The node whose guard has this key; undefined for a key of the site's own. */
 export function guardOf(keyName: string): string | undefined {
   return GUARD_KEY.exec(keyName)?.[1];
+}
+
+/** Name of the key of the witness `name` of a site. */
+export function witnessKey(name: string): string {
+  return `witness-${name}`;
+}
+
+/** The witness that has this key; undefined for any other key. */
+export function witnessOf(keyName: string): string | undefined {
+  return WITNESS_KEY.exec(keyName)?.[1];
 }
 
 /** Name of a signer's key; a signer may have several while one replaces another. */
@@ -122,17 +133,20 @@ export function parseSigned(data: unknown, ...kinds: readonly [MessageKind, ...M
 
 /** Checks the signature, in constant time. Throws SIGNATURE_INVALID, saying no more than that. */
 export function verifySigned(message: SignedMessage, key: SigningKey): void {
-  const isGuards = guardOf(message.key) !== undefined;
-  const maySign = isGuards
-    ? GUARD_KINDS.includes(message.kind)
-    : message.kind !== 'grant' && message.kind !== 'stopped';
-  const right = maySign && message.signer === key.signer && message.key === key.name;
+  const right = maySign(message) && message.signer === key.signer && message.key === key.name;
   if (!right || !timingSafeEqual(macOf(key, message), Buffer.from(message.mac, 'hex'))) {
     throw new LeewardError(
       'SIGNATURE_INVALID',
       `the ${message.kind} message is not signed with key "${message.key}" of ${message.signer}`,
     );
   }
+}
+
+/** Guards and witnesses sign what is theirs, and nobody else does. */
+function maySign({ key, kind }: Pick<SignedMessage, 'key' | 'kind'>): boolean {
+  if (witnessOf(key) !== undefined) return kind === 'witness';
+  if (guardOf(key) !== undefined) return GUARD_KINDS.includes(kind);
+  return kind !== 'grant' && kind !== 'stopped' && kind !== 'witness';
 }
 
 /**

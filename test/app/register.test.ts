@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { registerVolume } from '../../src/app/register.ts';
 import type { Registration } from '../../src/app/register.ts';
 import { planKind } from '../../src/documents/plan.ts';
+import { siteKind } from '../../src/documents/site.ts';
 import { volumeKind } from '../../src/documents/volume.ts';
 import { USUAL_ASSUMPTIONS } from '../../src/health/margin.ts';
 import { parseVolume } from '../../src/kernel/ids.ts';
@@ -17,8 +18,16 @@ function registration(volume: string): Registration {
     volumeBytes: 1024,
     leaseMs: 60_000,
     assumptions: USUAL_ASSUMPTIONS,
-    silenceMs: 60_000,
-    automatic: false,
+    stopMs: 10_000,
+    plan: {
+      mode: 'report',
+      consents: [],
+      windowMs: 60_000,
+      noAnswer: 'no',
+      answerMs: 60_000,
+      alertAfterMs: 900_000,
+    },
+    timing: { gapMs: 30_000, everyMs: 15_000 },
     target: { location: 'westeurope', subnet: '/subnet', image: '/image', size: 's', probe: { port: 1, path: '/' } },
   };
 }
@@ -45,4 +54,29 @@ test('each volume is given the next free LUN; the one after the last is refused,
   }));
   const { plan } = await registerVolume(storage, more);
   assert.deepEqual(plan.machines[0]?.disks.at(-1), { volume: 'acme/paris/shop/more', lun: 7 });
+});
+
+test('a plan that does not fit is refused with each inequality that fails, and nothing is registered', async () => {
+  const memory = new MemoryStorage();
+  const storage = { documents: memory.documents, clock: memory.clock, account: ACCOUNT, keySecret: KEY_SECRET };
+  const right = registration('acme/paris/shop/d-1');
+  const cases: readonly (readonly [Partial<Registration>, RegExp])[] = [
+    [{ stopMs: 38_000 }, /stop \+ kill < lease − lease\/3 does not hold: 38 s \+ 2 s < 60 s − 20 s$/],
+    [{ timing: { gapMs: 30_001, everyMs: 15_000 } }, /window ≥ 2 × the monitor's gap does not hold: 60 s ≥ 2 × 30 s$/],
+    [
+      { plan: { ...right.plan, windowMs: 44_000 } },
+      /interval of witness heartbeat .*: 44 s ≥ 3 × 15 s; window ≥ 2 × the/,
+    ],
+    [{ plan: { ...right.plan, alertAfterMs: 60_000 } }, /alert > window does not hold/],
+  ];
+  for (const [change, message] of cases) {
+    await assert.rejects(registerVolume(storage, { ...right, ...change }), { code: 'USAGE', message });
+    assert.equal(await storage.documents.read(siteKind, names.site(right.volume)), undefined);
+  }
+  await registerVolume(storage, right);
+  const lease = { leaseMs: 600_000 };
+  // What is there already is what counts.
+  assert.equal((await registerVolume(storage, { ...registration('acme/paris/shop/d-2'), ...lease })).isNew, true);
+  const other = { ...registration('acme/paris/erp/d-1'), ...lease };
+  await assert.rejects(registerVolume(storage, other), { code: 'USAGE', message: /window ≥ 2 × lease\/3/ });
 });

@@ -13,6 +13,7 @@ import { Leeward } from '../support/command.ts';
 
 const VOLUME = 'acme/paris/shop/data';
 const GROUP = 'acme/paris/shop';
+const decisions = z.array(z.looseObject({ verdict: z.string(), reason: z.string() }));
 const runs = z.array(z.looseObject({ state: z.string() }));
 
 suite('replication that goes on', () => {
@@ -23,7 +24,7 @@ suite('replication that goes on', () => {
     leeward = new Leeward(folder);
     await writeFile(join(folder, 'disk.img'), Buffer.alloc(1024 * 1024, 'a'));
     assert.equal((await leeward.run('local', 'up')).code, 0);
-    const limits = ['--automatic', '--silence', '5', '--lease', '6'];
+    const limits = ['--automatic', '--window', '10', '--lease', '6', '--stop', '1'];
     assert.equal((await leeward.run('volume', 'add', VOLUME, '--source', 'disk.img', ...limits)).code, 0);
   });
   after(async () => {
@@ -36,8 +37,8 @@ suite('replication that goes on', () => {
     const application = `while :; do date > ${alive}; sleep 0.1; done`;
     const loop = leeward.start('replicate', '--every', '600', '--application', application);
     await loop.said(/application: started under the lease of term 1/);
-    // More than twice the silence that the plan allows.
-    await sleep(12_000);
+    // Longer than the plan's window.
+    await sleep(14_000);
     assert.deepEqual(runs.parse(JSON.parse((await leeward.run('--json', 'failover', 'status', GROUP)).stdout)), []);
     loop.signal('SIGTERM');
     const { stderr } = await loop.ended;
@@ -47,7 +48,13 @@ suite('replication that goes on', () => {
     assert.equal(await readFile(alive, 'utf8'), last, 'something of the application still runs');
   });
 
-  test('ends in silence once it was stopped: the failover follows, and the site is told that it may not write', async () => {
+  test('ends in silence once it was stopped: without a guard that is reported, and a person orders the failover', async () => {
+    for (let told = ''; !told.includes('report');) {
+      await sleep(1000);
+      const decided = decisions.parse(JSON.parse((await leeward.run('--json', 'decisions', GROUP)).stdout));
+      told = decided.map(({ verdict, reason }) => `${verdict}: ${reason}`).join();
+    }
+    assert.equal((await leeward.run('failover', 'start', GROUP)).code, 0);
     for (let state = ''; state !== 'done';) {
       await sleep(1000);
       const [run] = runs.parse(JSON.parse((await leeward.run('--json', 'failover', 'status', GROUP)).stdout));

@@ -112,7 +112,7 @@ describe('a session', () => {
   });
 
   test('volume add registers, and may be repeated', async () => {
-    const add = ['volume', 'add', DATA, '--source', 'data.img', '--lease', '1', '--silence', '1'];
+    const add = ['volume', 'add', DATA, '--source', 'data.img', '--lease', '6', '--stop', '1', '--window', '10'];
     const volumeBytes = 200 * KIB + 512;
     const told = { volume: DATA, volumeBytes, isNew: true, mode: 'report' };
     assert.deepEqual(await leeward.json(add), told);

@@ -12,7 +12,10 @@ function planOf(...machines: readonly (readonly number[])[]): Plan {
     group: 'acme/paris/shop',
     mode: 'report',
     consents: [],
-    silenceMs: 60_000,
+    windowMs: 60_000,
+    noAnswer: 'no',
+    answerMs: 60_000,
+    alertAfterMs: 900_000,
     location: 'westeurope',
     subnet: '/subnet',
     machines: machines.map((luns, at) => ({

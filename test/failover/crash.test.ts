@@ -7,7 +7,7 @@ import { suite, test } from 'node:test';
 import { currentGeneration, volumeKind } from '../../src/documents/volume.ts';
 import { parseVolume } from '../../src/kernel/ids.ts';
 import { documents as names } from '../../src/kernel/names.ts';
-import { SILENCE_MS, VOLUMES, createWorld } from './world.ts';
+import { WINDOW_MS, VOLUMES, createWorld } from './world.ts';
 import type { World } from './world.ts';
 
 /** A world whose site was alive and has just fallen silent, with a monitor that watched long enough. */
@@ -49,7 +49,7 @@ async function outcome(world: World) {
   };
 }
 
-const LONG_MS = SILENCE_MS + 900_000;
+const LONG_MS = WINDOW_MS + 900_000;
 
 suite('a failover whose processes die', () => {
   test('before and after every write ends as if none had', async () => {

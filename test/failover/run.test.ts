@@ -11,7 +11,7 @@ import { startRun } from '../../src/failover/start.ts';
 import { parseGroup, parseVolume } from '../../src/kernel/ids.ts';
 import { QUEUES, documents as names } from '../../src/kernel/names.ts';
 import { intercept } from '../support/memory/intercept.ts';
-import { GROUP, LEASE_MS, MARGIN_MS, SILENCE_MS, VOLUMES, createWorld } from './world.ts';
+import { GROUP, LEASE_MS, MARGIN_MS, WINDOW_MS, VOLUMES, createWorld } from './world.ts';
 import type { World } from './world.ts';
 
 const group = parseGroup(GROUP);
@@ -315,7 +315,7 @@ suite('before its close', () => {
       const world = await createWorld();
       await world.renew();
       await world.heartbeat();
-      await world.live(SILENCE_MS, { monitor: false });
+      await world.live(WINDOW_MS, { monitor: false });
       while ((await world.runs()).length === 0) {
         world.clock.advance(30_000);
         await world.tick();

@@ -11,6 +11,7 @@ import type { RunDocument } from '../../src/documents/run.ts';
 import { siteKind } from '../../src/documents/site.ts';
 import type { SiteDocument } from '../../src/documents/site.ts';
 import { Documents } from '../../src/documents/store.ts';
+import type { Witness } from '../../src/documents/witness.ts';
 import { currentGeneration, volumeKind, withGeneration } from '../../src/documents/volume.ts';
 import type { VolumeDocument } from '../../src/documents/volume.ts';
 import { freeOfFailedRun } from '../../src/failover/binding.ts';
@@ -39,7 +40,7 @@ import type { RecoveryCloud } from '../../src/ports/recovery-cloud.ts';
 import type { ReplicaStore } from '../../src/ports/replica-store.ts';
 import type { StateStore } from '../../src/ports/state.ts';
 import { answerVolumes } from '../../src/replica/answer/volumes-answer.ts';
-import { deriveKey, sign } from '../../src/protocol/signed.ts';
+import { deriveKey, sign, witnessKey } from '../../src/protocol/signed.ts';
 import type { MessageKind, SignedMessage } from '../../src/protocol/signed.ts';
 import { ManualClock } from '../support/memory/clock.ts';
 import { intercept } from '../support/memory/intercept.ts';
@@ -54,10 +55,12 @@ export const GROUP = `${SITE}/shop`;
 export const VOLUMES = [`${GROUP}/data`, `${GROUP}/log`] as const;
 export const ACCOUNT = 'account';
 export const IMAGE = '/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/galleries/l/images/stack';
-export const SILENCE_MS = 60_000;
+export const WINDOW_MS = 120_000;
 export const LEASE_MS = 30_000;
 export const MARGIN_MS = 5000;
 export const MONITOR_EVERY_MS = 30_000;
+export const HEARTBEAT_EVERY_MS = 15_000;
+export const NODE = 'north';
 const KEY_SECRET = new Uint8Array(32).fill(7);
 
 /** What a call of a dead process gives. */
@@ -93,6 +96,10 @@ export interface World {
   healthStatus: number;
   /** Whether the public route works. */
   route: 'up' | 'down' | 'other';
+  /** What an address answers: a status, or nothing until this has come. The machines' probe answers anywhere else. */
+  readonly seen: Map<string, number | Promise<unknown>>;
+  /** Requests that hung. */
+  hanging: number;
   /** Volumes whose chain has lost this delta. */
   readonly lost: Map<string, number>;
   /** Lines that were told. */
@@ -117,14 +124,25 @@ export interface World {
   runs(): Promise<RunDocument[]>;
 }
 
-export async function createWorld(of: { plan?: Partial<Plan> } = {}): Promise<World> {
+interface WorldOptions {
+  readonly plan?: Partial<Plan>;
+  /** Who says whether the site is up; its heartbeats alone by default. */
+  readonly witnesses?: readonly Witness[];
+  /** Nodes that have a guard; {@link NODE} by default. */
+  readonly guards?: readonly string[];
+  /** What its heartbeats say of its group beyond the usual. */
+  readonly says?: object;
+}
+
+export async function createWorld(of: WorldOptions = {}): Promise<World> {
   const clock = new ManualClock();
   const state = new MemoryState(clock);
   const documents = new Documents(state);
   const queues = new MemoryQueues(clock);
   const replicas = new MemoryReplicaStore();
   const cloud = new MemoryRecoveryCloud({ clock, images: [IMAGE] });
-  await seed(documents, replicas, of.plan ?? {});
+  const { guards = [NODE] } = of;
+  await seed(documents, replicas, { ...of, guards });
 
   const dying = { writes: 0, at: 0, when: 'before', dead: false };
   const mortal = async ({ method, proceed }: PortCall): Promise<unknown> => {
@@ -150,7 +168,13 @@ export async function createWorld(of: { plan?: Partial<Plan> } = {}): Promise<Wo
   };
 
   const http: Http = {
-    get: async () => ({ status: world.healthStatus, body: '' }),
+    get: async (url) => {
+      const seen = world.seen.get(url) ?? world.healthStatus;
+      if (typeof seen === 'number') return { status: seen, body: '' };
+      world.hanging += 1;
+      await seen;
+      throw new LeewardError('UNAVAILABLE', 'time out');
+    },
     post: async (_url, { body }) => {
       if (world.route === 'down') throw new LeewardError('UNAVAILABLE', 'no answer');
       if (world.route === 'other') return { status: 200, body: '<html>Please log in</html>' };
@@ -187,7 +211,7 @@ export async function createWorld(of: { plan?: Partial<Plan> } = {}): Promise<Wo
       access,
       keySecret: KEY_SECRET,
       accessMs: 3_600_000,
-      everyMs: 15_000,
+      everyMs: HEARTBEAT_EVERY_MS,
       journalKeptMs: 7 * 86_400_000,
       heed: async () => undefined,
       answerVolumes: async (of) => answerVolumes({ documents, access, tell }, of),
@@ -200,6 +224,7 @@ export async function createWorld(of: { plan?: Partial<Plan> } = {}): Promise<Wo
       publicUrl: 'http://leeward.example/',
       account: ACCOUNT,
       gapMs: 2 * MONITOR_EVERY_MS,
+      everyMs: HEARTBEAT_EVERY_MS,
       failover: {
         startRun: (order) => startRun(ports, order),
         resumeRuns: () => resumeRuns(ports),
@@ -208,6 +233,8 @@ export async function createWorld(of: { plan?: Partial<Plan> } = {}): Promise<Wo
     },
     healthStatus: 200,
     route: 'up',
+    seen: new Map(),
+    hanging: 0,
     lost,
     told: [],
     writes: () => dying.writes,
@@ -219,10 +246,12 @@ export async function createWorld(of: { plan?: Partial<Plan> } = {}): Promise<Wo
     },
     heartbeat: async () => {
       counter += 1;
-      return await receiveHeartbeat(world.heartbeats, world.signed('heartbeat', { counter, volumes: [], groups: [] }));
+      const groups = [{ group: GROUP, term: 1, lease: 'held', nodes: [NODE], ...of.says }];
+      return await receiveHeartbeat(world.heartbeats, world.signed('heartbeat', { counter, volumes: [], groups }));
     },
     renew: async () => {
-      const request = { groups: [{ group: GROUP, nonce: '0'.repeat(32) }] };
+      const [node] = guards;
+      const request = { groups: [{ group: GROUP, nonce: '0'.repeat(32), ...(node !== undefined && { node }) }] };
       return await renewLeases({ documents, keySecret: KEY_SECRET }, world.signed('lease', request));
     },
     start: (order) => asProcess(() => startRun(ports, order)),
@@ -259,7 +288,11 @@ export async function createWorld(of: { plan?: Partial<Plan> } = {}): Promise<Wo
   return world;
 }
 
-async function seed(documents: Documents, replicas: MemoryReplicaStore, plan: Partial<Plan>): Promise<void> {
+async function seed(
+  documents: Documents,
+  replicas: MemoryReplicaStore,
+  { plan = {}, witnesses, guards }: WorldOptions & { guards: readonly string[] },
+): Promise<void> {
   const site = parseSite(SITE);
   const group = parseGroup(GROUP);
   const version = CURRENT_VERSION;
@@ -269,8 +302,10 @@ async function seed(documents: Documents, replicas: MemoryReplicaStore, plan: Pa
     keys: [
       { name: 'k1', state: 'active' },
       { name: 'k0', state: 'revoked' },
+      ...(witnesses ?? []).map(({ name }) => ({ name: witnessKey(name), state: 'active' as const })),
     ],
     account: ACCOUNT,
+    ...(witnesses && { witnesses: [...witnesses] }),
   };
   await documents.create(siteKind, names.site(site), siteDocument);
   await documents.create(groupKind, names.group(group), {
@@ -281,6 +316,7 @@ async function seed(documents: Documents, replicas: MemoryReplicaStore, plan: Pa
     holder: 'site',
     leaseMs: LEASE_MS,
     marginMs: MARGIN_MS,
+    guards: guards.map((node) => ({ node })),
     renewals: 0,
     run: null,
     closing: null,
@@ -290,7 +326,10 @@ async function seed(documents: Documents, replicas: MemoryReplicaStore, plan: Pa
     group: GROUP,
     mode: 'automatic',
     consents: [SINGLE_WITNESS_CONSENT, STRICT_LEASE_CONSENT],
-    silenceMs: SILENCE_MS,
+    windowMs: WINDOW_MS,
+    noAnswer: 'no',
+    answerMs: 60_000,
+    alertAfterMs: 900_000,
     location: 'westeurope',
     subnet: '/subscriptions/s/subnet',
     machines: [

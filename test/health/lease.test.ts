@@ -23,7 +23,7 @@ const closing = { run: 'r', actor: { kind: 'by-hand' as const }, lastGrantMs: 1 
 
 suite('a lease', () => {
   test('is granted after a write that counts it, with the nonce', async () => {
-    const world = await createWorld();
+    const world = await createWorld({ guards: [] });
     const { groups } = await renew(world, [GROUP]);
     assert.deepEqual(groups, [{ group: GROUP, nonce: nonce(0), granted: true, term: 1, leaseMs: LEASE_MS }]);
     assert.equal((await world.group()).renewals, 1);
@@ -39,7 +39,7 @@ suite('a lease', () => {
   ];
   for (const [what, edit, reason] of refused) {
     test(`is not granted in a term that is ${what}, and nothing is written`, async () => {
-      const world = await createWorld();
+      const world = await createWorld({ guards: [] });
       await world.documents.update(groupKind, name, (found): GroupDocument => ({ ...found, ...edit }));
       const before = await world.state.read(name);
       const [answer] = (await renew(world, [GROUP])).groups;
@@ -51,7 +51,7 @@ suite('a lease', () => {
 
   test('is not granted when the write fails, or its effect is unknown', async () => {
     for (const when of ['before', 'after']) {
-      const world = await createWorld();
+      const world = await createWorld({ guards: [] });
       const failing = intercept(world.state, async ({ method, proceed }) => {
         if (method !== 'replace') return await proceed();
         if (when === 'after') await proceed();
@@ -63,7 +63,7 @@ suite('a lease', () => {
   });
 
   test('is decided again when somebody else wrote in between', async () => {
-    const world = await createWorld();
+    const world = await createWorld({ guards: [] });
     let raced = false;
     const racing = intercept(world.state, async ({ method, proceed }) => {
       if (method === 'replace' && !raced) {
@@ -83,7 +83,7 @@ suite('a lease', () => {
   });
 
   test('of one group does not hang on another', async () => {
-    const world = await createWorld();
+    const world = await createWorld({ guards: [] });
     const broken = { ...parseGroup(GROUP), group: 'broken' };
     await world.state.create(names.group(broken), 'not JSON');
     const { groups } = await renew(world, ['acme/harbour/broken', 'other/site/shop', 'acme/harbour/none', GROUP]);
@@ -101,7 +101,7 @@ suite('a lease', () => {
   });
 
   test('is not for whoever has no key', async () => {
-    const world = await createWorld();
+    const world = await createWorld({ guards: [] });
     const request = { groups: [{ group: GROUP, nonce: nonce(0) }] };
     const ports = { documents: world.documents, keySecret: keySecret(world) };
     const revoked = world.signed('lease', request, { signer: 'acme/harbour', name: 'k0' });

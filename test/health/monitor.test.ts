@@ -1,24 +1,32 @@
 /** The monitor: when it decides, when it does not, and that it decides once. */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { decisionKind } from '../../src/documents/monitor.ts';
-import type { DecisionDocument } from '../../src/documents/monitor.ts';
+import { siteDecisionKind } from '../../src/documents/site-failure.ts';
+import type { SiteDecisionDocument } from '../../src/documents/site-failure.ts';
 import { heartbeatKind, siteKind } from '../../src/documents/site.ts';
+import { noticeKind } from '../../src/documents/notice.ts';
+import type { NoticeDocument } from '../../src/documents/notice.ts';
 import { CANARY_SITE } from '../../src/health/canary.ts';
-import { silenceHistorySchema } from '../../src/documents/monitor.ts';
-import { decideSilence } from '../../src/health/silence.ts';
+import { decideSiteFailure } from '../../src/health/site-failure.ts';
 import { parseGroup } from '../../src/kernel/ids.ts';
 import { documents as names } from '../../src/kernel/names.ts';
-import { GROUP, MONITOR_EVERY_MS, SILENCE_MS, createWorld } from '../failover/world.ts';
+import { GROUP, MONITOR_EVERY_MS, WINDOW_MS, createWorld } from '../failover/world.ts';
 import type { World } from '../failover/world.ts';
 
-const LONG_MS = SILENCE_MS + 4 * MONITOR_EVERY_MS;
+const LONG_MS = WINDOW_MS + 4 * MONITOR_EVERY_MS;
 const decisionsOf = async (world: World) => {
-  const decisions: DecisionDocument[] = [];
+  const decisions: SiteDecisionDocument[] = [];
   for await (const { name } of world.documents.list('decisions/')) {
-    decisions.push((await world.documents.need(decisionKind, name)).value);
+    decisions.push((await world.documents.need(siteDecisionKind, name)).value);
   }
   return decisions;
+};
+const noticesOf = async (world: World) => {
+  const notices: NoticeDocument[] = [];
+  for await (const { name } of world.documents.list('notices/')) {
+    notices.push((await world.documents.need(noticeKind, name)).value);
+  }
+  return notices;
 };
 /** A site that was heard, and a monitor that was there. */
 const heardWorld = async (of: Parameters<typeof createWorld>[0] = {}) => {
@@ -36,24 +44,42 @@ suite('the monitor', () => {
     const [decision, ...others] = await decisionsOf(world);
     assert.deepEqual(others, []);
     assert.ok(decision);
-    const replayed = decideSilence(silenceHistorySchema.parse(decision.history));
-    assert.deepEqual(replayed, { verdict: decision.verdict, reason: decision.reason });
+    const { verdict, reason } = decideSiteFailure(decision.history);
+    assert.deepEqual({ verdict, reason }, { verdict: decision.verdict, reason: decision.reason });
     assert.equal(decision.verdict, 'fail-over');
     assert.partialDeepStrictEqual(await world.runs(), [
       { state: 'done', actor: { kind: 'function', name: 'monitor', decision: decision.decision } },
     ]);
+    assert.partialDeepStrictEqual(await noticesOf(world), [
+      { severity: 'critical', id: decision.decision, group: GROUP },
+    ]);
     assert.equal((await world.runs()).length, 1);
   });
 
-  test('leaves a site alone that is heard, by heartbeats or by renewals only', async () => {
-    for (const sign of ['heartbeat', 'renew'] as const) {
-      const world = await heardWorld();
-      for (let passedMs = 0; passedMs < 3 * LONG_MS; passedMs += 15_000) {
-        await world[sign]();
-        await world.live(15_000);
-      }
-      assert.deepEqual(await decisionsOf(world), [], sign);
+  test('leaves a site alone that is heard', async () => {
+    const world = await heardWorld();
+    for (let passedMs = 0; passedMs < 3 * LONG_MS; passedMs += 15_000) {
+      await world.heartbeat();
+      await world.live(15_000);
     }
+    assert.deepEqual(await decisionsOf(world), []);
+    assert.deepEqual(await noticesOf(world), []);
+  });
+
+  test('tells of a dead agent beside living guards, once, and does nothing', async () => {
+    const world = await heardWorld();
+    for (let passedMs = 0; passedMs < 3 * LONG_MS; passedMs += 15_000) {
+      await world.renew();
+      await world.live(15_000);
+    }
+    const [decision, ...others] = await decisionsOf(world);
+    assert.deepEqual(others, []);
+    assert.equal(decision?.verdict, 'alert');
+    assert.match(decision.reason, /no heartbeat came for a whole window, which decides nothing: the lease was renewed/);
+    assert.partialDeepStrictEqual(await noticesOf(world), [
+      { severity: 'warning', id: decision.decision, group: GROUP },
+    ]);
+    assert.deepEqual(await world.runs(), []);
   });
 
   test('does not decide while the canary does not get through, nor soon after', async () => {
@@ -62,12 +88,13 @@ suite('the monitor', () => {
       world.route = route;
       await world.live(LONG_MS);
       assert.match((await world.tick())?.canary ?? '', /no answer|something else answered/);
-      assert.deepEqual(await decisionsOf(world), []);
+      const verdicts = async () => (await decisionsOf(world)).map(({ verdict }) => verdict);
+      assert.deepEqual(await verdicts(), ['alert']);
       world.route = 'up';
-      await world.live(SILENCE_MS - MONITOR_EVERY_MS);
-      assert.deepEqual(await decisionsOf(world), []);
+      await world.live(WINDOW_MS - MONITOR_EVERY_MS);
+      assert.deepEqual(await verdicts(), ['alert']);
       await world.live(LONG_MS);
-      assert.equal((await decisionsOf(world)).length, 1);
+      assert.deepEqual(await verdicts(), ['alert', 'fail-over']);
     }
   });
 
@@ -98,7 +125,7 @@ suite('the monitor', () => {
   test('takes no other write of the group for a renewal of its lease', async () => {
     const world = await heardWorld();
     const lastRenewalMs = world.clock.wallMs();
-    await world.live(SILENCE_MS / 2);
+    await world.live(WINDOW_MS / 2);
     const images = [...world.cloud.images];
     world.cloud.images.clear();
     await world.start({
@@ -108,7 +135,7 @@ suite('the monitor', () => {
       reason: 'test',
       order: 'o',
     });
-    await world.live(SILENCE_MS / 2);
+    await world.live(WINDOW_MS / 2);
     assert.partialDeepStrictEqual(await world.runs(), [{ state: 'failed' }]);
     for (const image of images) world.cloud.images.add(image);
     await world.live(LONG_MS);

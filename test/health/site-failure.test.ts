@@ -7,14 +7,14 @@ import { siteDecisionSchema, siteHistorySchema } from '../../src/documents/site-
 import type { SiteHistory } from '../../src/documents/site-failure.ts';
 import type { Spoken } from '../../src/documents/witness.ts';
 import { LINE_MAX, explain, timeline } from '../../src/health/explain.ts';
-import { decideSiteFailure } from '../../src/health/site-failure.ts';
+import { OFFLINE_MS_MAX, decideSiteFailure, isOfMonitor } from '../../src/health/site-failure.ts';
 import type { SiteVerdict } from '../../src/health/site-failure.ts';
 import { domainsOf } from '../../src/health/votes.ts';
 import { CURRENT_VERSION } from '../../src/kernel/versions.ts';
 
 type Configured = SiteHistory['witnesses'][number];
 
-const NOW = 10_000_000;
+const NOW = 10_000_000_000;
 const WINDOW = 60_000;
 const START = NOW - WINDOW;
 
@@ -37,10 +37,13 @@ const DEAD: SiteHistory = {
   run: null,
   renewals: 12,
   lastRenewalMs: START,
+  keep: false,
   guards: ['a', 'b'],
   lastHeartbeatMs: START,
   nodes: ['a', 'b'],
   siteWord: null,
+  wish: null,
+  offlineUntilMs: null,
   mode: 'automatic',
   consents: [STRICT_LEASE_CONSENT],
   windowMs: WINDOW,
@@ -54,6 +57,7 @@ const DEAD: SiteHistory = {
 };
 
 const ALIVE: Partial<SiteHistory> = { lastHeartbeatMs: NOW - 5000, lastRenewalMs: NOW - 5000 };
+const WISH = { decision: 'm-1', reason: 'db-1 fails', sinceMs: NOW - 20_000 };
 const ASKED = { askedAtMs: START + 30_000, untilMs: NOW + 1, answer: null };
 const LATE = { ...ASKED, untilMs: NOW };
 const said = (is: 'yes' | 'no', atMs = NOW - 10) => ({ ...LATE, answer: { is, by: 'Ada', atMs } });
@@ -252,8 +256,61 @@ const CASES: readonly (readonly [what: string, Partial<SiteHistory>, SiteVerdict
   ['no heartbeat ever', { lastHeartbeatMs: null }, 'none', /nothing to lose yet/],
   ['no heartbeat ever, though a renewal', { lastHeartbeatMs: null, lastRenewalMs: NOW }, 'none', /nothing to lose yet/],
 
+  // Offline on purpose.
+  ['offline on purpose', { offlineUntilMs: NOW + 1 }, 'none', /offline on purpose until 1970-04-26T17:46:40.001Z$/],
+  ['offline until now', { offlineUntilMs: NOW }, 'fail-over', /^3 of 3/],
+  [
+    'offline, and it wants to be moved',
+    { ...ALIVE, wish: WISH, offlineUntilMs: NOW + 1 },
+    'none',
+    /offline on purpose/,
+  ],
+  [
+    'offline for longer than anybody remembers',
+    { offlineUntilMs: NOW + 1, lastHeartbeatMs: NOW - OFFLINE_MS_MAX },
+    'fail-over',
+    /^3 of 3/,
+  ],
+  [
+    'offline for just not that long',
+    { offlineUntilMs: NOW + 9, lastHeartbeatMs: NOW - OFFLINE_MS_MAX + 1 },
+    'none',
+    /40.001Z/,
+  ],
+
+  // The site's own wish.
+  ['it wants to be moved', { ...ALIVE, wish: WISH }, 'fail-over', /^the site wants .* decision m-1: db-1 fails;/],
+  [
+    'it wants to be moved, and the plan only reports',
+    { ...ALIVE, wish: WISH, mode: 'report' },
+    'report',
+    /m-1.*only reports/,
+  ],
+  ['it wants to be moved, without a guard', { ...ALIVE, wish: WISH, guards: ['a'] }, 'report', /no guard on b/],
+  ['it wants to be moved: a person is asked', { ...ALIVE, wish: WISH, mode: 'ask' }, 'ask', /asks a person first$/],
+  [
+    'it wants to be moved: the yes to what it wanted',
+    { ...ALIVE, wish: WISH, mode: 'ask', question: { ...said('yes'), askedAtMs: WISH.sinceMs } },
+    'fail-over',
+    /said yes/,
+  ],
+  [
+    'it wants to be moved: a yes to something earlier',
+    { ...ALIVE, wish: WISH, mode: 'ask', question: { ...said('yes'), askedAtMs: WISH.sinceMs - 1 } },
+    'ask',
+    /asks/,
+  ],
+  ['its wish needs no window of the monitor', { ...ALIVE, wish: WISH, awakeSinceMs: NOW }, 'fail-over', /m-1/],
+  [
+    'it wanted to be moved, and is not heard any more',
+    { ...ALIVE, wish: WISH, lastHeartbeatMs: NOW - 30_001, ...only(observer('p', UP), observer('o', UP)) },
+    'none',
+    /^0 of 3/,
+  ],
+
   // What forbids that it fails over by itself.
   ['no consent to strict leases', { consents: [] }, 'report', /does not consent to "applications stop/],
+  ['applications that run on without a lease', { keep: true }, 'report', /run on when their lease is over/],
   ['a node without a guard', { guards: ['a'] }, 'report', /no guard on b: a person decides/],
   ['a site that names no nodes', { nodes: [] }, 'report', /has not named the nodes/],
 
@@ -392,6 +449,42 @@ const dead = anySpoken.map((spoken): Spoken => ({ ...DOWN, sinceMs: Math.min(spo
 const notDown = fc.constantFrom(UP, DUNNO, null, { ...UP, lastSeenMs: NOW - 20_000, lastUpMs: NOW - 20_000 });
 /** Two or more, each of a domain of its own, beside the heartbeat. */
 const others = fc.array(notDown, { minLength: 2, maxLength: 5 });
+
+suite('what a verdict is about', () => {
+  const about = (change: Partial<SiteHistory>): string => decideSiteFailure({ ...DEAD, ...change }).about;
+
+  test('is the same while the failure lasts, whatever the mode, the time and the words', () => {
+    const later = { nowMs: NOW + 5000, watchedMs: NOW + 5000, witnesses: DEAD.witnesses };
+    for (const change of [later, { mode: 'report' as const }, { mode: 'ask' as const }, { guards: [] }]) {
+      assert.equal(about(change), about({}));
+    }
+    assert.equal(about({}), `down-${START}-silent`);
+    const heard = { ...ALIVE, renewals: 13 };
+    assert.equal(about(heard), about({ ...heard, lastHeartbeatMs: NOW - 1, renewals: 14 }));
+  });
+
+  test('is another for the next failure, and for one in which the site is heard', () => {
+    assert.notEqual(about(ALIVE), about({}));
+    assert.notEqual(
+      about({ ...only(), consents: fewer, lastHeartbeatMs: START - 1, lastRenewalMs: START - 1 }),
+      about({ ...only(), consents: fewer }),
+    );
+    assert.notEqual(about({ ...ALIVE, wish: WISH }), about({ ...ALIVE, wish: { ...WISH, decision: 'm-2' } }));
+  });
+
+  test('is fit for a name, and empty where nothing is to be told', () => {
+    for (const [, change] of CASES) {
+      const { verdict, about: text } = decideSiteFailure({ ...DEAD, ...change });
+      assert.match(text, verdict === 'none' ? /^$/ : /^[a-z0-9-]{1,100}$/);
+    }
+  });
+
+  test('is the monitor alone where that did not watch', () => {
+    const asleep = { awakeSinceMs: NOW, watchedMs: NOW - 600_001 };
+    assert(isOfMonitor(decideSiteFailure({ ...DEAD, ...asleep })));
+    assert(!isOfMonitor(decideSiteFailure(DEAD)));
+  });
+});
 
 suite("properties of the decision on a site's failure", () => {
   test('no single witness fails a site over, lying or not, where three or more domains are configured', () => {

@@ -68,7 +68,10 @@ describe('a volume that nobody registered', () => {
       group: groupId(ref),
       mode: 'report',
       consents: [],
-      silenceMs: 60_000,
+      windowMs: 60_000,
+      noAnswer: 'no',
+      answerMs: 60_000,
+      alertAfterMs: 900_000,
       location: 'westeurope',
       subnet: '/subnet',
       machines: [

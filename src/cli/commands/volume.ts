@@ -1,11 +1,13 @@
 /** `leeward volume add|list` (verify and reseed are in volume-orders.ts): makes a volume known to the cloud and to the site kept here. */
 import { resolve } from 'node:path';
+import { Option } from 'commander';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { registerVolume } from '../../app/register.ts';
-import type { RecoveryTarget } from '../../app/register.ts';
+import type { RecoveryTarget, Registration } from '../../app/register.ts';
+import { timingOf } from '../../app/plans.ts';
 import { currentGeneration, offeredGeneration, volumeKind } from '../../documents/volume.ts';
-import { STRICT_LEASE_CONSENT, SINGLE_WITNESS_CONSENT } from '../../documents/plan.ts';
+import { STRICT_LEASE_CONSENT, SINGLE_WITNESS_CONSENT, mayMoveUnasked } from '../../documents/plan.ts';
 import { USUAL_ASSUMPTIONS } from '../../health/margin.ts';
 import { LeewardError, describeError, isLeewardError } from '../../kernel/errors.ts';
 import { parseVolume, volumeId } from '../../kernel/ids.ts';
@@ -22,14 +24,21 @@ import { outputOf, placesOf } from '../globals.ts';
 import type { Places } from '../globals.ts';
 import { showBytes, table } from '../output.ts';
 import { addVolumeOrders } from './volume-orders.ts';
-import { port, resourceId, urlPath, wholeSeconds, word } from '../arguments.ts';
+import { port, resourceId, seconds, urlPath, wholeSeconds, word } from '../arguments.ts';
+
+/** How long the monitor may not have watched a whole window before people are told: at least this. */
+const ALERT_AFTER_MS = 900_000;
 
 const addSchema = z.object({
   source: z.string(),
   automatic: z.boolean().default(false),
   keep: z.boolean().default(false),
   lease: z.number(),
-  silence: z.number(),
+  stop: z.number(),
+  ask: z.boolean().default(false),
+  window: z.number(),
+  answer: z.number(),
+  unanswered: z.enum(['no', 'fail-over']),
   image: z.string().optional(),
   subnet: z.string().optional(),
   location: z.string().optional(),
@@ -49,13 +58,29 @@ export function addVolume(program: Command): void {
       `let the group fail over by itself. Consents: "${SINGLE_WITNESS_CONSENT}", "${STRICT_LEASE_CONSENT}"`,
       false,
     )
+    .option('--ask', 'ask a person before the group fails over (without either, people are only told)', false)
+    .option('--answer <seconds>', 'how long that person has', wholeSeconds, 900)
+    .addOption(
+      new Option(
+        '--unanswered <what>',
+        'what no answer in time means; fail-over consents to what --automatic consents to',
+      )
+        .choices(['no', 'fail-over'])
+        .default('no'),
+    )
     .option(
       '--keep',
       "let the group's applications run on when their lease is over; a failover then needs a person, and their stop confirmed",
       false,
     )
     .option('--lease <seconds>', "length of the group's lease", wholeSeconds, 60)
-    .option('--silence <seconds>', 'how long the site must be silent before it counts as down', wholeSeconds, 120)
+    .option('--stop <seconds>', 'how long its guards let the applications take to stop in order', seconds, 10)
+    .option(
+      '--window <seconds>',
+      'how long the site must be down, by its witnesses, before it counts',
+      wholeSeconds,
+      120,
+    )
     .option('--image <id>', "resource id of the solution stack's image (default: the local stack's)", resourceId)
     .option('--subnet <id>', "resource id of the recovered machine's subnet (default: the local stack's)", resourceId)
     .option('--location <region>', "region to recover in (default: the local stack's)", word)
@@ -81,8 +106,9 @@ async function add(name: string, _options: unknown, command: Command): Promise<v
     volumeBytes,
     leaseMs: options.lease * 1000,
     assumptions: USUAL_ASSUMPTIONS,
-    silenceMs: options.silence * 1000,
-    automatic: options.automatic,
+    stopMs: options.stop * 1000,
+    plan: planOf(options),
+    timing: timingOf(cloud.settings),
     keep: options.keep,
     target: targetOf(options, cloud),
   });
@@ -90,7 +116,7 @@ async function add(name: string, _options: unknown, command: Command): Promise<v
   const access = (await accessOrNone(places, ref)) ?? newSiteAccess({ key, functionsUrl });
   await makeFolder(places.site(ref));
   await writePrivateFile(accessFile(places, ref), serializeSiteAccess(withVolume(access, volumeId(ref), source)));
-  if (options.automatic && plan.mode !== 'automatic') {
+  if (planOf(options).mode !== plan.mode && (options.automatic || options.ask)) {
     output.say(`the group's plan was there before and stays in ${plan.mode} mode`);
   }
   output.result({ volume: name, volumeBytes, isNew, mode: plan.mode }, () =>
@@ -99,6 +125,22 @@ async function add(name: string, _options: unknown, command: Command): Promise<v
       `next: leeward replicate ${name}`,
     ].join('\n'),
   );
+}
+
+/** Who decides, and when. Errors: USAGE for both modes at once. */
+function planOf(options: z.infer<typeof addSchema>): Registration['plan'] {
+  const { automatic, ask, unanswered, window, answer } = options;
+  if (automatic && ask) throw new LeewardError('USAGE', '--automatic and --ask exclude each other');
+  const mode = automatic ? 'automatic' : ask ? 'ask' : 'report';
+  const isUnasked = mayMoveUnasked({ mode, noAnswer: unanswered });
+  return {
+    mode,
+    consents: isUnasked ? [SINGLE_WITNESS_CONSENT, STRICT_LEASE_CONSENT] : [],
+    windowMs: window * 1000,
+    noAnswer: unanswered,
+    answerMs: answer * 1000,
+    alertAfterMs: Math.max(ALERT_AFTER_MS, 3 * window * 1000),
+  };
 }
 
 async function list(_options: unknown, command: Command): Promise<void> {

@@ -84,6 +84,8 @@ export interface LeaseHolderOptions {
   readonly link: Pick<CloudLink, 'lease'>;
   /** tenant/site/group, each. */
   readonly groups: readonly string[];
+  /** The node whose guard it asks for; leases of groups that have guards are granted to those alone. */
+  readonly node?: string;
 }
 
 /** Asks for the leases of a site's groups, all in one request, and says what is held. */
@@ -116,13 +118,13 @@ export class LeaseHolder {
 
   /** Asks once, for all groups. Errors: those of {@link CloudLink}.lease; nothing that is held is lost by them. */
   async renew(): Promise<void> {
-    const { clock, random, key, link } = this.#options;
+    const { clock, random, key, link, node } = this.#options;
     const groups: LeaseRequest['groups'] = [];
     for (const [group, state] of this.#states) {
       const nonce = Buffer.from(random.bytes(16)).toString('hex');
       // The clock is read before the question leaves, or the lease would be counted too long.
       this.#states.set(group, asked(state, { nonce, givenBootMs: clock.bootMs() }));
-      groups.push({ group, nonce });
+      groups.push({ group, nonce, ...(node !== undefined && { node }) });
     }
     if (groups.length === 0) return;
     const answer = await link.lease(sign(key, 'lease', { groups } satisfies LeaseRequest));

@@ -31,16 +31,24 @@ const LEASE_MS = 1000;
 export async function register(
   stack: LiveStack,
   volume: string,
-  of: { volumeBytes: number; leaseMs?: number },
+  of: { volumeBytes: number; leaseMs?: number; pauseMs?: number },
 ): Promise<SiteAccess> {
   const { facts, storage } = stack;
   const { key } = await registerVolume(storage, {
     volume: parseVolume(volume),
     volumeBytes: of.volumeBytes,
     leaseMs: of.leaseMs ?? LEASE_MS,
-    assumptions: { driftPpm: 1000, pauseMs: 200, killMs: 200 },
-    silenceMs: 5000,
-    automatic: false,
+    assumptions: { driftPpm: 1000, pauseMs: of.pauseMs ?? 200, killMs: 200 },
+    stopMs: 100,
+    plan: {
+      mode: 'report',
+      consents: [],
+      windowMs: 10_000,
+      noAnswer: 'no',
+      answerMs: 60_000,
+      alertAfterMs: 60_000,
+    },
+    timing: { gapMs: 5000, everyMs: 1000 },
     target: {
       location: facts.location,
       subnet: facts.subnetId,

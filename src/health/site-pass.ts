@@ -1,0 +1,319 @@
+/**
+ * One look of the monitor at a site: what is stored, what its probes see, a decision on each group, and what follows.
+ *
+ * Invariants: what has not changed is not written; a decision is stored before anything follows from it, and what follows is
+ * done again until all of it was: only then is the decision remembered as done. A failover begins before anybody is told of
+ * it. A group that is open and bound to a failed run is freed, for nobody else would.
+ */
+import { groupKind } from '../documents/group.ts';
+import type { GroupDocument } from '../documents/group.ts';
+import type { MonitorDocument } from '../documents/monitor.ts';
+import { planKind } from '../documents/plan.ts';
+import type { Plan } from '../documents/plan.ts';
+import { siteDecisionKind } from '../documents/site-failure.ts';
+import type { SiteDecisionDocument, SiteHistory } from '../documents/site-failure.ts';
+import { heartbeatKind, siteKind, witnessesOf } from '../documents/site.ts';
+import { siteWatchKind } from '../documents/site-watch.ts';
+import type { SiteWatch } from '../documents/site-watch.ts';
+import type { Held } from '../documents/store.ts';
+import { witnessRecordKind } from '../documents/witness.ts';
+import type { Spoken, Witness } from '../documents/witness.ts';
+import { isLeewardError } from '../kernel/errors.ts';
+import { groupId, siteId } from '../kernel/ids.ts';
+import type { GroupRef, SiteRef } from '../kernel/ids.ts';
+import { documents as names } from '../kernel/names.ts';
+import type { Semaphore } from '../kernel/semaphore.ts';
+import { CURRENT_VERSION } from '../kernel/versions.ts';
+import { noteNotice } from '../notify/notices.ts';
+import { historyOf } from './gather.ts';
+import type { Gathered } from './gather.ts';
+import type { MonitorPorts } from './monitor.ts';
+import { observe } from './observe.ts';
+import { askPerson, newestQuestion } from './question.ts';
+import { decideSiteFailure, isOfMonitor } from './site-failure.ts';
+import type { SiteVerdict } from './site-failure.ts';
+import { spoke } from './spoken.ts';
+
+export interface GroupReport {
+  readonly group: string;
+  readonly verdict: SiteVerdict['verdict'];
+  readonly reason: string;
+  /** The stored decision; undefined with `none`. */
+  readonly decision: string | undefined;
+  /** The run that the decision led to. */
+  readonly run: string | undefined;
+  /** Since when the monitor has watched no whole window, where that is what the verdict is about. */
+  readonly unwatchedSinceMs: number | undefined;
+}
+
+/** What all sites of a tick share. */
+export interface Pass {
+  readonly watch: MonitorDocument;
+  /** A turn at the store, and one at sites' own addresses. */
+  readonly documentsTurn: Semaphore;
+  readonly probesTurn: Semaphore;
+  /** Does `work`; what it throws is one of the tick's troubles. */
+  readonly attempt: <T>(what: string, work: () => Promise<T>) => Promise<T | undefined>;
+}
+
+/** How much later than it was a time of watching is written, where nothing else is: an idle site is no write at each tick. */
+const WATCHED_GRAIN_MS = 60_000;
+
+/** Looks at a site by its groups. Errors: NOT_FOUND, UNAVAILABLE and others of the store; a group's own are troubles. */
+export async function passOverSite(
+  ports: MonitorPorts,
+  pass: Pass,
+  groups: readonly [GroupRef, ...GroupRef[]],
+): Promise<readonly GroupReport[]> {
+  const [site] = groups;
+  const known = await pass.documentsTurn.run(() => readSite(ports, site));
+  const probes = await askProbes(ports, pass, known);
+  return await pass.documentsTurn.run(async () => {
+    const spoken = new Map([...known.records, ...probes.map(({ name, spoken: said }) => [name, said] as const)]);
+    const reports: GroupReport[] = [];
+    const watched: SiteWatch['groups'] = [];
+    for (const group of groups) {
+      const before = known.watch?.value.groups.find((one) => one.group === groupId(group));
+      const looked = await pass.attempt(groupId(group), () => lookAt(ports, pass, { group, before, known, spoken }));
+      if (looked) reports.push(looked.report);
+      const after = looked?.after ?? before;
+      if (after) watched.push(after);
+    }
+    await remember(ports, site, { before: known.watch, probes, groups: watched });
+    return reports;
+  });
+}
+
+interface Known {
+  readonly witnesses: readonly Witness[];
+  readonly heartbeat: Gathered['heartbeat'];
+  readonly watch: Held<SiteWatch> | undefined;
+  /** What witnesses that post their words have said. */
+  readonly records: readonly (readonly [name: string, spoken: Spoken])[];
+}
+
+async function readSite({ documents, everyMs }: MonitorPorts, site: SiteRef): Promise<Known> {
+  const [held, heartbeat, watch] = await Promise.all([
+    documents.need(siteKind, names.site(site)),
+    documents.read(heartbeatKind, names.heartbeat(site)),
+    documents.read(siteWatchKind, names.siteWatch(site)),
+  ]);
+  const witnesses = witnessesOf(held.value, everyMs);
+  const posting = witnesses.filter(({ kind }) => kind === 'observer' || kind === 'region');
+  const records = await Promise.all(
+    posting.map(async ({ name }) => documents.read(witnessRecordKind, names.witness(site, name))),
+  );
+  return {
+    witnesses,
+    heartbeat,
+    watch,
+    records: records.flatMap((record) => (record ? [[record.value.witness, record.value.spoken] as const] : [])),
+  };
+}
+
+/** What the site's probes have said, this tick's word included; of those that are configured. */
+async function askProbes(
+  { http }: MonitorPorts,
+  { watch, probesTurn }: Pass,
+  known: Known,
+): Promise<SiteWatch['probes']> {
+  const atMs = watch.lastTickMs;
+  const asked = known.witnesses.map(async (witness) => {
+    const { kind, name, url, everyMs } = witness;
+    if (kind !== 'probe' || url === undefined) return [];
+    const before = known.watch?.value.probes.find((one) => one.name === name);
+    const verdict = await probesTurn.run(() => observe(http, { url, everyMs }));
+    return [{ ...before, name, spoken: spoke(before?.spoken, { verdict, atMs }, witness) }];
+  });
+  return (await Promise.all(asked)).flat();
+}
+
+interface Look {
+  readonly group: GroupRef;
+  readonly before: SiteWatch['groups'][number] | undefined;
+  readonly known: Known;
+  readonly spoken: ReadonlyMap<string, Spoken>;
+}
+
+/** Decides on one group, and does what follows. Undefined for one without a plan. */
+async function lookAt(
+  ports: MonitorPorts,
+  pass: Pass,
+  { group, before, known, spoken }: Look,
+): Promise<{ readonly report: GroupReport; readonly after: SiteWatch['groups'][number] } | undefined> {
+  const { documents } = ports;
+  const [held, plan] = await Promise.all([freed(ports, group), documents.read(planKind, names.plan(group))]);
+  if (!plan) return undefined;
+  const { witnesses, heartbeat } = known;
+  const facts = { watch: pass.watch, group: held, plan: plan.value, heartbeat, witnesses, spoken };
+  const decide = (question: Gathered['question']): { history: SiteHistory; verdict: SiteVerdict } => {
+    const history = historyOf({ ...facts, question, watchedMs: before?.watchedMs });
+    return { history, verdict: decideSiteFailure(history) };
+  };
+  // Only where nobody was asked as far as is known here does it matter whether somebody was.
+  const unasked = decide(null);
+  const isAsked = unasked.verdict.verdict === 'ask';
+  const { history, verdict } = isAsked ? decide(await newestQuestion(documents, group, held.value.term)) : unasked;
+  const after = { ...before, group: groupId(group), watchedMs: history.watchedMs, done: before?.done ?? null };
+  const report = {
+    group: groupId(group),
+    verdict: verdict.verdict,
+    reason: verdict.reason,
+    decision: undefined,
+    run: undefined,
+    unwatchedSinceMs: undefined,
+  };
+  if (verdict.verdict === 'none') return { report, after };
+  const decision = `t${history.term}-${verdict.verdict}-${verdict.about}`;
+  const { run, isDone } = await carryOut(ports, pass, {
+    group,
+    plan: plan.value,
+    decision,
+    done: after.done,
+    verdict,
+    history,
+  });
+  return {
+    report: {
+      ...report,
+      decision,
+      reason: run?.state === 'failed' ? `${verdict.reason}; ${failed(run.run)}` : verdict.reason,
+      run: run?.run,
+      unwatchedSinceMs: isOfMonitor(verdict) ? history.watchedMs : undefined,
+    },
+    after: isDone ? { ...after, done: decision } : after,
+  };
+}
+
+function failed(run: string): string {
+  return `run ${run} of this decision failed before its close; once the cause is gone, a person orders anew`;
+}
+
+interface Decided {
+  readonly group: GroupRef;
+  readonly plan: Plan;
+  readonly decision: string;
+  /** The newest decision that all was done of. */
+  readonly done: string | null;
+  readonly verdict: SiteVerdict;
+  readonly history: SiteHistory;
+}
+
+/** Stores the decision and does what follows from it. Whether all of it was done. */
+async function carryOut(
+  ports: MonitorPorts,
+  { attempt }: Pass,
+  decided: Decided,
+): Promise<{ readonly run: { readonly run: string; readonly state: string } | undefined; readonly isDone: boolean }> {
+  const { group, plan, decision, done, verdict, history } = decided;
+  const isFailover = verdict.verdict === 'fail-over';
+  if (done === decision && !isFailover) return { run: undefined, isDone: true };
+  const actor = { kind: 'function' as const, name: 'monitor', decision };
+  const made: SiteDecisionDocument = {
+    version: CURRENT_VERSION,
+    decision,
+    group: groupId(group),
+    actor,
+    verdict: verdict.verdict,
+    reason: verdict.reason,
+    history,
+  };
+  const name = names.decision(group, decision);
+  const stored =
+    done === decision ? made : (await ports.documents.createOrRead(siteDecisionKind, name, made)).held.value;
+  const of = groupId(group);
+  const run = isFailover
+    ? await attempt(of, () =>
+        ports.failover.startRun({
+          group,
+          kind: 'unplanned',
+          actor,
+          reason: stored.reason,
+          order: `decision ${decision}`,
+        }),
+      )
+    : undefined;
+  if (done === decision) return { run, isDone: true };
+  const asked =
+    verdict.verdict === 'ask'
+      ? await attempt(of, () =>
+          askPerson(ports, {
+            group,
+            term: history.term,
+            decision,
+            // From when it was first asked, however often this is repeated.
+            untilMs: stored.history.nowMs + plan.answerMs,
+            why: stored.reason,
+          }),
+        )
+      : true;
+  const told = isOfMonitor(verdict) || (await attempt(of, () => tell(ports, group, stored)));
+  return { run, isDone: Boolean(asked) && Boolean(told) && (!isFailover || run !== undefined) };
+}
+
+const SEVERITIES = {
+  none: 'info',
+  alert: 'warning',
+  report: 'critical',
+  ask: 'critical',
+  'fail-over': 'critical',
+} as const;
+const TITLES = {
+  none: '',
+  alert: 'Something is wrong with',
+  report: 'A person has to decide on',
+  ask: 'A person is asked about',
+  'fail-over': 'Failing over:',
+} as const;
+
+async function tell(
+  { documents }: MonitorPorts,
+  group: GroupRef,
+  { decision, verdict, reason, history }: SiteDecisionDocument,
+): Promise<true> {
+  await noteNotice(documents, {
+    id: decision,
+    severity: SEVERITIES[verdict],
+    site: siteId(group),
+    group: groupId(group),
+    title: `${TITLES[verdict]} ${groupId(group)}`,
+    text: `${reason}. Decision ${decision}: leeward explain ${groupId(group)}/${decision}`,
+    atMs: history.nowMs,
+  });
+  return true;
+}
+
+/** The group's document, freed of a run that has failed. */
+async function freed({ documents, failover }: MonitorPorts, group: GroupRef): Promise<Held<GroupDocument>> {
+  const held = await documents.need(groupKind, names.group(group));
+  const { phase, run } = held.value;
+  if (phase !== 'open' || run === null || !(await failover.freeOfFailedRun(group, run))) return held;
+  return await documents.need(groupKind, names.group(group));
+}
+
+/** Writes what is new of the site. Another tick that was quicker has written as much: the next one goes on from there. */
+async function remember(
+  { documents }: MonitorPorts,
+  site: SiteRef,
+  now: { before: Held<SiteWatch> | undefined; probes: SiteWatch['probes']; groups: SiteWatch['groups'] },
+): Promise<void> {
+  const { before, probes, groups } = now;
+  if (before && !isNews(before.value, now)) return;
+  try {
+    if (before) await documents.replace(siteWatchKind, before, { ...before.value, probes, groups });
+    else if (groups.length > 0) {
+      const fresh = { version: CURRENT_VERSION, site: siteId(site), probes, groups };
+      await documents.create(siteWatchKind, names.siteWatch(site), fresh);
+    }
+  } catch (error) {
+    if (!isLeewardError(error, 'CONFLICT')) throw error;
+  }
+}
+
+function isNews(before: SiteWatch, { probes, groups }: Pick<SiteWatch, 'probes' | 'groups'>): boolean {
+  if (probes.length > 0 || before.probes.length > 0 || groups.length !== before.groups.length) return true;
+  return groups.some((group) => {
+    const known = before.groups.find((one) => one.group === group.group);
+    return known?.done !== group.done || group.watchedMs - known.watchedMs >= WATCHED_GRAIN_MS;
+  });
+}

@@ -1,0 +1,28 @@
+/**
+ * A witness's word and its answer (docs/site-protocol.md, "Witnesses").
+ *
+ * Invariant: it says what was seen, and not when: the time is the service's, taken when the word comes.
+ */
+import { z } from 'zod';
+import { versionSchema } from '../kernel/versions.ts';
+
+export const witnessWordSchema = z
+  .looseObject({
+    counter: z
+      .int()
+      .min(1)
+      .meta({ description: 'Grows with every word of the witness; milliseconds since 1970 serve.' }),
+    verdict: z.enum(['up', 'down', 'none']).meta({
+      description: 'What the witness sees of the site. `none`: it cannot tell.',
+    }),
+  })
+  .meta({ id: 'Witness', description: "Payload of a witness's word." });
+export type WitnessWord = z.infer<typeof witnessWordSchema>;
+
+export const witnessAnswerSchema = z
+  .looseObject({
+    version: versionSchema,
+    everyMs: z.int().min(1).meta({ description: 'How often the cloud wants to hear from the witness.' }),
+  })
+  .meta({ id: 'WitnessAnswer' });
+export type WitnessAnswer = z.infer<typeof witnessAnswerSchema>;
