@@ -15,6 +15,7 @@ import { heartbeat } from './heartbeat.ts';
 import { ingestFrom } from './ingest.ts';
 import { lease } from './lease.ts';
 import { monitor } from './monitor.ts';
+import { notify } from './notify.ts';
 import { status } from './status.ts';
 import { stopped } from './stopped.ts';
 import { sweep } from './sweep.ts';
@@ -29,6 +30,7 @@ app.storageQueue('failover', { connection, queueName: QUEUES.failover, handler: 
 
 app.timer('sweep', { schedule: '%LEEWARD_SWEEP_SCHEDULE%', handler: sweep });
 app.timer('upkeep', { schedule: '%LEEWARD_UPKEEP_SCHEDULE%', handler: upkeep });
+app.timer('notify', { schedule: '%LEEWARD_NOTIFY_SCHEDULE%', handler: notify });
 app.timer('monitor', { schedule: '%LEEWARD_MONITOR_SCHEDULE%', handler: monitor });
 
 app.http('heartbeat', { methods: ['POST'], authLevel: 'anonymous', route: 'heartbeat', handler: heartbeat });

@@ -2,7 +2,6 @@
  * The function app put together, once for each process and only when the first call needs it: registering the
  * functions stays fast, and a wrong setting is told by the call that met it.
  */
-import type { SiteStatus } from '../failover/status.ts';
 import { receiveHeartbeat } from '../health/heartbeat.ts';
 import { renewLeases } from '../health/lease.ts';
 import { receiveStopped } from '../health/stopped.ts';
@@ -10,6 +9,9 @@ import type { TickReport } from '../health/monitor.ts';
 import type { SiteRef } from '../kernel/ids.ts';
 import type { HeartbeatAnswer } from '../protocol/heartbeat.ts';
 import type { LeaseAnswer, StoppedAnswer } from '../protocol/lease.ts';
+import { deliverNotices } from '../notify/deliver.ts';
+import type { DeliveryReport } from '../notify/deliver.ts';
+import { removeOldNotices } from '../notify/kept.ts';
 import { answerVolumes } from '../replica/answer/volumes-answer.ts';
 import { heedWord } from '../replica/intake/site-word.ts';
 import type { ReplicaEngine } from '../replica/apply/engine.ts';
@@ -20,12 +22,14 @@ import { runUpkeep } from '../replica/rounds/upkeep.ts';
 import type { UpkeepReport } from '../replica/rounds/upkeep.ts';
 import type { AnswerRequest } from './answer.ts';
 import type { Page } from './answer-page.ts';
+import { PlainHttp } from '../system/http.ts';
 import { monitorTick } from './control.ts';
 import { openDataPath } from './data-path.ts';
 import { judgedQueues } from './poison.ts';
-import { deltaLimits, readSettings } from './settings.ts';
+import { deltaLimits, readSettings, webhooksOf } from './settings.ts';
 import type { Settings } from './settings.ts';
 import { knownSiteStatus } from './status.ts';
+import type { KnownSiteStatus } from './status.ts';
 import { openStorage } from './storage.ts';
 import type { Storage } from './storage.ts';
 
@@ -37,7 +41,9 @@ export interface App {
   /** One sweep over all volumes and every poison queue. */
   sweep(): Promise<SweepReport>;
   /** One look at every volume, and at what was set aside, for what nobody needs any more. */
-  upkeep(): Promise<UpkeepReport & { /** Blobs of what had been set aside. */ readonly aside: number }>;
+  upkeep(): Promise<
+    UpkeepReport & { /** Blobs of what had been set aside. */ readonly aside: number; readonly notices: number }
+  >;
   /** Records a site's heartbeat, as it came; `tell` takes lines for the people who run the cloud's side. */
   heartbeat(data: unknown, tell: (line: string) => void): Promise<HeartbeatAnswer>;
   /** Renews the leases that a site asks for. */
@@ -46,10 +52,12 @@ export interface App {
   stopped(data: unknown): Promise<StoppedAnswer>;
   /** One tick of the monitor. */
   monitor(): Promise<TickReport>;
+  /** One pass over the outbox. */
+  notify(): Promise<DeliveryReport>;
   /** The page of an approver's link; an answer that was confirmed is given. */
   answer(request: AnswerRequest): Promise<Page>;
   /** What is known of a site. */
-  status(site: SiteRef): Promise<SiteStatus>;
+  status(site: SiteRef): Promise<KnownSiteStatus>;
 }
 
 let opened: App | undefined;
@@ -78,6 +86,7 @@ function openApp(settings: Settings): App {
     upkeep: async () => ({
       ...(await runUpkeep(storage, { keptMs: settings.LEEWARD_JOURNAL_KEPT_MS })),
       aside: await removeOldAside(storage, { account: storage.account, keptMs: settings.LEEWARD_ASIDE_KEPT_MS }),
+      notices: await removeOldNotices(storage.documents, { keptMs: settings.LEEWARD_NOTICES_KEPT_MS }),
     }),
     heartbeat: async (data, tell) =>
       receiveHeartbeat(
@@ -93,6 +102,13 @@ function openApp(settings: Settings): App {
     lease: async (data) => renewLeases(storage, data),
     stopped: async (data) => receiveStopped(storage, data),
     monitor: async () => monitorTick(settings, storage),
+    notify: async () =>
+      deliverNotices({
+        ...storage,
+        http: new PlainHttp(),
+        webhooks: webhooksOf(settings),
+        publicUrl: settings.LEEWARD_PUBLIC_URL,
+      }),
     // Pages are rarely asked for: no other function shall load them.
     answer: async (request) => (await import('./answer.ts')).answerLink(storage, request),
     status: async (site) => knownSiteStatus(storage.documents, site),

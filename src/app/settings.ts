@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { DELTA_LIMITS } from '../delta/limits.ts';
 import type { DeltaLimits } from '../delta/limits.ts';
 import { SNAPSHOTS_KEPT_MAX } from '../documents/generation.ts';
+import { personNameSchema } from '../documents/people.ts';
 import { LeewardError } from '../kernel/errors.ts';
 import { MIB } from '../kernel/units.ts';
 
@@ -67,6 +68,19 @@ export const settingsSchema = z
     }),
     LEEWARD_UPKEEP_SCHEDULE: text.meta({
       description: 'NCRONTAB schedule of the upkeep, which removes what nobody needs any more.',
+    }),
+    LEEWARD_NOTIFY_SCHEDULE: text.meta({
+      description:
+        'NCRONTAB schedule of notify, which sends people what is in the outbox. Not more often than every ten seconds: a webhook may take eight.',
+    }),
+    LEEWARD_WEBHOOKS: text.default('{}').refine(isWebhooks, 'must be a JSON object of names and addresses').meta({
+      description:
+        'Webhooks by which people are told and asked, as JSON: `{"NAME": "https://…"}`. The people\'s document has the names.',
+      secret: true,
+    }),
+    LEEWARD_NOTICES_KEPT_MS: milliseconds(30 * 86_400_000, 7 * 86_400_000).meta({
+      description:
+        'How long notices that were sent, or given up, are kept. The same thing is told anew only after that.',
     }),
     LEEWARD_MONITOR_GAP_MS: milliseconds(45_000, 1000).meta({
       description:
@@ -133,6 +147,25 @@ export function readSettings(environment: Readonly<Record<string, string | undef
   const isMissing = issue?.code === 'invalid_type' && environment[name] === undefined;
   const what = isMissing ? 'is not set' : (issue?.message ?? 'wrong');
   throw new LeewardError('USAGE', `setting ${name}: ${what}; docs/settings.md describes it`);
+}
+
+const webhooksSchema = z.record(personNameSchema, z.url({ protocol: /^https?$/ }));
+
+function isWebhooks(value: string): boolean {
+  return parsedWebhooks(value) !== undefined;
+}
+
+function parsedWebhooks(value: string): Readonly<Record<string, string>> | undefined {
+  try {
+    return webhooksSchema.safeParse(JSON.parse(value)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Addresses of webhooks by their names. They are secrets. */
+export function webhooksOf(settings: Settings): ReadonlyMap<string, string> {
+  return new Map(Object.entries(parsedWebhooks(settings.LEEWARD_WEBHOOKS) ?? {}));
 }
 
 /** The limits for deltas that are taken in. */

@@ -47,7 +47,10 @@ const DELEGATION: readonly BuiltInRole[] = [...BLOBS, 'Storage Queue Delegator']
 /** Roles on the account of the replicas, by the adapters' calls. */
 export const STORAGE_CALLS = {
   /** `BlobState` */
-  state: { read: BLOBS, create: BLOBS, replace: BLOBS, list: BLOBS } satisfies Needs<StateStore, BuiltInRole>,
+  state: { read: BLOBS, create: BLOBS, replace: BLOBS, remove: BLOBS, list: BLOBS } satisfies Needs<
+    StateStore,
+    BuiltInRole
+  >,
   /** `BlobEntries` */
   entries: { create: BLOBS, read: BLOBS, readPart: BLOBS, remove: BLOBS, list: BLOBS } satisfies Needs<
     EntryStore,

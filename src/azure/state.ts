@@ -42,6 +42,10 @@ export class BlobState implements StateStore {
     return this.#write(name, text, labels, { ifMatch: etag });
   }
 
+  async remove(name: string): Promise<void> {
+    await calling(`removing "${name}"`, async () => this.#container.getBlobClient(name).deleteIfExists());
+  }
+
   async *list(prefix: string): AsyncIterable<{ name: string; labels: Labels }> {
     const pages = this.#container.listBlobsFlat({ prefix, includeMetadata: true });
     for (;;) {

@@ -120,6 +120,11 @@ export class Documents {
     }
   }
 
+  /** Removes a document that nobody writes any more; repeatable. Errors: UNAVAILABLE, DENIED. */
+  async remove(name: string): Promise<void> {
+    await this.#store.remove(name);
+  }
+
   /** Names under a prefix, with their labels. */
   list(prefix: string): AsyncIterable<{ readonly name: string; readonly labels: Labels }> {
     return this.#store.list(prefix);

@@ -49,6 +49,9 @@ export interface StateStore {
   /** Replaces the version that `etag` names. Errors as for {@link create}; CONFLICT when it is another by now. */
   replace(name: string, text: string, etag: string, labels?: Labels): Promise<WriteAnswer>;
 
+  /** Removes a document, whatever its version; one that is not there is removed already. Errors: UNAVAILABLE, DENIED. */
+  remove(name: string): Promise<void>;
+
   /** Names and labels under a prefix, in the order of names. A document made meanwhile may be missing. */
   list(prefix: string): AsyncIterable<{ readonly name: string; readonly labels: Labels }>;
 }

@@ -95,6 +95,17 @@ export function stateStoreContract({ open, fresh }: Subject<StateStore>): void {
       ]);
     });
 
+    test('what was removed is gone from reading and listing, and may be removed again, and made anew', async () => {
+      const [store, name] = [open(), fresh('removed')];
+      await store.create(name, '{}');
+      await store.remove(name);
+      await store.remove(name);
+      assert.equal((await store.read(name)).document, undefined);
+      for await (const found of store.list(name)) assert.fail(found.name);
+      await store.create(name, '{"again": 1}');
+      assert.equal((await store.read(name)).document?.text, '{"again": 1}');
+    });
+
     test('labels that are not given are gone', async () => {
       const [store, name] = [open(), fresh('unlabelled')];
       const { etag } = await store.create(name, '{}', { work: 'yes' });

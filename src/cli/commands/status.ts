@@ -5,7 +5,8 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { knownSiteStatus } from '../../app/status.ts';
-import type { GroupStatus, SiteStatus, Unreadable, VolumeStatus } from '../../failover/status.ts';
+import type { KnownSiteStatus } from '../../app/status.ts';
+import type { GroupStatus, Unreadable, VolumeStatus } from '../../failover/status.ts';
 import { chooseSite, namedSite, openCloud } from '../context.ts';
 import { outputOf, placesOf } from '../globals.ts';
 import { showBytes, showDuration, table } from '../output.ts';
@@ -26,9 +27,14 @@ export function addStatus(program: Command): void {
     });
 }
 
-function describe({ site, heartbeat, groups }: SiteStatus): string {
+function describe({ site, heartbeat, groups, notices }: KnownSiteStatus): string {
   const heard = heartbeat === null ? 'never heard of' : `last heard of ${showDuration(heartbeat.ageMs)} ago`;
-  return [`${site}: ${heard}`, ...groups.map(describeGroup)].join('\n\n');
+  const { waiting, undeliverable, undeliverableIds } = notices;
+  const told = [
+    ...(waiting > 0 ? [`${waiting} notices have not reached everybody yet`] : []),
+    ...(undeliverable > 0 ? [`${undeliverable} notices were given up: ${undeliverableIds.join(', ')}`] : []),
+  ];
+  return [[`${site}: ${heard}`, ...told].join('\n'), ...groups.map(describeGroup)].join('\n\n');
 }
 
 function describeGroup(group: GroupStatus | Unreadable): string {

@@ -27,6 +27,10 @@ export class MemoryState implements StateStore {
     return this.#write(name, text, labels);
   }
 
+  async remove(name: string): Promise<void> {
+    this.#documents.delete(name);
+  }
+
   async *list(prefix: string): AsyncIterable<{ name: string; labels: Labels }> {
     const found = [...this.#documents].filter(([name]) => name.startsWith(prefix)).sort(([a], [b]) => (a < b ? -1 : 1));
     for (const [name, { labels }] of found) yield { name, labels };

@@ -56,6 +56,7 @@ export function loadEnvironment(storage = NO_STORAGE): Record<string, string> {
     LEEWARD_ARM_ENDPOINT: 'http://127.0.0.1:9',
     LEEWARD_MONITOR_SCHEDULE: '*/15 * * * * *',
     LEEWARD_SWEEP_SCHEDULE: '*/30 * * * * *',
+    LEEWARD_NOTIFY_SCHEDULE: '*/10 * * * * *',
     LEEWARD_UPKEEP_SCHEDULE: '0 17 * * * *',
   };
 }
