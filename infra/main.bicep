@@ -1,7 +1,7 @@
 // Leeward's control plane in the recovery region: the resource group, everything in it, and the role that runs use.
 // Deploy with: az deployment sub create --location REGION --parameters infra/main.bicepparam
 //
-// What must hold: no credential is stored but the key secret, and that one only in the vault; every permission is named
+// What must hold: no credential is stored but the key secret and the webhooks' addresses, and those only in the vault; every permission is named
 // with its reason in modules/roles.bicep and modules/recovery-role.bicep, and is one of src/azure/permissions.ts; the names of containers and queues are those
 // of src/kernel/names.ts and the settings those of src/app/settings.ts (test/infra holds them against each other).
 targetScope = 'subscription'
@@ -27,6 +27,17 @@ param keySecret string
 @description('Object id of the person or group that runs the command leeward against this deployment: it may write state, order failovers and read the key secret. Empty: nobody is given these roles.')
 param operatorPrincipalId string = ''
 
+@description('Object id of the person or group that may look at the state of sites, and at nothing else: no order, no key, no replica. Empty: nobody is given this role.')
+param readerPrincipalId string = ''
+
+@description('Webhooks by which people are told and asked: names and addresses as JSON, {} for none.')
+@secure()
+@minLength(2)
+param webhooks string
+
+@description('Address that mail about notices is sent to. Empty: no mail.')
+param alertEmail string = ''
+
 @description('Redundancy of the storage accounts. The control store is never failed over to another region, so zones are what protects it.')
 @allowed([
   'Standard_ZRS'
@@ -45,6 +56,10 @@ param monitorSchedule string = '*/15 * * * * *'
 @description('NCRONTAB schedule of the sweep, which resumes what no message will. Volumes wait at most this long after a crash.')
 @minLength(11)
 param sweepSchedule string = '*/30 * * * * *'
+
+@description('NCRONTAB schedule of notify, which sends people what is in the outbox. Not more often than every ten seconds.')
+@minLength(11)
+param notifySchedule string = '*/10 * * * * *'
 
 @description('NCRONTAB schedule of the upkeep, which removes what nobody needs any more.')
 @minLength(11)
@@ -110,6 +125,7 @@ module keyVault 'modules/keyvault.bicep' = {
     location: location
     name: '${name}${token}'
     keySecret: keySecret
+    webhooks: webhooks
   }
 }
 
@@ -119,6 +135,17 @@ module monitoring 'modules/monitoring.bicep' = {
   params: {
     location: location
     name: '${name}-${token}'
+  }
+}
+
+module email 'modules/email.bicep' = if (!empty(alertEmail)) {
+  name: 'leeward-email'
+  scope: group
+  params: {
+    location: location
+    name: '${name}-${token}'
+    email: alertEmail
+    workspaceId: monitoring.outputs.workspaceId
   }
 }
 
@@ -146,6 +173,7 @@ module roles 'modules/roles.bicep' = {
   params: {
     principalId: identity.outputs.principalId
     operatorPrincipalId: operatorPrincipalId
+    readerPrincipalId: readerPrincipalId
     storageName: storage.outputs.name
     hostStorageName: hostStorage.outputs.name
     keyVaultName: keyVault.outputs.name
@@ -172,11 +200,13 @@ module functionApp 'modules/function-app.bicep' = {
     hostStorageName: hostStorage.outputs.name
     deploymentContainerUrl: hostStorage.outputs.deploymentContainerUrl
     keySecretUri: keyVault.outputs.keySecretUri
+    webhooksSecretUri: keyVault.outputs.webhooksSecretUri
     applicationInsightsConnectionString: monitoring.outputs.connectionString
     subnetId: network.outputs.appSubnetId
     publicUrl: publicUrl
     monitorSchedule: monitorSchedule
     sweepSchedule: sweepSchedule
+    notifySchedule: notifySchedule
     upkeepSchedule: upkeepSchedule
     maximumInstanceCount: maximumInstanceCount
     instanceMemoryMB: instanceMemoryMB

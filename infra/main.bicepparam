@@ -6,6 +6,15 @@ param location = 'westeurope'
 param name = 'leeward'
 param keySecret = readEnvironmentVariable('LEEWARD_KEY_SECRET')
 
+// Where people are told and asked: {"ops": "https://…"}. The names go into `leeward person add`.
+param webhooks = readEnvironmentVariable('LEEWARD_WEBHOOKS', '{}')
+
 // Who runs the command against this deployment (`leeward volume add`): the object id of a person or, better, a group.
 //   az ad signed-in-user show --query id --output tsv
 // param operatorPrincipalId = '00000000-0000-0000-0000-000000000000'
+
+// Who may look, and do nothing: the object id of a person or a group.
+// param readerPrincipalId = '00000000-0000-0000-0000-000000000000'
+
+// Mail about every notice.
+// param alertEmail = 'operations@example.com'

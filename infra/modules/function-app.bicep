@@ -38,6 +38,9 @@ param deploymentContainerUrl string
 @description('Address of the key secret in the vault.')
 param keySecretUri string
 
+@description('Address of the secret for the setting LEEWARD_WEBHOOKS, in the vault.')
+param webhooksSecretUri string
+
 @description('Where telemetry is sent; an address, no credential.')
 param applicationInsightsConnectionString string
 
@@ -54,6 +57,10 @@ param monitorSchedule string
 @description('NCRONTAB schedule of the sweep.')
 @minLength(11)
 param sweepSchedule string
+
+@description('NCRONTAB schedule of notify.')
+@minLength(11)
+param notifySchedule string
 
 @description('NCRONTAB schedule of the upkeep.')
 @minLength(11)
@@ -149,6 +156,10 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
           value: '@Microsoft.KeyVault(SecretUri=${keySecretUri})'
         }
         {
+          name: 'LEEWARD_WEBHOOKS'
+          value: '@Microsoft.KeyVault(SecretUri=${webhooksSecretUri})'
+        }
+        {
           name: 'LEEWARD_PUBLIC_URL'
           value: address
         }
@@ -167,6 +178,10 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
         {
           name: 'LEEWARD_SWEEP_SCHEDULE'
           value: sweepSchedule
+        }
+        {
+          name: 'LEEWARD_NOTIFY_SCHEDULE'
+          value: notifySchedule
         }
         {
           name: 'LEEWARD_UPKEEP_SCHEDULE'

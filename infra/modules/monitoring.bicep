@@ -36,6 +36,9 @@ resource insights 'Microsoft.Insights/components@2020-02-02' = {
   }
 }
 
+@description('Resource id of the workspace.')
+output workspaceId string = workspace.id
+
 @description('Name of the Application Insights component.')
 output applicationInsightsName string = insights.name
 

@@ -1,4 +1,5 @@
-// The built-in roles of the function app's identity and of an operator, each on one resource and with its reason. What
+// The built-in roles of the function app's identity, of an operator and of a reader, each on one resource and with its
+// reason. An approver has none: what opens the one question is the link that it was sent to. What
 // the app may do through Resource Manager is in recovery-role.bicep.
 //
 // What must hold: these are the roles of src/azure/permissions.ts, which names the calls that need them; test/infra
@@ -11,6 +12,9 @@ param principalId string
 
 @description('Object id of the person or group that runs the command against this deployment. Empty: nobody.')
 param operatorPrincipalId string
+
+@description('Object id of the person or group that looks at documents. Empty: nobody.')
+param readerPrincipalId string
 
 @description('Storage account of state, replicas, journals and queues.')
 param storageName string
@@ -31,6 +35,7 @@ var roleIds = {
   keyVaultSecretsUser: '4633458b-17de-408a-b874-0445c86b69e6'
   monitoringMetricsPublisher: '3913510d-42f4-4e42-8a64-420c390055eb'
   storageBlobDataContributor: 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
+  storageBlobDataReader: '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1'
   storageBlobDataOwner: 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
   storageQueueDataContributor: '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
   storageQueueDataMessageSender: 'c6a89b2d-59bc-44d0-9896-0f6e12d7b80a'
@@ -178,5 +183,15 @@ resource operatorSecretAssignment 'Microsoft.Authorization/roleAssignments@2022-
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds.keyVaultSecretsUser)
     principalId: operatorPrincipalId
+  }
+}
+
+// A reader looks at documents, in which no credential stands, and may do nothing: no order, no key, no replica.
+resource readerStateAssignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(readerPrincipalId)) {
+  name: guid(stateContainer.id, roleIds.storageBlobDataReader, readerPrincipalId)
+  scope: stateContainer
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds.storageBlobDataReader)
+    principalId: readerPrincipalId
   }
 }

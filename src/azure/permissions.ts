@@ -23,6 +23,7 @@ export type BuiltInRole =
   | 'Monitoring Metrics Publisher'
   | 'Storage Blob Data Contributor'
   | 'Storage Blob Data Owner'
+  | 'Storage Blob Data Reader'
   | 'Storage Queue Data Contributor'
   | 'Storage Queue Data Message Sender'
   | 'Storage Queue Delegator'
@@ -100,7 +101,7 @@ export const APP_ROLES = {
     // Diagnostic events.
     'Storage Table Data Contributor',
   ],
-  // The host follows the reference in LEEWARD_KEY_SECRET.
+  // The host follows the references in LEEWARD_KEY_SECRET and LEEWARD_WEBHOOKS.
   vault: ['Key Vault Secrets User'],
   // The host sends telemetry as the identity.
   insights: ['Monitoring Metrics Publisher'],
@@ -114,6 +115,11 @@ export const OPERATOR_ROLES = {
   failoverQueue: ['Storage Queue Data Message Sender'],
   // LEEWARD_KEY_SECRET, which the keys of sites and the operator's own are derived from.
   vault: ['Key Vault Secrets User'],
+} as const satisfies Record<string, readonly BuiltInRole[]>;
+
+/** The built-in roles of a person who may only look. An approver has none: its link opens one question. */
+export const READER_ROLES = {
+  stateContainer: ['Storage Blob Data Reader'],
 } as const satisfies Record<string, readonly BuiltInRole[]>;
 
 /** Actions of Resource Manager that each call of `AzureRecoveryCloud` is authorized by. */

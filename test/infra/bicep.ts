@@ -84,7 +84,7 @@ export function readBicep(path: string, text: string): BicepFile {
     modules: all('module_declaration').map((node) => ({
       symbol: nameOf(node),
       path: stringText(node.namedChild(1)),
-      params: [...properties(properties(bodyOf(node)).get('params')).keys()],
+      params: [...properties(properties(bodyOf(childOf(node, 'if_statement') ?? node)).get('params')).keys()],
     })),
     resources: all('resource_declaration').map(resourceUse),
     targetScope: /^targetScope = '(\w+)'/m.exec(text)?.[1] ?? 'resourceGroup',

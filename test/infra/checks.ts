@@ -3,7 +3,7 @@
  * breaks it (checks.test.ts).
  */
 import { join } from 'node:path';
-import { APP_ROLES, OPERATOR_ROLES } from '../../src/azure/permissions.ts';
+import { APP_ROLES, OPERATOR_ROLES, READER_ROLES } from '../../src/azure/permissions.ts';
 import { itemTexts, properties } from './bicep.ts';
 import type { BicepFile, ResourceUse } from './bicep.ts';
 
@@ -13,6 +13,7 @@ export const BUILT_IN_ROLES: ReadonlyMap<string, string> = new Map([
   ['3913510d-42f4-4e42-8a64-420c390055eb', 'Monitoring Metrics Publisher'],
   ['ba92f5b4-2d11-453d-a403-e96b0029c9fe', 'Storage Blob Data Contributor'],
   ['b7e6dc6d-f1e8-4753-8033-0f276bb0955b', 'Storage Blob Data Owner'],
+  ['2a2b9908-6ea1-4ae2-8e65-a410df84e7d1', 'Storage Blob Data Reader'],
   ['974c5e8b-45b9-4653-ba55-5f855dd0fb88', 'Storage Queue Data Contributor'],
   ['c6a89b2d-59bc-44d0-9896-0f6e12d7b80a', 'Storage Queue Data Message Sender'],
   ['7ee386e9-84f0-448e-80a6-f185f6533131', 'Storage Queue Delegator'],
@@ -149,28 +150,30 @@ function roleName(file: BicepFile, written: string): string {
   return (id === undefined ? undefined : BUILT_IN_ROLES.get(id)) ?? written;
 }
 
-/** roles.bicep grants the roles that the code names and the import role; an operator's only where there is one. */
+/** roles.bicep grants the roles that the code names and the import role; a person's only where there is one. */
 export function grantFindings(roles: BicepFile): string[] {
   const wanted = (principal: string, byScope: Readonly<Record<string, readonly string[]>>): string[] =>
     Object.entries(byScope).flatMap(([scope, names]) => names.map((role) => `${principal}: ${scope}: ${role}`));
   const conditional = assignments(roles).filter(({ condition }) => condition !== undefined);
-  const operators = assignments(roles).filter(
-    (assignment) => properties(assignment.properties.get('properties')).get('principalId')?.text === OPERATOR,
-  );
+  const principal = (assignment: ResourceUse): string =>
+    properties(assignment.properties.get('properties')).get('principalId')?.text ?? 'nobody';
+  const people = assignments(roles).filter((assignment) => principal(assignment) !== APP);
   return [
     ...listFindings('role', grants(roles), [
-      ...wanted('principalId', APP_ROLES),
-      'principalId: storage: importRoleId',
-      ...wanted(OPERATOR, OPERATOR_ROLES),
+      ...wanted(APP, APP_ROLES),
+      `${APP}: storage: importRoleId`,
+      ...wanted('operatorPrincipalId', OPERATOR_ROLES),
+      ...wanted('readerPrincipalId', READER_ROLES),
     ]),
-    ...listFindings('condition', conditional.map(symbolOf), operators.map(symbolOf)),
-    ...conditional
-      .filter(({ condition }) => condition !== `(!empty(${OPERATOR}))`)
+    ...listFindings('condition', conditional.map(symbolOf), people.map(symbolOf)),
+    ...people
+      .filter((assignment) => assignment.condition !== undefined)
+      .filter((assignment) => assignment.condition !== `(!empty(${principal(assignment)}))`)
       .map(({ symbol, condition }) => `condition ${symbol} is ${condition ?? ''}`),
   ];
 }
 
-const OPERATOR = 'operatorPrincipalId';
+const APP = 'principalId';
 
 function symbolOf({ symbol }: ResourceUse): string {
   return symbol;

@@ -48,10 +48,12 @@ test('every parameter and output is described, every parameter used, every name 
 
 test('no secret has a default or is shown', () => {
   assert.deepEqual(files.flatMap(secretFindings), []);
-  assert.ok(
-    fileNamed('infra/main.bicep').params.some(({ name, secure }) => name === 'keySecret' && secure),
-    'the key secret is no parameter of main.bicep',
-  );
+  for (const secret of ['keySecret', 'webhooks']) {
+    assert.ok(
+      fileNamed('infra/main.bicep').params.some(({ name, secure }) => name === secret && secure),
+      `${secret} is no secure parameter of main.bicep`,
+    );
+  }
 });
 
 test('modules exist, with the parameters and outputs that are used, and none is left over', () => {
@@ -75,7 +77,9 @@ test('the settings are those of src/app/settings.ts', () => {
   });
   assert.deepEqual(findings, []);
   assert.ok(!settings.has('LEEWARD_STORAGE'), 'a connection string is a credential');
-  assert.match(settings.get('LEEWARD_KEY_SECRET') ?? '', /^'@Microsoft\.KeyVault\(SecretUri=/);
+  for (const secret of ['LEEWARD_KEY_SECRET', 'LEEWARD_WEBHOOKS']) {
+    assert.match(settings.get(secret) ?? '', /^'@Microsoft\.KeyVault\(SecretUri=/);
+  }
 });
 
 test('containers and queues are those of src/kernel/names.ts', () => {
@@ -114,9 +118,31 @@ test("an operator's roles are on the container of the state and the queue of the
   assert.equal(nameOf('failoverQueue'), QUEUES.failover);
 });
 
-test('an operator is optional', () => {
-  const parameter = fileNamed('infra/main.bicep').params.find(({ name }) => name === 'operatorPrincipalId');
-  assert.equal(parameter?.hasDefault, true);
+test('operator, reader and mail are optional', () => {
+  for (const optional of ['operatorPrincipalId', 'readerPrincipalId', 'alertEmail']) {
+    const parameter = fileNamed('infra/main.bicep').params.find(({ name }) => name === optional);
+    assert.equal(parameter?.hasDefault, true, optional);
+  }
+});
+
+test('a reader may only read, and only state; nobody is given a role for answering', () => {
+  const people = grants(fileNamed('infra/modules/roles.bicep')).filter((grant) => !grant.startsWith('principalId:'));
+  assert.deepEqual(
+    people.filter((grant) => grant.startsWith('reader')),
+    ['readerPrincipalId: stateContainer: Storage Blob Data Reader'],
+  );
+  assert.deepEqual(
+    people.filter((grant) => !/^(reader|operator)PrincipalId:/.test(grant)),
+    [],
+  );
+});
+
+test('mail is sent by the line that notify writes, and by each line once', () => {
+  const module = text('infra/modules/email.bicep');
+  assert.ok(text('functions/notify.ts').includes('context.warn(`leeward notice ${line}`)'));
+  assert.match(module, /startswith "leeward notice " \| summarize Lines = count\(\) by Message/);
+  assert.match(module, /autoMitigate: true/);
+  assert.match(text('infra/main.bicep'), /module email 'modules\/email\.bicep' = if \(!empty\(alertEmail\)\)/);
 });
 
 test('the storage accounts take neither keys nor anonymous readers nor old TLS', () => {
