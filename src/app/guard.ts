@@ -1,20 +1,44 @@
-/** A guard put together on this machine, for one group's applications that are one command. */
+/** A guard put together on this machine, for one group's applications on its node. */
 import { join } from 'node:path';
+import { LeewardError, isLeewardError } from '../kernel/errors.ts';
 import type { GroupRef } from '../kernel/ids.ts';
 import { groupId, parseSite } from '../kernel/ids.ts';
+import type { ArmedStop } from '../ports/armed-stop.ts';
+import { OrderedApplications } from '../site/applications/ordered.ts';
+import type { Run } from '../site/applications/run.ts';
+import { Desk, startRefusal } from '../site/guard/desk.ts';
 import { Guard } from '../site/guard/guard.ts';
 import { guardSigningKey } from '../site/guard/access.ts';
 import type { GuardAccess } from '../site/guard/access.ts';
 import type { GuardTimes } from '../site/guard/core.ts';
+import { OneStop } from '../site/guard/one-stop.ts';
 import { SystemClock } from '../system/clock.ts';
 import { HttpCloudLink } from '../system/cloud-link.ts';
 import { makeFolder } from '../system/durable-file.ts';
+import { lockFolder, unlockFolder } from '../system/folder-lock.ts';
 import { CarriedLink } from '../system/guard/agent-socket.ts';
-import { CommandApplications } from '../system/guard/command-applications.ts';
+import { applicationsHere } from '../system/guard/applications.ts';
+import type { ApplicationsHere, RunHere } from '../system/guard/applications.ts';
+import { hasControlGroups } from '../system/guard/control-groups.ts';
 import { GuardFiles } from '../system/guard/files.ts';
+import { listenForOrders } from '../system/guard/guard-socket.ts';
 import { KeeperStop } from '../system/guard/keeper-stop.ts';
+import { ApplicationMarksFile } from '../system/guard/marks-file.ts';
 import { GuardRecordFile } from '../system/guard/record-file.ts';
+import { TimerStop, checkTimers } from '../system/guard/timer-stop.ts';
+import { prepareWatchdog } from '../system/guard/watchdog.ts';
 import { SystemRandom } from '../system/random.ts';
+
+/** What stops the applications when the guard cannot: docs/safety.md, "Guards". */
+export type Arm = 'process' | 'systemd' | 'watchdog';
+
+/** One of the group's applications on the guard's node. */
+export interface GuardedRun {
+  readonly name: string;
+  /** Applications of the group; those of other nodes are none of this guard's business. */
+  readonly dependsOn: readonly string[];
+  readonly run: Run;
+}
 
 export interface GuardOptions {
   readonly access: GuardAccess;
@@ -22,32 +46,121 @@ export interface GuardOptions {
   readonly folder: string;
   /** Name of the group within the access file's site. */
   readonly group: string;
-  readonly command: readonly [string, ...string[]];
+  readonly applications: readonly GuardedRun[];
   readonly times: GuardTimes;
+  /** Without one, systemd where it can, and a second process otherwise. */
+  readonly arm: Arm | undefined;
+  /** Device of the watchdog, which is used for that way of arming alone. */
+  readonly watchdog: string;
   /** Where the agent of the site listens, if it runs on this machine. */
   readonly agentSocket: string;
   readonly tell: (line: string) => void;
 }
 
-/** Opens it, with whatever an earlier guard has left running. Errors: DOCUMENT_INVALID, its record. */
-export async function openGuard(options: GuardOptions): Promise<Guard> {
-  const { access, folder, command, times, tell } = options;
-  const group: GroupRef = { ...parseSite(access.site), group: options.group };
-  const own = join(folder, options.group);
+/**
+ * Guards until the signal is aborted, and leaves everything as it is then; takes over what an earlier guard has left running.
+ * Errors: CONFLICT while another guard does so; DOCUMENT_INVALID, its records; USAGE, REFUSED and NOT_FOUND, with what to do,
+ * where something of what it is to run cannot be guarded.
+ */
+export async function runGuard(options: GuardOptions, signal: AbortSignal): Promise<void> {
+  const own = guardFolder(options.folder, options.group);
   await makeFolder(own);
+  await lockFolder(own, 'one guard of a group runs on a node at a time');
+  try {
+    await guardFrom(own, options, signal);
+  } finally {
+    await unlockFolder(own);
+  }
+}
+
+/** Where the guard of a group keeps its files, its socket among them. */
+export function guardFolder(folder: string, group: string): string {
+  return join(folder, group);
+}
+
+async function guardFrom(own: string, options: GuardOptions, signal: AbortSignal): Promise<void> {
+  const { access, times, tell } = options;
+  const group = groupId({ ...parseSite(access.site), group: options.group } satisfies GroupRef);
   const clock = new SystemClock();
   const files = new GuardFiles(own);
-  return Guard.open({
-    group: groupId(group),
-    node: access.node,
+  const runs = options.applications.map(({ name, run }): RunHere => ({ name, ...run }));
+  const arm = await armOf(options);
+  const stopMs = times.stopMs;
+  const here = await applicationsHere({ files, runs, clock, stopMs, needsControlGroups: arm === 'systemd' });
+  if (!hasControlGroups()) tell(`${group}: what a command starts in a session of its own is not seen here`);
+
+  // Only a guard that is there can allow a start.
+  const guarded: { guard?: Guard } = {};
+  const names = new Set(runs.map(({ name }) => name));
+  const applications = await OrderedApplications.open({
+    applications: here.applications,
+    dependents: options.applications.map(({ name, dependsOn }) => ({
+      name,
+      dependsOn: dependsOn.filter((other) => names.has(other)),
+    })),
+    leftovers: here.leftovers,
+    marks: new ApplicationMarksFile(files),
+    clock,
+    times,
+    mayStart: () =>
+      guarded.guard !== undefined && startRefusal(guarded.guard.state, clock.bootMs(), times) === undefined,
+    tell: (line) => {
+      tell(`${group}: ${line}`);
+    },
+  });
+  const { stop, watch } = await stopOf(arm, { files, clock, here, options });
+  const { node } = access;
+  const guard = await Guard.open({
+    group,
+    node,
     key: guardSigningKey(access),
     clock,
     random: new SystemRandom(),
     link: new CarriedLink(options.agentSocket, new HttpCloudLink(access)),
-    applications: await CommandApplications.open(files, command, clock),
-    armedStop: new KeeperStop(files, clock),
+    applications,
+    armedStop: stop,
     record: new GuardRecordFile(files),
     times,
     tell,
   });
+  guarded.guard = guard;
+  const desk = new Desk({ group, node, clock, times, applications, state: () => guard.state });
+  const socket = await listenForOrders(files.path('socket'), desk);
+  try {
+    tell(`${group}: guarding ${runs.length} application(s) on ${node}; its stop is armed in ${WORDS[arm]}`);
+    await Promise.all([guard.run(signal), watch(signal)]);
+  } finally {
+    await socket.close();
+  }
+}
+
+const WORDS = { process: 'a second process', systemd: 'systemd', watchdog: 'a second process and a watchdog' };
+
+async function armOf({ arm }: GuardOptions): Promise<Arm> {
+  if (arm !== undefined && arm !== 'systemd') return arm;
+  try {
+    await checkTimers();
+    if (hasControlGroups()) return 'systemd';
+    throw new LeewardError('REFUSED', 'no control groups can be made here, by which systemd would kill: --arm process');
+  } catch (error) {
+    if (arm === undefined && isLeewardError(error)) return 'process';
+    throw error;
+  }
+}
+
+async function stopOf(
+  arm: Arm,
+  of: { files: GuardFiles; clock: SystemClock; here: ApplicationsHere; options: GuardOptions },
+): Promise<{ stop: ArmedStop; watch: (signal: AbortSignal) => Promise<void> }> {
+  const { files, clock, here, options } = of;
+  const isWatched = arm === 'watchdog';
+  if (isWatched) await prepareWatchdog(options.watchdog);
+  const keeper = new KeeperStop(files, clock, isWatched ? options.watchdog : undefined);
+  const timer = new TimerStop({ folder: files.folder, clock, kills: here.kills });
+  if (arm === 'systemd') return { stop: new OneStop(timer, [keeper]), watch: async () => Promise.resolve() };
+  const hasTimers = await checkTimers().then(
+    () => true,
+    () => false,
+  );
+  return { stop: new OneStop(keeper, hasTimers ? [timer] : []), watch: async (signal) => keeper.watch(signal) };
 }

@@ -51,6 +51,11 @@ const RETRY_HELPS = {
 
 export type ErrorCode = keyof typeof RETRY_HELPS;
 
+/** For a code that another process of ours has told. */
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(RETRY_HELPS, text);
+}
+
 /** An error that Leeward raises itself. `code` is stable and documented; `message` is for people. */
 export class LeewardError extends Error {
   readonly code: ErrorCode;

@@ -8,6 +8,8 @@
 export interface ArmedStop {
   /** Arms it for `untilBootMs`. Errors: UNAVAILABLE when it cannot be made sure of: what was armed before stays. */
   arm(untilBootMs: number): Promise<void>;
+  /** Nothing kills them any more. Errors: UNAVAILABLE: what was armed may be. */
+  disarm(): Promise<void>;
   /** For when it is armed, on boot time; 0 where nothing is. */
   armedBootMs(): Promise<number>;
 }

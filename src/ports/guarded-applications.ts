@@ -2,18 +2,21 @@
  * A group's applications on one node, as a port: what the guard alone starts and stops.
  *
  * Promises an adapter keeps: whatever was started outlives the process that started it, and is found again by the next
- * one; `gone` resolves only once nothing of it runs any more; `askToStop` and `kill` may be called at any time and more
- * than once, and do not wait.
+ * one; `gone` resolves only once nothing of it runs any more, and nothing of it can come to run but by another start;
+ * `askToStop` and `kill` may be called at any time and more than once, and do not wait.
  */
 export interface GuardedApplications {
-  /** Whether anything of them runs now, whoever started it. */
+  /** Whether anything of them runs now, whoever started it: what is found is taken over. */
   isRunning(): Promise<boolean>;
-  /** Starts them; nothing of them may be running. Errors: USAGE when they cannot be started at all. */
+  /** Begins to start them, in order; what comes of each is told. Nothing of them may be running. Errors: USAGE. */
   start(): Promise<void>;
-  /** Asks them to end in order. */
-  askToStop(): void;
+  /** Asks them to end in order, by this moment of boot time. */
+  askToStop(untilBootMs: number): void;
   /** Ends them at once, with everything they started. */
   kill(): void;
-  /** Resolves once nothing of them runs, with how it ended, in words. At once when nothing does. */
+  /**
+   * Resolves once they were asked to stop, or killed, and nothing of them runs, with how it ended, in words. What ends by
+   * itself is not gone: it stays the guard's, which does not start it again by itself.
+   */
   gone(): Promise<string>;
 }

@@ -4,15 +4,13 @@
  * Invariants: those of the port; the folder belongs to one process at a time, which its lock says. A lock whose
  * process is gone is taken over, so that a crash needs nobody to clean up.
  */
-import { randomUUID } from 'node:crypto';
-import { link, open, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { open, readdir, rm, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { constants } from 'node:fs';
 import { join } from 'node:path';
-import { LeewardError } from '../kernel/errors.ts';
 import type { SiteStore } from '../ports/site-store.ts';
-import { TEMPORARY_SUFFIX, isMissing, makeFolder, readIfThere, syncFolder, writeDurably } from './durable-file.ts';
-import { exists, startOf, statOf } from './processes.ts';
+import { TEMPORARY_SUFFIX, makeFolder, readIfThere, syncFolder, writeDurably } from './durable-file.ts';
+import { lockFolder, unlockFolder } from './folder-lock.ts';
 
 const DELTA_NAME = /^(\d{10})\.delta$/;
 
@@ -26,7 +24,7 @@ export interface OpenSiteStore extends SiteStore {
 export async function openSiteStore(folder: string): Promise<OpenSiteStore> {
   const outbox = join(folder, 'outbox');
   await makeFolder(outbox);
-  await lock(folder);
+  await lockFolder(folder, 'one replicator has it at a time');
   for (const at of [folder, outbox]) {
     for (const name of await readdir(at))
       if (name.endsWith(TEMPORARY_SUFFIX)) await rm(join(at, name), { force: true });
@@ -105,80 +103,10 @@ class FolderStore implements OpenSiteStore {
 
   async close(): Promise<void> {
     await this.#index.close();
-    await rm(join(this.#folder, LOCK_NAME), { force: true });
+    await unlockFolder(this.#folder);
   }
 
   #delta(number: number): string {
     return join(this.#outbox, `${String(number).padStart(10, '0')}.delta`);
   }
-}
-
-const LOCK_NAME = 'lock';
-
-/** Makes the lock, which holds the process's number and when it started. */
-async function lock(folder: string): Promise<void> {
-  const mark = `${process.pid} ${startOfId(process.pid) ?? ''}`;
-  await acquire(folder, join(folder, LOCK_NAME), mark);
-}
-
-/**
- * Makes the lock `path`. Whoever replaces a stale one holds the guard beside it, a lock of the same kind, and looks again
- * first: so nobody ever takes away what another has just taken over.
- */
-async function acquire(folder: string, path: string, mark: string): Promise<void> {
-  const own = `${path}.${randomUUID()}${TEMPORARY_SUFFIX}`;
-  // Linked or renamed and not written in place, so that nobody ever reads a lock that is still empty.
-  await writeFile(own, mark, { mode: 0o600 });
-  try {
-    if (await linked(own, path)) return;
-    await refuseIfHeld(folder, path);
-    const guard = `${path}.guard`;
-    await acquire(folder, guard, mark);
-    try {
-      if (await refuseIfHeld(folder, path)) await rename(own, path);
-      else if (!(await linked(own, path)))
-        throw new LeewardError('CONFLICT', `${folder} is being opened by another process`);
-    } finally {
-      await rm(guard, { force: true });
-    }
-  } catch (error) {
-    if (!isMissing(error)) throw error;
-    throw new LeewardError('CONFLICT', `${folder} is being opened by another process`, { cause: error });
-  } finally {
-    await rm(own, { force: true });
-  }
-}
-
-/** Whether `to` is now another name of `from`; false when there is a `to`. */
-async function linked(from: string, to: string): Promise<boolean> {
-  try {
-    await link(from, to);
-    return true;
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
-    throw error;
-  }
-}
-
-/** Whether there is a stale lock, false for none. Errors: CONFLICT when the process that wrote it lives. */
-async function refuseIfHeld(folder: string, path: string): Promise<boolean> {
-  const mark = await readFile(path, 'ascii').catch(missingIsEmpty);
-  const [pid = '', ...rest] = mark.split(' ');
-  // Ids are used again, in a container after every crash: the start has to fit too.
-  if (mark !== '' && startOfId(Number(pid)) === rest.join(' ')) {
-    throw new LeewardError('CONFLICT', `${folder} is in use by process ${pid}: one replicator has it at a time`);
-  }
-  return mark !== '';
-}
-
-function missingIsEmpty(error: unknown): string {
-  if (isMissing(error)) return '';
-  throw error;
-}
-
-/** Boot and clock tick of the process's start, empty where there is no /proc; undefined when nothing has its id. */
-function startOfId(pid: number): string | undefined {
-  if (!exists(pid)) return undefined;
-  const stat = statOf(pid);
-  return (stat && startOf(stat)) ?? '';
 }

@@ -18,10 +18,9 @@ import { documents as names } from '../../src/kernel/names.ts';
 import { newGuardAccess, serializeGuardAccess } from '../../src/site/guard/access.ts';
 import { makeFolder } from '../../src/system/durable-file.ts';
 import { GuardFiles } from '../../src/system/guard/files.ts';
-import { isGroupThere, signalGroup } from '../../src/system/process-group.ts';
-import { isRunning } from '../../src/system/processes.ts';
 import type { ProcessMark } from '../../src/system/processes.ts';
 import { writePrivateFile } from '../../src/system/private-file.ts';
+import { endAll, runningHandle } from '../support/guard-folder.ts';
 import { QUIET } from '../support/integration/doors.ts';
 import { register } from '../support/integration/live-site.ts';
 import { LiveStack, until as untilThere } from '../support/integration/live-stack.ts';
@@ -29,7 +28,7 @@ import { LiveStack, until as untilThere } from '../support/integration/live-stac
 const GROUP = parseGroup('acme/berlin/erp');
 const NODE = 'north';
 const RUN = 't1-unplanned-1';
-const LEASE_MS = 6000;
+const LEASE_MS = 8000;
 /** Longer than anything here takes, on the slowest machine. */
 const LIMIT_MS = 60_000;
 const COMMAND = join(import.meta.dirname, '../../src/cli/main.ts');
@@ -56,9 +55,7 @@ describe('a guard', () => {
 
   after(async () => {
     for (const guard of guards) guard.kill('SIGKILL');
-    const [running, said] = [await files.read('running'), await files.read('keeper')];
-    if (running) signalGroup(running.leader, 'SIGKILL');
-    if (said && isRunning(said.keeper)) process.kill(said.keeper.pid, 'SIGKILL');
+    await endAll(files);
     await stack.close();
   });
 
@@ -68,7 +65,7 @@ describe('a guard', () => {
       process.execPath,
       [
         ...[COMMAND, '--state', stack.folder, 'guard', 'run', 'acme/berlin/erp', '--node', NODE],
-        ...['--application', application, '--stop', '1', '--kill', '1'],
+        ...['--application', application, '--stop', '1', '--kill', '1', '--arm', 'process'],
       ],
       { stdio: 'inherit' },
     );
@@ -83,8 +80,7 @@ describe('a guard', () => {
 
   /** What runs: undefined for nothing. */
   async function leader(): Promise<ProcessMark | undefined> {
-    const running = (await files.read('running'))?.leader;
-    return running && isGroupThere(running) ? running : undefined;
+    return (await runningHandle(files, 'main'))?.leader;
   }
 
   async function beats(): Promise<number> {

@@ -1,14 +1,17 @@
 /** `leeward guard add|remove|run`: the small process that alone starts and stops a group's applications on a node. */
 import { join } from 'node:path';
+import { Option } from 'commander';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { addGuard as addGuardTo, removeGuard } from '../../app/guards.ts';
-import { openGuard } from '../../app/guard.ts';
+import { runGuard } from '../../app/guard.ts';
+import type { GuardedRun } from '../../app/guard.ts';
 import { LeewardError } from '../../kernel/errors.ts';
 import { groupId, nodeSchema, parseGroup } from '../../kernel/ids.ts';
 import type { GroupRef } from '../../kernel/ids.ts';
 import { newGuardAccess, parseGuardAccess, serializeGuardAccess } from '../../site/guard/access.ts';
-import { makeFolder } from '../../system/durable-file.ts';
+import { parseConfig } from '../../site/agent/config.ts';
+import { makeFolder, readIfThere } from '../../system/durable-file.ts';
 import { readPrivateFile, writePrivateFile } from '../../system/private-file.ts';
 import { seconds, word } from '../arguments.ts';
 import { openCloud } from '../context.ts';
@@ -16,7 +19,19 @@ import { outputOf, placesOf } from '../globals.ts';
 import type { Places } from '../globals.ts';
 import { stopOnSignals } from '../stop-on-signals.ts';
 
-const runSchema = z.object({ node: z.string(), application: z.string().min(1), stop: z.number(), kill: z.number() });
+const runSchema = z.object({
+  application: z.string().min(1).optional(),
+  config: z.string().optional(),
+  stop: z.number().optional(),
+  kill: z.number().optional(),
+  arm: z.enum(['process', 'systemd', 'watchdog']).optional(),
+  watchdog: z.string(),
+});
+
+/** What is said of a site is in its folder, unless the command names another file. */
+const CONFIG_FILE = 'leeward.yaml';
+/** Of a single command, for which no file says them. */
+const USUAL_TIMES = { stopMs: 10_000, killMs: 2000 };
 
 /** How long what runs goes on after a jump of the clocks without an answer: docs/safety.md. */
 const ANSWER_MS = 3000;
@@ -31,9 +46,17 @@ export function addGuard(program: Command): void {
   of('add').description('make the guard known to the cloud, and keep its key here').action(add);
   of('remove').description('the group has no guard on this node any more').action(remove);
   of('run')
-    .requiredOption('--application <command>', 'what to run under the lease, by /bin/sh')
-    .option('--stop <seconds>', 'how long it may take to stop in order', seconds, 10)
-    .option('--kill <seconds>', 'how long killing it may take', seconds, 2)
+    .option('--application <command>', 'a single command to run, in place of what leeward.yaml says')
+    .option('--config <file>', "what is said of the site (default: leeward.yaml in the site's folder)", word)
+    .option('--stop <seconds>', 'how long all of it may take to stop in order', seconds)
+    .option('--kill <seconds>', 'how long killing what is left may take', seconds)
+    .addOption(
+      new Option(
+        '--arm <how>',
+        'what stops it when the guard cannot (default: systemd where it can, else process)',
+      ).choices([...['process', 'systemd', 'watchdog']]),
+    )
+    .option('--watchdog <device>', 'the watchdog, for --arm watchdog', '/dev/watchdog0')
     .description('guard until SIGTERM; what runs then goes on, and the next guard takes it over')
     .action(run);
 }
@@ -59,7 +82,7 @@ async function add(name: string, _options: unknown, command: Command): Promise<v
   outputOf(command).result({ group: groupId(group), node }, () =>
     [
       `${groupId(group)}: its applications on ${node} start under the lease of the guard there, and not otherwise`,
-      `next: leeward guard run ${groupId(group)} --node ${node} --application COMMAND`,
+      `next: leeward guard run ${groupId(group)} --node ${node}`,
     ].join('\n'),
   );
 }
@@ -73,19 +96,64 @@ async function remove(name: string, _options: unknown, command: Command): Promis
 
 async function run(name: string, _options: unknown, command: Command): Promise<void> {
   const [group, node, output] = [parseGroup(name), nodeOf(command), outputOf(command)];
-  const { application, stop, kill } = runSchema.parse(command.opts());
+  const options = runSchema.parse(command.opts());
   const places = placesOf(command);
   const folder = folderOf(places, group, node);
-  const guard = await openGuard({
-    access: parseGuardAccess(await readPrivateFile(join(folder, 'access.json'))),
-    folder,
-    agentSocket: places.agentSocket(group),
+  const access = parseGuardAccess(await readPrivateFile(join(folder, 'access.json')));
+  const { applications, stopMs, killMs } = await plannedRuns(options, join(places.site(group), CONFIG_FILE), {
     group: group.group,
-    command: ['/bin/sh', '-c', application],
-    times: { stopMs: stop * 1000, killMs: kill * 1000, answerMs: ANSWER_MS },
-    tell: (line) => {
-      output.say(line);
-    },
+    node,
   });
-  await guard.run(stopOnSignals().signal);
+  await runGuard(
+    {
+      access,
+      folder,
+      agentSocket: places.agentSocket(group),
+      group: group.group,
+      applications,
+      times: {
+        stopMs: options.stop === undefined ? stopMs : options.stop * 1000,
+        killMs: options.kill === undefined ? killMs : options.kill * 1000,
+        answerMs: ANSWER_MS,
+      },
+      arm: options.arm,
+      watchdog: options.watchdog,
+      tell: (line) => {
+        output.say(line);
+      },
+    },
+    stopOnSignals().signal,
+  );
+}
+
+interface PlannedRuns {
+  readonly applications: readonly GuardedRun[];
+  readonly stopMs: number;
+  readonly killMs: number;
+}
+
+/** What is to run: one command, or what the site's configuration says of this group on this node. */
+async function plannedRuns(
+  options: z.infer<typeof runSchema>,
+  usualFile: string,
+  { group, node }: { group: string; node: string },
+): Promise<PlannedRuns> {
+  const { application, config } = options;
+  if (application !== undefined) {
+    const run = { kind: 'command', command: application } as const;
+    return { applications: [{ name: 'main', dependsOn: [], run }], ...USUAL_TIMES };
+  }
+  const file = config ?? usualFile;
+  const bytes = await readIfThere(file);
+  if (bytes === undefined) {
+    throw new LeewardError('USAGE', `there is no file ${file}: write it, or give --application COMMAND`);
+  }
+  const planned = parseConfig(file, bytes.toString('utf8'), undefined).groups[group];
+  const applications = Object.entries(planned?.applications ?? {})
+    .filter(([, one]) => one.node === node)
+    .map(([name, { dependsOn, run }]) => ({ name, dependsOn, run }));
+  if (planned === undefined || applications.length === 0) {
+    throw new LeewardError('USAGE', `${file}: group ${group} has no applications on node ${node}`);
+  }
+  return { applications, stopMs: planned.stopMs, killMs: planned.killMs };
 }

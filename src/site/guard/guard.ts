@@ -148,6 +148,8 @@ export class Guard {
         this.#state = told(this.#state, { event: 'armed', untilBootMs: action.untilBootMs });
         return;
       case 'keep':
+        // What was armed for an earlier lease must not end what this one keeps.
+        if (action.term > 0) await armedStop.disarm();
         await this.#note({ keptTerm: action.term });
         this.#state = told(this.#state, { event: 'kept', term: action.term });
         return;
@@ -163,7 +165,7 @@ export class Guard {
         return;
       case 'stop':
         tell(`${group}: stopping: ${action.why}`);
-        applications.askToStop();
+        applications.askToStop(action.deadlineBootMs - this.#options.times.killMs);
         this.#state = told(this.#state, { event: 'asked-to-stop', deadlineBootMs: action.deadlineBootMs });
         return;
       case 'kill':

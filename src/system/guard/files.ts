@@ -10,6 +10,7 @@ import { LeewardError } from '../../kernel/errors.ts';
 import { firstIssue } from '../../kernel/schema.ts';
 import { readIfThere, writeDurably } from '../durable-file.ts';
 import { processSchema } from '../processes.ts';
+import { handleSchema } from './handle.ts';
 
 /** Kept over boots. */
 export const recordSchema = z.object({
@@ -18,19 +19,43 @@ export const recordSchema = z.object({
   /** Of this boot alone: nothing that runs has outlived another. */
   kept: z.object({ boot: z.string(), term: z.int().min(1) }).optional(),
 });
-/** The stop that is armed. */
-export const armedSchema = z.object({ boot: z.string(), untilBootMs: z.number() });
-/** What runs: the leader of a process group of its own. */
-export const runningSchema = z.object({ leader: processSchema });
-/** What stops from outside: its process, and what it has taken over from {@link armedSchema}. */
-export const keeperSchema = z.object({ keeper: processSchema, untilBootMs: z.number() });
+/** The stop that is armed, 0 for none, and the watchdog that is to bite when it cannot be carried out. */
+export const armedSchema = z.object({ boot: z.string(), untilBootMs: z.number(), watchdog: z.string().optional() });
+/** What runs, or did. */
+export const runningSchema = z.object({ handles: z.array(handleSchema) });
+/** What stops from outside: its process, what it has taken over from {@link armedSchema}, and what it could not. */
+export const keeperSchema = z.object({
+  keeper: processSchema,
+  untilBootMs: z.number(),
+  problem: z.string().optional(),
+});
+/** Kept over boots; the moments are of the boot that is named. */
+export const applicationsSchema = z.object({
+  boot: z.string(),
+  applications: z.record(
+    z.string(),
+    z.object({
+      starts: z.int().min(0),
+      startedBootMs: z.number().optional(),
+      offline: z.object({ untilWallMs: z.number().optional() }).optional(),
+    }),
+  ),
+});
 
-const SCHEMAS = { record: recordSchema, armed: armedSchema, running: runningSchema, keeper: keeperSchema };
+const SCHEMAS = {
+  record: recordSchema,
+  armed: armedSchema,
+  running: runningSchema,
+  keeper: keeperSchema,
+  applications: applicationsSchema,
+};
 
 type Files = { readonly [Name in keyof typeof SCHEMAS]: z.infer<(typeof SCHEMAS)[Name]> };
 
 export class GuardFiles {
   readonly folder: string;
+  /** The end of the write that is under way, by name: each file is written by one process, and here by one at a time. */
+  readonly #writes = new Map<string, Promise<void>>();
 
   /** In a folder that is there and nobody else may write. */
   constructor(folder: string) {
@@ -49,11 +74,15 @@ export class GuardFiles {
   }
 
   async write<Name extends keyof Files>(name: Name, value: Files[Name]): Promise<void> {
-    await writeDurably(this.path(name), `${JSON.stringify(value)}\n`);
+    const write = async (): Promise<void> => writeDurably(this.path(name), `${JSON.stringify(value)}\n`);
+    const done = (this.#writes.get(name) ?? Promise.resolve()).then(write, write);
+    this.#writes.set(name, done);
+    await done;
   }
 
-  path(name: keyof Files | 'log'): string {
-    return join(this.folder, name === 'log' ? 'applications.log' : `${name}.json`);
+  path(name: keyof Files | 'log' | 'socket'): string {
+    const others = { log: 'applications.log', socket: 'guard.sock' };
+    return join(this.folder, name === 'log' || name === 'socket' ? others[name] : `${name}.json`);
   }
 }
 

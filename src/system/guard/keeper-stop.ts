@@ -1,7 +1,8 @@
 /**
  * A stop that is armed in a process of its own, `stop-keeper.ts`: see {@link ArmedStop}.
  *
- * Invariant: an arming counts only once that process has said that it took it over, and lives.
+ * Invariant: an arming counts only once that process has said that it took it over, and lives; while one counts, a process
+ * that died is replaced.
  */
 import { spawn } from 'node:child_process';
 import { extname, join } from 'node:path';
@@ -12,28 +13,33 @@ import { bootId, isRunning } from '../processes.ts';
 import type { GuardFiles } from './files.ts';
 
 const LOOK_MS = 20;
+/** How often it is looked whether that process lives: far more often than a watchdog that it feeds needs it. */
+const WATCH_MS = 1000;
 /** How long taking over may last, the start of the process included. */
 const TAKEN_WITHIN_MS = 5000;
 
 export class KeeperStop implements ArmedStop {
   readonly #files: GuardFiles;
   readonly #clock: Clock;
+  readonly #watchdog: string | undefined;
 
-  constructor(files: GuardFiles, clock: Clock) {
+  /** With the device of a watchdog that is to bite when that process is held up, too. */
+  constructor(files: GuardFiles, clock: Clock, watchdog?: string) {
     this.#files = files;
     this.#clock = clock;
+    this.#watchdog = watchdog;
   }
 
   async arm(untilBootMs: number): Promise<void> {
-    await this.#files.write('armed', { boot: bootId(), untilBootMs });
-    const limitBootMs = this.#clock.bootMs() + TAKEN_WITHIN_MS;
+    const watchdog = this.#watchdog === undefined ? {} : { watchdog: this.#watchdog };
+    await this.#files.write('armed', { boot: bootId(), untilBootMs, ...watchdog });
     if (!(await this.#isAlive())) this.#start();
-    while (!(await this.#hasTaken(untilBootMs))) {
-      if (this.#clock.bootMs() >= limitBootMs) {
-        throw new LeewardError('UNAVAILABLE', `nothing outside the guard took over the stop in ${this.#files.folder}`);
-      }
-      await this.#clock.sleep(LOOK_MS);
-    }
+    await this.#untilTaken(untilBootMs);
+  }
+
+  async disarm(): Promise<void> {
+    await this.#files.write('armed', { boot: bootId(), untilBootMs: 0 });
+    if (await this.#isAlive()) await this.#untilTaken(0);
   }
 
   async armedBootMs(): Promise<number> {
@@ -41,9 +47,30 @@ export class KeeperStop implements ArmedStop {
     return armed?.boot === bootId() && (await this.#hasTaken(armed.untilBootMs)) ? armed.untilBootMs : 0;
   }
 
+  /** Replaces the process when it dies, until the signal is aborted. */
+  async watch(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#clock.sleep(WATCH_MS, signal).catch(() => undefined);
+      const armed = await this.#files.read('armed');
+      const isAhead = armed?.boot === bootId() && armed.untilBootMs > this.#clock.bootMs();
+      if (isAhead && !(await this.#isAlive())) this.#start();
+    }
+  }
+
+  async #untilTaken(untilBootMs: number): Promise<void> {
+    const limitBootMs = this.#clock.bootMs() + TAKEN_WITHIN_MS;
+    while (!(await this.#hasTaken(untilBootMs))) {
+      if (this.#clock.bootMs() >= limitBootMs) {
+        const why = (await this.#files.read('keeper'))?.problem ?? 'no answer';
+        throw new LeewardError('UNAVAILABLE', `nothing outside the guard took over the stop: ${why}`);
+      }
+      await this.#clock.sleep(LOOK_MS);
+    }
+  }
+
   async #hasTaken(untilBootMs: number): Promise<boolean> {
     const said = await this.#files.read('keeper');
-    return said?.untilBootMs === untilBootMs && isRunning(said.keeper);
+    return said?.untilBootMs === untilBootMs && said.problem === undefined && isRunning(said.keeper);
   }
 
   async #isAlive(): Promise<boolean> {

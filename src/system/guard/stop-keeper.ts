@@ -3,13 +3,16 @@
  * nothing but the folder's files (docs/safety.md).
  *
  * Invariants: it reads what is armed again and again, and says what it has taken over; at that time on boot time it kills
- * everything that runs, until nothing is left; it kills nothing earlier, and nothing of another boot. It ends when nothing
- * has run and nothing was armed for a while.
+ * everything that runs, until nothing is left; it kills nothing earlier, and nothing of another boot. A watchdog is fed only
+ * so long that it bites by then, should this process be held up, too; it is let go only when nothing is left. It ends when
+ * nothing has run and nothing was armed for a while.
  */
+import { describeError } from '../../kernel/errors.ts';
 import { SystemClock } from '../clock.ts';
-import { isGroupThere, signalGroup } from '../process-group.ts';
 import { bootId, markOf } from '../processes.ts';
 import { GuardFiles } from './files.ts';
+import { isThere, killThing } from './handle.ts';
+import { Watchdog } from './watchdog.ts';
 
 const LOOK_MS = 50;
 /** Without anything to watch over. A guard that arms again starts another. */
@@ -23,26 +26,56 @@ if (!keeper) throw new Error('this process has no mark');
 // Whoever stops the guard, by its group or its terminal, must not stop this.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 
+let watchdog: Watchdog | undefined;
 let takenBootMs = -1;
+let killedBootMs = -1;
 let busyBootMs = clock.bootMs();
 for (;;) {
   const armed = await files.read('armed');
   const untilBootMs = armed?.boot === boot ? armed.untilBootMs : 0;
   if (untilBootMs !== takenBootMs) {
     takenBootMs = untilBootMs;
-    await files.write('keeper', { keeper, untilBootMs });
+    const problem = untilBootMs > clock.bootMs() ? problemOf(armed?.watchdog, untilBootMs) : undefined;
+    await files.write('keeper', { keeper, untilBootMs, ...(problem !== undefined && { problem }) });
   }
   const nowBootMs = clock.bootMs();
+  watchdog?.feed({ nowBootMs, untilBootMs });
   if (nowBootMs < untilBootMs) busyBootMs = nowBootMs;
   else {
     // Only now, since finding out what runs may take a look at every process of the machine.
-    const leader = (await files.read('running'))?.leader;
-    if (leader !== undefined && isGroupThere(leader)) {
-      busyBootMs = nowBootMs;
-      // Zero is nothing armed: what runs then is the guard's to end.
-      if (untilBootMs > 0) signalGroup(leader, 'SIGKILL');
+    const handles = (await files.read('running'))?.handles ?? [];
+    // Zero is nothing armed: what runs then is the guard's to end.
+    const isFirst = untilBootMs > 0 && killedBootMs !== untilBootMs;
+    // At first without asking whether they are there: an answer may take its time.
+    if (isFirst) for (const handle of handles) killThing(handle);
+    killedBootMs = untilBootMs;
+    let isAny = false;
+    for (const handle of handles) {
+      if (!(await isThere(handle))) continue;
+      isAny = true;
+      if (untilBootMs > 0) killThing(handle);
+    }
+    if (isAny) busyBootMs = nowBootMs;
+    else {
+      watchdog?.letGo();
+      watchdog = undefined;
     }
   }
   if (nowBootMs - busyBootMs > IDLE_MS) break;
   await clock.sleep(LOOK_MS);
+}
+
+/** Takes the watchdog, where one is asked for; gives why it cannot be counted on. */
+function problemOf(device: string | undefined, endBootMs: number): string | undefined {
+  if (device === undefined) return undefined;
+  try {
+    watchdog ??= new Watchdog(device);
+    if (!watchdog.isTooSlowFor(endBootMs - clock.bootMs())) return undefined;
+    const { timeoutMs } = watchdog;
+    watchdog.letGo();
+    watchdog = undefined;
+    return `the watchdog ${device} bites only after ${timeoutMs} ms, which is too long for a lease of this length`;
+  } catch (error) {
+    return describeError(error);
+  }
 }

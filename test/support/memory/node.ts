@@ -61,6 +61,10 @@ export class MemoryNode implements GuardedApplications, ArmedStop, GuardRecord {
     this.#armedBootMs = untilBootMs;
   }
 
+  async disarm(): Promise<void> {
+    this.#armedBootMs = 0;
+  }
+
   async armedBootMs(): Promise<number> {
     return this.#armedBootMs;
   }

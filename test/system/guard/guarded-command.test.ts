@@ -10,26 +10,38 @@ import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SystemClock } from '../../../src/system/clock.ts';
-import { CommandApplications } from '../../../src/system/guard/command-applications.ts';
+import { CommandApplication } from '../../../src/system/guard/command-application.ts';
+import { hasControlGroups } from '../../../src/system/guard/control-groups.ts';
 import { GuardFiles } from '../../../src/system/guard/files.ts';
+import { Handles } from '../../../src/system/guard/handles.ts';
 import { KeeperStop } from '../../../src/system/guard/keeper-stop.ts';
-import { signalGroup } from '../../../src/system/process-group.ts';
 import { GuardRecordFile } from '../../../src/system/guard/record-file.ts';
-import { isRunning } from '../../../src/system/processes.ts';
+import { isRunning, markOf } from '../../../src/system/processes.ts';
 import { failsWith } from '../../support/fails-with.ts';
+import { endAll } from '../../support/guard-folder.ts';
+import { needsThat } from '../../support/tools.ts';
 
 const clock = new SystemClock();
+const never = new AbortController().signal;
 
 /** A folder of a guard; whatever runs in it, and what stops it from outside, ends with the test. */
 async function folderOf(t: TestContext): Promise<GuardFiles> {
   const files = new GuardFiles(await mkdtemp(join(tmpdir(), 'leeward-guard-')));
   t.after(async () => {
-    const [running, said] = [await files.read('running'), await files.read('keeper')];
-    if (running) signalGroup(running.leader, 'SIGKILL');
-    if (said && isRunning(said.keeper)) process.kill(said.keeper.pid, 'SIGKILL');
+    await endAll(files);
     await rm(files.folder, { recursive: true, force: true });
   });
   return files;
+}
+
+/** An application that is this command, as a process that begins finds it. */
+async function opened(files: GuardFiles, command: string): Promise<CommandApplication> {
+  const handles = await Handles.open(files);
+  return new CommandApplication({ files, handles, name: 'main', command, clock, needsControlGroup: false });
+}
+
+async function gone(application: CommandApplication): Promise<void> {
+  await until(async () => !(await application.isRunning()));
 }
 
 async function until(what: () => boolean | Promise<boolean>): Promise<void> {
@@ -44,38 +56,34 @@ test('what one process started is found, stopped in order, and over with all tha
   const mark = join(files.folder, 'mark');
   // It ends in order only after its own child did.
   const script = `trap 'echo ended > ${mark}; exit 0' TERM; sleep 1000 & echo began > ${mark}; while :; do sleep 0.05; done`;
-  const first = await CommandApplications.open(files, ['/bin/sh', '-c', script], clock);
+  const first = await opened(files, script);
   assert.equal(await first.isRunning(), false);
-  await first.start();
+  await first.start(never);
   await until(() => existsSync(mark));
-  const next = await CommandApplications.open(files, ['/bin/sh', '-c', script], clock);
+  const next = await opened(files, script);
   assert.equal(await next.isRunning(), true);
   next.askToStop();
   await until(async () => (await readFile(mark, 'utf8')) === 'ended\n');
   // What it left behind is part of it.
   next.kill();
-  assert.equal(await next.gone(), 'nothing of it is left');
+  await gone(next);
   assert.equal(await first.isRunning(), false);
 });
 
 test('what cannot be started is told, and what ends by itself is over', async (t) => {
   const files = await folderOf(t);
-  const short = await CommandApplications.open(files, ['/bin/true'], clock);
-  await short.start();
-  await short.gone();
+  const short = await opened(files, '/bin/true');
+  await short.start(never);
+  await gone(short);
   assert.equal(await short.isRunning(), false);
   const lost = new GuardFiles(join(files.folder, 'not-there'));
-  await assert.rejects((await CommandApplications.open(lost, ['/bin/true'], clock)).start(), failsWith('USAGE'));
+  await assert.rejects((await opened(lost, '/bin/true')).start(never), failsWith('USAGE'));
 });
 
 test('a starter that dies before its command is on record leaves nothing that runs', async (t) => {
   const files = await folderOf(t);
   const mark = join(files.folder, 'mark');
-  const applications = await CommandApplications.open(
-    files,
-    ['/bin/sh', '-c', `echo ran > ${mark}; sleep 1000`],
-    clock,
-  );
+  const applications = await opened(files, `echo ran > ${mark}; sleep 1000`);
   const starting = spawn(process.execPath, ['--input-type=module', '-e', starterThatDies(files.folder, mark)], {
     stdio: 'inherit',
   });
@@ -89,28 +97,72 @@ test('a starter that dies before its command is on record leaves nothing that ru
 function starterThatDies(folder: string, mark: string): string {
   const at = (path: string): string => new URL(`../../../src/system/${path}`, import.meta.url).href;
   return `
-    import { CommandApplications } from ${JSON.stringify(at('guard/command-applications.ts'))};
+    import { CommandApplication } from ${JSON.stringify(at('guard/command-application.ts'))};
     import { GuardFiles } from ${JSON.stringify(at('guard/files.ts'))};
+    import { Handles } from ${JSON.stringify(at('guard/handles.ts'))};
     import { SystemClock } from ${JSON.stringify(at('clock.ts'))};
     const files = new GuardFiles(${JSON.stringify(folder)});
+    const handles = await Handles.open(files);
     files.write = () => { process.kill(process.pid, 'SIGKILL'); return new Promise(() => undefined); };
-    const command = ['/bin/sh', '-c', ${JSON.stringify(`echo ran > ${mark}; sleep 1000`)}];
-    await (await CommandApplications.open(files, command, new SystemClock())).start();
+    const command = ${JSON.stringify(`echo ran > ${mark}; sleep 1000`)};
+    const clock = new SystemClock();
+    const application = new CommandApplication({ files, handles, name: 'main', command, clock, needsControlGroup: false });
+    await application.start(new AbortController().signal);
   `;
 }
 
+test('what is aborted before it may go never begins', async (t) => {
+  const files = await folderOf(t);
+  const mark = join(files.folder, 'mark');
+  const application = await opened(files, `echo ran > ${mark}`);
+  const ending = new AbortController();
+  const write = files.write.bind(files);
+  files.write = async (...what) => {
+    await write(...what);
+    ending.abort(new Error('interrupted'));
+  };
+  await assert.rejects(application.start(ending.signal), /interrupted/);
+  await gone(application);
+  assert.equal(existsSync(mark), false);
+});
+
+const CONTROL_GROUPS = needsThat(hasControlGroups(), 'needs control groups (cgroup v2) that may be made here');
+
+test(
+  'what a command starts in a session of its own is part of it: asked to end last, and killed with it',
+  CONTROL_GROUPS,
+  async (t) => {
+    const files = await folderOf(t);
+    const mark = join(files.folder, 'mark');
+    const away = (trap: string): string =>
+      `setsid /bin/sh -c '${trap} echo $$ >> ${mark}; while :; do sleep 0.05; done' &`;
+    const application = await opened(files, `${away('trap "" TERM;')} ${away('')} sleep 1000`);
+    await application.start(never);
+    const pids = async (): Promise<string[]> =>
+      (await readFile(mark, 'utf8').catch(() => '')).split('\n').filter(Boolean);
+    await until(async () => (await pids()).length === 2);
+    application.askToStop();
+    const lives = async (): Promise<number> => (await pids()).filter((pid) => markOf(Number(pid))).length;
+    await until(async () => (await lives()) === 1);
+    assert.equal(await application.isRunning(), true, 'one of them heeds no signal');
+    application.kill();
+    await gone(application);
+    assert.equal(await lives(), 0);
+  },
+);
+
 test('what is armed outside kills at its time and not before, and a later arming takes its place', async (t) => {
   const files = await folderOf(t);
-  const applications = await CommandApplications.open(files, ['/bin/sleep', '1000'], clock);
+  const applications = await opened(files, 'exec sleep 1000');
   const stop = new KeeperStop(files, clock);
   assert.equal(await stop.armedBootMs(), 0);
   const firstBootMs = clock.bootMs() + 1500;
   await stop.arm(firstBootMs);
   assert.equal(await stop.armedBootMs(), firstBootMs);
-  await applications.start();
+  await applications.start(never);
   const lastBootMs = firstBootMs + 1000;
   await stop.arm(lastBootMs);
-  const goneBootMs = applications.gone().then(() => clock.bootMs());
+  const goneBootMs = gone(applications).then(() => clock.bootMs());
   assert.ok((await goneBootMs) >= lastBootMs - 10, 'boot time has steps of ten milliseconds');
 });
 
@@ -118,14 +170,14 @@ test('it kills what runs when the guard is killed, and what ignores every signal
   const files = await folderOf(t);
   const mark = join(files.folder, 'mark');
   const script = `trap '' TERM INT HUP; echo began > ${mark}; sleep 1000`;
-  const stubborn = await CommandApplications.open(files, ['/bin/sh', '-c', script], clock);
+  const stubborn = await opened(files, script);
   await new KeeperStop(files, clock).arm(clock.bootMs() + 2000);
-  await stubborn.start();
+  await stubborn.start(never);
   await until(() => existsSync(mark));
   stubborn.askToStop();
   await sleep(200);
   assert.equal(await stubborn.isRunning(), true);
-  await stubborn.gone();
+  await gone(stubborn);
   const said = await files.read('keeper');
   assert(said && isRunning(said.keeper), 'it goes on for what is armed next');
 });

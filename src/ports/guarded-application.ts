@@ -1,0 +1,21 @@
+/**
+ * One application of a guard, as a port.
+ *
+ * Promises an adapter keeps: what was started outlives the process that started it, and is found again by the next one and
+ * by what stops from outside, from before it does anything; `askToStop` and `kill` may be called at any time and more than
+ * once, and do not wait; `kill` ends everything that the application started as far as docs/safety.md says it is seen.
+ */
+export interface GuardedApplication {
+  readonly name: string;
+  /** Whether anything of it runs, or may come to run by a start that is under way. What cannot be found out counts as running. */
+  isRunning(): Promise<boolean>;
+  /**
+   * Resolves once it was started. After `signal` was aborted nothing of it begins that had not begun before. Errors: USAGE
+   * when it cannot be started; UNAVAILABLE when what starts it does not answer; the signal's reason.
+   */
+  start(signal: AbortSignal): Promise<void>;
+  /** Asks it to end in order. */
+  askToStop(): void;
+  /** Ends it at once. */
+  kill(): void;
+}

@@ -1,0 +1,347 @@
+/**
+ * A group's applications on one node, started and stopped in the order of what depends on what.
+ *
+ * Invariants: one thing is done at a time, and what stops all of it interrupts whatever is under way; from then on nothing
+ * is started until the guard starts all of it anew; nothing is started but while `mayStart` says so at that very moment; what
+ * is marked offline, and what depends on that, is not started; a mark is durable before what it is for is stopped. One that
+ * does not end in its share of the time is killed, so that it costs those after it nothing of theirs. What ends by itself
+ * stays ended until it is ordered to be started.
+ */
+import type { Clock } from '../../kernel/clock.ts';
+import { LeewardError, describeError, isLeewardError } from '../../kernel/errors.ts';
+import type { ApplicationMark, ApplicationMarks } from '../../ports/application-marks.ts';
+import type { GuardedStatus, GuardOrder } from '../../ports/guard-desk.ts';
+import type { GuardedApplication } from '../../ports/guarded-application.ts';
+import type { GuardedApplications } from '../../ports/guarded-applications.ts';
+import { restartOrder, restartOrderOf } from '../decide/restart.ts';
+import type { Dependent } from '../decide/restart.ts';
+
+/** How often it is looked whether something still runs. */
+const LOOK_MS = 100;
+/** Orders that wait. Equal ones wait as one, so that this is reached only by who does not wait for answers. */
+const ORDERS_MAX = 100;
+
+type Layers = readonly (readonly string[])[];
+
+export interface OrderedOptions {
+  readonly applications: readonly GuardedApplication[];
+  /** What each of them depends on, of this node. */
+  readonly dependents: readonly Dependent[];
+  /** What an earlier guard has left running that is not run that way any more: it is asked to end, and never started. */
+  readonly leftovers: readonly GuardedApplication[];
+  readonly marks: ApplicationMarks;
+  readonly clock: Clock;
+  /** How long stopping in order, and killing, may take where an order asks for it. */
+  readonly times: { readonly stopMs: number; readonly killMs: number };
+  /** Whether the guard's lease allows a start at this moment. */
+  readonly mayStart: () => boolean;
+  /** What happens, one line each, for people. */
+  readonly tell: (line: string) => void;
+}
+
+export class OrderedApplications implements GuardedApplications {
+  readonly #options: OrderedOptions;
+  readonly #byName: ReadonlyMap<string, GuardedApplication>;
+  readonly #marks: Map<string, ApplicationMark>;
+  #phase: 'down' | 'up' | 'ending' = 'down';
+  /** Aborted by what stops all of it. */
+  #interrupt = new AbortController();
+  /** The end of what is under way, and of what waits behind it. */
+  #tail: Promise<void> = Promise.resolve();
+  #underWay = 0;
+  readonly #orders = new Map<string, Promise<void>>();
+  #isKilled = false;
+  /** What an order stops now. */
+  readonly #stopping = new Set<string>();
+  /** What could not be started when it was to be. */
+  readonly #failed = new Set<string>();
+
+  private constructor(options: OrderedOptions, marks: ReadonlyMap<string, ApplicationMark>) {
+    this.#options = options;
+    this.#byName = new Map(options.applications.map((application) => [application.name, application]));
+    this.#marks = new Map(marks);
+  }
+
+  /** Errors: USAGE for an order that is none; DOCUMENT_INVALID, the marks. */
+  static async open(options: OrderedOptions): Promise<OrderedApplications> {
+    restartOrder(options.dependents);
+    for (const leftover of options.leftovers) {
+      options.tell(`${leftover.name}: runs as it is not configured any more: asked to end`);
+      leftover.askToStop();
+    }
+    return new OrderedApplications(options, await options.marks.read());
+  }
+
+  async isRunning(): Promise<boolean> {
+    const isAny = await this.#isAnyRunning();
+    if (isAny && this.#phase === 'down') this.#phase = 'up';
+    return isAny;
+  }
+
+  async start(): Promise<void> {
+    this.#phase = 'up';
+    this.#isKilled = false;
+    this.#interrupt = new AbortController();
+    this.#failed.clear();
+    const { dependents } = this.#options;
+    // Whatever comes of it was told; the guard must be free to stop it meanwhile.
+    void this.#inTurn(async (signal) => this.#startLayers(restartOrder(dependents).start, signal)).catch(onlyFaults);
+  }
+
+  askToStop(untilBootMs: number): void {
+    if (this.#phase === 'ending') return;
+    this.#end();
+    for (const leftover of this.#options.leftovers) leftover.askToStop();
+    void this.#stopLayers(restartOrder(this.#options.dependents).stop, untilBootMs, () => this.#isKilled);
+  }
+
+  kill(): void {
+    this.#end();
+    this.#isKilled = true;
+    this.#killAll();
+  }
+
+  async gone(): Promise<string> {
+    for (;;) {
+      // What is under way is waited for: it might have begun something that is not seen yet.
+      if (this.#phase !== 'up' && !(await this.#isAnyRunning()) && this.#underWay === 0) break;
+      if (this.#isKilled) this.#killAll();
+      await this.#options.clock.sleep(LOOK_MS);
+    }
+    this.#phase = 'down';
+    return 'nothing of it is left';
+  }
+
+  /** What is known of each, by name. */
+  async status(): Promise<GuardedStatus[]> {
+    return Promise.all(
+      [...this.#byName.values()].map(async (application): Promise<GuardedStatus> => {
+        const { name } = application;
+        const isRunning = await application.isRunning();
+        const { starts, startedBootMs, offline } = this.#mark(name);
+        const isStopping = this.#phase === 'ending' || this.#stopping.has(name);
+        const atRest = offline === undefined ? 'stopped' : 'offline';
+        return {
+          name,
+          state: isRunning ? (isStopping ? 'stopping' : 'running') : atRest,
+          startedBootMs: isRunning ? startedBootMs : undefined,
+          offlineUntilWallMs: offline?.untilWallMs,
+          starts,
+        };
+      }),
+    );
+  }
+
+  /** Carries an order out: see {@link GuardOrder} for what it promises, and for its errors. */
+  async order(order: GuardOrder): Promise<void> {
+    const { name } = order;
+    if (!this.#byName.has(name)) throw new LeewardError('NOT_FOUND', `the guard has no application "${name}" here`);
+    // Before anything is waited for: from now on nobody starts it.
+    if (order.do === 'offline') await this.#setMark(name, { offline: { untilWallMs: order.untilWallMs } });
+    const key = JSON.stringify(order);
+    const same = this.#orders.get(key);
+    if (same) return same;
+    if (this.#orders.size >= ORDERS_MAX) throw new LeewardError('REFUSED', `${ORDERS_MAX} orders wait already`);
+    const done = this.#carryOut(order).finally(() => this.#orders.delete(key));
+    this.#orders.set(key, done);
+    return done;
+  }
+
+  async #carryOut(order: GuardOrder): Promise<void> {
+    const { name } = order;
+    if (this.#phase !== 'up') {
+      // Nothing runs, or all of it is being stopped.
+      if (order.do === 'offline') return;
+      throw notAllowed(name);
+    }
+    const layers = restartOrderOf(this.#options.dependents, [name]);
+    return this.#inTurn(async (signal) => {
+      if (order.do === 'offline') return this.#stopInOrder(layers.stop, signal);
+      this.#needReady(name, order.do);
+      if (order.do === 'start') await this.#setMark(name, { offline: undefined });
+      else await this.#stopInOrder(layers.stop, signal);
+      const failure = (await this.#startLayers(layers.start, signal)).get(name);
+      if (failure) throw failure;
+    });
+  }
+
+  /** Errors: REFUSED where it must not be started now, before anything of it is stopped. */
+  #needReady(name: string, what: 'restart' | 'start'): void {
+    if (!this.#options.mayStart()) throw notAllowed(name);
+    if (what === 'restart' && this.#mark(name).offline) {
+      throw new LeewardError(
+        'REFUSED',
+        `application ${name} is offline on purpose: only an order to start it ends that`,
+      );
+    }
+    const missing = this.#missingOf(name);
+    if (missing !== undefined)
+      throw new LeewardError('REFUSED', `application ${name} needs ${missing}: start that first`);
+  }
+
+  /** The first of what it depends on that is not to be counted on. */
+  #missingOf(name: string): string | undefined {
+    const needs = this.#options.dependents.find((one) => one.name === name)?.dependsOn ?? [];
+    return needs.find((need) => this.#mark(need).offline !== undefined || this.#failed.has(need));
+  }
+
+  /** Does one thing after the other, until all of it is stopped. Errors: REFUSED for what was interrupted by that. */
+  async #inTurn(work: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
+    const { signal } = this.#interrupt;
+    const done = this.#tail.then(async () => {
+      signal.throwIfAborted();
+      await work(signal);
+    });
+    this.#underWay += 1;
+    this.#tail = done
+      .catch(() => undefined)
+      .then(() => {
+        this.#underWay -= 1;
+      });
+    return done;
+  }
+
+  /** What came of those that could not be started. */
+  async #startLayers(layers: Layers, signal: AbortSignal): Promise<Map<string, Error>> {
+    const failures = new Map<string, Error>();
+    for (const layer of layers) {
+      await Promise.all(
+        layer.map(async (name) => {
+          const failure = await this.#startOne(name, signal);
+          if (failure) failures.set(name, failure);
+        }),
+      );
+    }
+    return failures;
+  }
+
+  async #startOne(name: string, signal: AbortSignal): Promise<Error | undefined> {
+    const { clock, mayStart, tell } = this.#options;
+    const application = this.#byName.get(name);
+    if (application === undefined || this.#mark(name).offline || (await application.isRunning())) return undefined;
+    const missing = this.#missingOf(name);
+    try {
+      if (missing !== undefined) throw new LeewardError('REFUSED', `it needs ${missing}, which was not started`);
+      const { starts } = this.#mark(name);
+      await this.#setMark(name, { starts: starts + 1, startedBootMs: clock.bootMs() });
+      // While the lease is in doubt, nothing more begins; what ends the doubt, or everything, comes soon.
+      while (!mayStart() && !signal.aborted) await clock.sleep(LOOK_MS);
+      signal.throwIfAborted();
+      if (this.#mark(name).offline) return undefined;
+      await application.start(signal);
+      this.#failed.delete(name);
+      tell(`${name}: started`);
+      return undefined;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!isLeewardError(error)) throw error;
+      this.#failed.add(name);
+      tell(`${name}: not started: ${describeError(error)}`);
+      return error;
+    }
+  }
+
+  /** Stops these, and goes on only when nothing of them is left. Errors: UNAVAILABLE; the signal's reason. */
+  async #stopInOrder(layers: Layers, signal: AbortSignal): Promise<void> {
+    const { clock, times } = this.#options;
+    const names = layers.flat();
+    const untilBootMs = clock.bootMs() + times.stopMs;
+    for (const name of names) this.#stopping.add(name);
+    try {
+      await this.#stopLayers(layers, untilBootMs, () => signal.aborted);
+      signal.throwIfAborted();
+      const left = await this.#runningOf(names);
+      const isOver = (): boolean => signal.aborted || clock.bootMs() >= untilBootMs + times.killMs;
+      while ((await this.#waitFor(left, LOOK_MS, isOver)).length > 0 && !isOver()) for (const one of left) one.kill();
+      signal.throwIfAborted();
+      const [stuck] = await this.#runningOf(names);
+      if (stuck) throw new LeewardError('UNAVAILABLE', `application ${stuck.name} was killed and still runs`);
+    } finally {
+      for (const name of names) this.#stopping.delete(name);
+    }
+  }
+
+  /** Asks one layer after the other to end, each for its share of the time that is left, and kills what does not. */
+  async #stopLayers(layers: Layers, untilBootMs: number, isOver: () => boolean): Promise<void> {
+    const { clock, tell } = this.#options;
+    const busy: (readonly GuardedApplication[])[] = [];
+    for (const layer of layers) {
+      const running = await this.#runningOf(layer);
+      if (running.length > 0) busy.push(running);
+    }
+    for (const [index, layer] of busy.entries()) {
+      if (isOver()) return;
+      for (const application of layer) application.askToStop();
+      const left = await this.#waitFor(layer, (untilBootMs - clock.bootMs()) / (busy.length - index), isOver);
+      if (isOver()) return;
+      for (const application of left) {
+        tell(`${application.name}: did not end in its share of the time: killed`);
+        application.kill();
+      }
+    }
+  }
+
+  /** Those that still run after this time, or when it is over. */
+  async #waitFor(
+    applications: readonly GuardedApplication[],
+    ms: number,
+    isOver: () => boolean,
+  ): Promise<readonly GuardedApplication[]> {
+    const { clock } = this.#options;
+    const untilBootMs = clock.bootMs() + ms;
+    for (;;) {
+      const left = await running(applications);
+      const leftMs = untilBootMs - clock.bootMs();
+      if (left.length === 0 || leftMs <= 0 || isOver()) return left;
+      await clock.sleep(Math.min(LOOK_MS, leftMs));
+    }
+  }
+
+  async #runningOf(names: readonly string[]): Promise<readonly GuardedApplication[]> {
+    return running([...this.#byName.values()].filter(({ name }) => names.includes(name)));
+  }
+
+  async #isAnyRunning(): Promise<boolean> {
+    return (await running([...this.#byName.values(), ...this.#options.leftovers])).length > 0;
+  }
+
+  #end(): void {
+    this.#phase = 'ending';
+    this.#interrupt.abort(new LeewardError('REFUSED', 'the guard stops all of its applications'));
+  }
+
+  #killAll(): void {
+    for (const application of [...this.#byName.values(), ...this.#options.leftovers]) application.kill();
+  }
+
+  #mark(name: string): ApplicationMark {
+    return this.#marks.get(name) ?? { starts: 0 };
+  }
+
+  async #setMark(name: string, change: Partial<ApplicationMark>): Promise<void> {
+    const before = this.#mark(name);
+    this.#marks.set(name, { ...before, ...change });
+    try {
+      await this.#options.marks.write(this.#marks);
+    } catch (error) {
+      this.#marks.set(name, before);
+      throw error;
+    }
+  }
+}
+
+async function running(applications: readonly GuardedApplication[]): Promise<GuardedApplication[]> {
+  const found = await Promise.all(applications.map(async (application) => application.isRunning()));
+  return applications.filter((_, index) => found[index]);
+}
+
+function notAllowed(name: string): LeewardError {
+  return new LeewardError(
+    'REFUSED',
+    `application ${name} is not started without the lease, or while all is being stopped`,
+  );
+}
+
+function onlyFaults(error: unknown): void {
+  if (!isLeewardError(error)) throw error;
+}

@@ -1,0 +1,102 @@
+/**
+ * An application that is one command with everything it starts in turn: a process group in a session of its own, which
+ * outlives whoever started it, and a control group wherever one can be made, so that nothing of it gets away.
+ *
+ * Invariants: its handle is on stable storage before it does anything; it is over only when nothing of it is left.
+ */
+import { closeSync, openSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import type { Clock } from '../../kernel/clock.ts';
+import { LeewardError, isLeewardError } from '../../kernel/errors.ts';
+import { isGroupThere, signalGroup } from '../process-group.ts';
+import { makeControlGroup, moveInto, signalControlGroup } from './control-groups.ts';
+import type { GuardFiles } from './files.ts';
+import { clearThing } from './handle.ts';
+import { HandledApplication } from './handled-application.ts';
+import type { Handles } from './handles.ts';
+import { startHeld } from './held-process.ts';
+
+/** How often it is looked whether its process group has ended. */
+const LOOK_MS = 100;
+
+/** Name of the control group of this application of the guard with this folder. */
+export function controlGroupName(folder: string, name: string): string {
+  return `leeward-${createHash('sha256').update(folder).digest('hex').slice(0, 16)}-${name}`;
+}
+
+export interface CommandOptions {
+  readonly files: GuardFiles;
+  readonly handles: Handles;
+  readonly name: string;
+  /** For /bin/sh. */
+  readonly command: string;
+  readonly clock: Clock;
+  /** Whether it must not run without one, since what is armed outside kills it by that alone. */
+  readonly needsControlGroup: boolean;
+}
+
+export class CommandApplication extends HandledApplication {
+  readonly #files: GuardFiles;
+  readonly #command: string;
+  readonly #clock: Clock;
+  readonly #needsControlGroup: boolean;
+
+  /** With whatever runs of it already. */
+  constructor(of: CommandOptions) {
+    super(of.handles, { name: of.name });
+    this.#files = of.files;
+    this.#command = of.command;
+    this.#clock = of.clock;
+    this.#needsControlGroup = of.needsControlGroup;
+  }
+
+  override async isRunning(): Promise<boolean> {
+    const { handle } = this;
+    const isThere = await super.isRunning();
+    // One that something else is in by now is not removed.
+    if (!isThere) clearThing(handle);
+    return isThere;
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    let log: number | undefined;
+    try {
+      log = openSync(this.#files.path('log'), 'a', 0o600);
+      await startHeld({
+        command: ['/bin/sh', '-c', this.#command],
+        output: log,
+        signal,
+        record: async (leader) => {
+          await this.record({ name: this.name, leader, controlGroup: this.#controlGroupFor(leader.pid) });
+        },
+      });
+    } catch (error) {
+      signal.throwIfAborted();
+      if (isLeewardError(error)) throw error;
+      throw new LeewardError('USAGE', `application ${this.name} cannot be started`, { cause: error });
+    } finally {
+      if (log !== undefined) closeSync(log);
+    }
+  }
+
+  askToStop(): void {
+    const { leader } = this.handle;
+    if (leader === undefined) return;
+    signalGroup(leader, 'SIGTERM');
+    void this.#askTheRest(this.handle);
+  }
+
+  #controlGroupFor(pid: number): string | undefined {
+    const controlGroup = makeControlGroup(controlGroupName(this.#files.folder, this.name));
+    if (controlGroup !== undefined && moveInto(controlGroup, pid)) return controlGroup;
+    if (!this.#needsControlGroup) return undefined;
+    throw new LeewardError('USAGE', `application ${this.name}: no control group can be made for it: use --arm process`);
+  }
+
+  /** What left the process group is asked only once that is over: it may be for the group to end it. */
+  async #askTheRest({ leader, controlGroup }: typeof this.handle): Promise<void> {
+    if (leader === undefined || controlGroup === undefined) return;
+    while (isGroupThere(leader)) await this.#clock.sleep(LOOK_MS);
+    signalControlGroup(controlGroup, 'SIGTERM');
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * A guard's own socket: HTTP over a Unix socket in its folder, by which the agent and `leeward app` reach its desk
+ * (docs/operation.md, "Guards"): `GET /status`, and `POST /order` with one order.
+ *
+ * Invariants: those of `unix-server.ts`; what is no order is refused and changes nothing; an order that was taken is carried
+ * out whether or not anybody waits for it.
+ */
+import { z } from 'zod';
+import { LeewardError, isErrorCode } from '../../kernel/errors.ts';
+import { nodeSchema, groupIdSchema } from '../../kernel/ids.ts';
+import { firstIssue } from '../../kernel/schema.ts';
+import { KIB } from '../../kernel/units.ts';
+import type { GuardDesk, GuardOrder, GuardStatus } from '../../ports/guard-desk.ts';
+import { request } from '../request.ts';
+import type { PlainAnswer } from '../request.ts';
+import { listenAt } from '../unix-server.ts';
+
+const ORDER_BYTES_MAX = 16 * KIB;
+/** A thousand applications fit in. */
+const ANSWER_BYTES_MAX = 1024 * KIB;
+/** What waits for an order gives up by its own signal; this is longer than any stop and start that is allowed. */
+const ORDER_MS = 4 * 3_600_000;
+const STATUS_MS = 15_000;
+
+const name = z.string().min(1).max(100);
+/** A moment as JavaScript's clock can tell it. Source: ECMAScript, "Time Values and Time Range". */
+const wallMs = z.number().min(0).max(8_640_000_000_000_000);
+
+const orderSchema = z.discriminatedUnion('do', [
+  z.strictObject({ do: z.literal('restart'), name }),
+  z.strictObject({ do: z.literal('offline'), name, untilWallMs: wallMs.optional() }),
+  z.strictObject({ do: z.literal('start'), name }),
+]);
+
+/** Loose: a newer guard may say more. */
+const statusSchema = z.looseObject({
+  group: groupIdSchema,
+  node: nodeSchema,
+  term: z.int().min(0),
+  lease: z.enum(['held', 'none']),
+  applications: z.array(
+    z.looseObject({
+      name,
+      state: z.enum(['running', 'stopping', 'stopped', 'offline']),
+      startedBootMs: z.number().optional(),
+      offlineUntilWallMs: wallMs.optional(),
+      starts: z.int().min(0),
+    }),
+  ),
+});
+
+const errorSchema = z.looseObject({ error: z.string(), code: z.string().optional() });
+
+/** Lets the desk be reached at `path` until `close`. Errors: USAGE for a path that no socket can have. */
+export async function listenForOrders(path: string, desk: GuardDesk): Promise<{ close(): Promise<void> }> {
+  const never = new AbortController().signal;
+  return listenAt(path, ORDER_BYTES_MAX, async ({ method, path: asked, body }) => {
+    if (method === 'GET' && asked === '/status') return { status: 200, body: await desk.status(never) };
+    if (method !== 'POST' || asked !== '/order') {
+      throw new LeewardError('MESSAGE_INVALID', 'ask GET /status or POST /order');
+    }
+    await desk.order(readOrder(body), never);
+    return { status: 200, body: {} };
+  });
+}
+
+function readOrder(body: string): GuardOrder {
+  let data: unknown;
+  try {
+    data = JSON.parse(body);
+  } catch {
+    throw new LeewardError('MESSAGE_INVALID', 'an order is JSON');
+  }
+  const parsed = orderSchema.safeParse(data);
+  if (!parsed.success) throw new LeewardError('MESSAGE_INVALID', `the order: ${firstIssue(parsed.error)}`);
+  const order = parsed.data;
+  return order.do === 'offline' ? { ...order, untilWallMs: order.untilWallMs } : order;
+}
+
+/** A guard's desk in another process of this machine. */
+export class GuardSocket implements GuardDesk {
+  readonly #path: string;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  async status(signal: AbortSignal): Promise<GuardStatus> {
+    const answer = await this.#ask({ method: 'GET', path: '/status', timeoutMs: STATUS_MS, signal });
+    const parsed = statusSchema.safeParse(JSON.parse(answer.body));
+    if (!parsed.success) {
+      throw new LeewardError('MESSAGE_INVALID', `the guard's answer: ${firstIssue(parsed.error)}`);
+    }
+    const { applications, ...status } = parsed.data;
+    return {
+      ...status,
+      applications: applications.map(({ startedBootMs, offlineUntilWallMs, ...rest }) => ({
+        ...rest,
+        startedBootMs,
+        offlineUntilWallMs,
+      })),
+    };
+  }
+
+  async order(order: GuardOrder, signal: AbortSignal): Promise<void> {
+    await this.#ask({ method: 'POST', path: '/order', body: JSON.stringify(order), timeoutMs: ORDER_MS, signal });
+  }
+
+  async #ask(of: {
+    method: 'GET' | 'POST';
+    path: string;
+    body?: string;
+    timeoutMs: number;
+    signal: AbortSignal;
+  }): Promise<PlainAnswer> {
+    const { path, ...rest } = of;
+    const answer = await request({
+      ...rest,
+      url: `http://guard${path}`,
+      socketPath: this.#path,
+      headers: { 'content-type': 'application/json' },
+      bodyBytesMax: ANSWER_BYTES_MAX,
+      what: 'the guard',
+    });
+    if (answer.status === 200) return answer;
+    const said = errorSchema.safeParse(parseJson(answer.body));
+    const code = said.data?.code;
+    throw new LeewardError(
+      code !== undefined && isErrorCode(code) ? code : 'UNAVAILABLE',
+      said.data?.error ?? `the guard: answer ${answer.status}`,
+    );
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * By what an application is found and killed by a process that did not start it: the next guard, and what stops from outside.
+ *
+ * Invariants: a handle is on stable storage before what it is for does anything; what cannot be found out counts as running;
+ * only what has the handle is ever signalled, never what got a process id, or a name, later.
+ */
+import { z } from 'zod';
+import { isGroupThere, signalGroup } from '../process-group.ts';
+import { isRunning, processSchema } from '../processes.ts';
+import { isPopulated, killControlGroup, removeControlGroup } from './control-groups.ts';
+import { containerState } from './containers.ts';
+import { tellTool } from './tool.ts';
+import { unitState } from './units.ts';
+
+export const handleSchema = z.object({
+  name: z.string(),
+  /** A command: the leader of a process group of its own. */
+  leader: processSchema.optional(),
+  /** Folder of the control group that all of it is in. */
+  controlGroup: z.string().optional(),
+  unit: z.string().optional(),
+  container: z.object({ tool: z.enum(['docker', 'podman']), name: z.string() }).optional(),
+  /** What asks for the start of a unit or a container: as long as it runs, that may still come. */
+  starter: processSchema.optional(),
+});
+export type Handle = z.infer<typeof handleSchema>;
+
+/** Whether it is for the same thing: a guard that is configured otherwise now must not take one for the other. */
+export function isSameThing(one: Handle, other: Handle): boolean {
+  const { container } = one;
+  return (
+    one.name === other.name &&
+    one.unit === other.unit &&
+    container?.tool === other.container?.tool &&
+    container?.name === other.container?.name
+  );
+}
+
+/** Whether anything of it runs, or may come to run by a start that is under way. */
+export async function isThere(handle: Handle): Promise<boolean> {
+  const { leader, controlGroup, unit, container, starter } = handle;
+  if (starter !== undefined && isRunning(starter)) return true;
+  if (leader !== undefined && isGroupThere(leader)) return true;
+  if (controlGroup !== undefined && isPopulated(controlGroup)) return true;
+  if (unit !== undefined) return (await unitState(unit)) !== 'stopped';
+  // Its control group bears its id: where that is known and nothing is in it, the engine need not be asked.
+  if (container !== undefined) return controlGroup === undefined && (await containerState(container)) !== 'stopped';
+  return false;
+}
+
+/** Kills it, and waits for nothing. */
+export function killThing(handle: Handle): void {
+  const { leader, controlGroup, unit, container } = handle;
+  // First what needs nobody else to answer.
+  if (controlGroup !== undefined) killControlGroup(controlGroup);
+  if (leader !== undefined) signalGroup(leader, 'SIGKILL');
+  if (unit !== undefined) tellTool('systemctl', ['kill', '--signal=SIGKILL', '--', unit]);
+  if (container !== undefined) tellTool(container.tool, ['kill', container.name]);
+}
+
+/** Removes what is left of one that is over. */
+export function clearThing({ controlGroup, leader }: Handle): void {
+  // Those of units and containers belong to who made them.
+  if (controlGroup !== undefined && leader !== undefined) removeControlGroup(controlGroup);
+}
