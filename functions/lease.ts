@@ -1,8 +1,8 @@
 /** Lease: renews the leases of a site's groups, all in one request. The site's signature is its ticket. */
 import type { HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
 import { app } from '../src/app/app.ts';
-import { answering, jsonBody } from './http-answer.ts';
+import { atDoor } from './door.ts';
 
 export async function lease(request: HttpRequest, context: InvocationContext): Promise<HttpResponseInit> {
-  return answering(context, async () => app().lease(await jsonBody(request)));
+  return atDoor('lease', request, context, async (data) => app().lease(data));
 }

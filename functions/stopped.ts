@@ -1,8 +1,8 @@
 /** Stopped: takes a guard's promise never to start in a closing term again. The guard's signature is its ticket. */
 import type { HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
 import { app } from '../src/app/app.ts';
-import { answering, jsonBody } from './http-answer.ts';
+import { atDoor } from './door.ts';
 
 export async function stopped(request: HttpRequest, context: InvocationContext): Promise<HttpResponseInit> {
-  return answering(context, async () => app().stopped(await jsonBody(request)));
+  return atDoor('stopped', request, context, async (data) => app().stopped(data));
 }

@@ -11,6 +11,7 @@ import '../src/protocol/heartbeat.ts';
 import '../src/protocol/lease.ts';
 import '../src/protocol/ranges.ts';
 import '../src/protocol/signed.ts';
+import '../src/protocol/witness.ts';
 
 /** The description that other programs generate their clients from. */
 export const OPENAPI_FILE = join(import.meta.dirname, '../docs/site-protocol.openapi.json');
@@ -26,6 +27,8 @@ const FORMS = [
   'LeaseAnswer',
   'Stopped',
   'StoppedAnswer',
+  'Witness',
+  'WitnessAnswer',
   'Envelope',
   'Ranges',
 ];
@@ -121,6 +124,13 @@ export function openApi(): string {
         payload: 'Stopped',
         answer: 'StoppedAnswer',
         what: 'Noted, or not waited for.',
+      }),
+      '/api/witness': operation({
+        kind: 'witness',
+        summary: 'Takes what a witness sees of a site.',
+        payload: 'Witness',
+        answer: 'WitnessAnswer',
+        what: 'Recorded.',
       }),
     },
     components: {

@@ -4,11 +4,15 @@
  */
 import { receiveHeartbeat } from '../health/heartbeat.ts';
 import { renewLeases } from '../health/lease.ts';
+import { RefusalCounter } from '../health/refusals.ts';
 import { receiveStopped } from '../health/stopped.ts';
+import { receiveWitness } from '../health/witness-word.ts';
 import type { TickReport } from '../health/monitor.ts';
+import type { Door } from '../documents/refusals.ts';
 import type { SiteRef } from '../kernel/ids.ts';
 import type { HeartbeatAnswer } from '../protocol/heartbeat.ts';
 import type { LeaseAnswer, StoppedAnswer } from '../protocol/lease.ts';
+import type { WitnessAnswer } from '../protocol/witness.ts';
 import { deliverNotices } from '../notify/deliver.ts';
 import type { DeliveryReport } from '../notify/deliver.ts';
 import { removeOldNotices } from '../notify/kept.ts';
@@ -33,6 +37,8 @@ import type { KnownSiteStatus } from './status.ts';
 import { openStorage } from './storage.ts';
 import type { Storage } from './storage.ts';
 
+export type { Door };
+
 export interface App {
   readonly settings: Settings;
   readonly storage: Storage;
@@ -50,6 +56,10 @@ export interface App {
   lease(data: unknown): Promise<LeaseAnswer>;
   /** Takes a guard's promise. */
   stopped(data: unknown): Promise<StoppedAnswer>;
+  /** Takes a witness's word. */
+  witness(data: unknown): Promise<WitnessAnswer>;
+  /** Counts what was refused at a door that anybody can knock at. Never throws. */
+  refused(door: Door, error: unknown): Promise<void>;
   /** One tick of the monitor. */
   monitor(): Promise<TickReport>;
   /** One pass over the outbox. */
@@ -70,6 +80,7 @@ export function app(): App {
 
 function openApp(settings: Settings): App {
   const storage = openStorage(settings);
+  const refusals = new RefusalCounter(storage);
   const { engine, ingest, sweep } = openDataPath(settings, storage);
   const answer = {
     accessMs: settings.LEEWARD_ACCESS_MS,
@@ -101,6 +112,8 @@ function openApp(settings: Settings): App {
       ),
     lease: async (data) => renewLeases(storage, data),
     stopped: async (data) => receiveStopped(storage, data),
+    witness: async (data) => receiveWitness(storage, data),
+    refused: async (door, error) => refusals.count(door, error),
     monitor: async () => monitorTick(settings, storage),
     notify: async () =>
       deliverNotices({

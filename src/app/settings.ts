@@ -86,6 +86,14 @@ export const settingsSchema = z
       description:
         "A longer gap between two ticks of the monitor starts its watch anew: three of its intervals. A plan's window is at least twice that.",
     }),
+    LEEWARD_OBSERVE: text.optional().meta({
+      description:
+        'What an app in another region looks at: the access files that `leeward witness add` wrote, as a JSON list. The app is then that observer and nothing else.',
+      secret: true,
+    }),
+    LEEWARD_OBSERVE_SCHEDULE: text.optional().meta({
+      description: 'NCRONTAB schedule of such an observer, as often as its witnesses are to speak.',
+    }),
     LEEWARD_HEARTBEAT_MS: milliseconds(15_000, 100).meta({
       description: 'How often sites are asked to send a heartbeat.',
     }),
@@ -183,6 +191,13 @@ export function deltaLimits(settings: Settings): DeltaLimits {
     markerNameBytesMax: settings.LEEWARD_DELTA_MARKER_NAME_BYTES_MAX,
     propertiesBytesMax: settings.LEEWARD_DELTA_PROPERTIES_BYTES_MAX,
   };
+}
+
+/** What this process is to look at, if it is an observer and nothing else; a secret. */
+export function observedText(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): string | undefined {
+  return environment['LEEWARD_OBSERVE'];
 }
 
 /** Whether this process was given settings at all: the command uses the local stack where it was not. */

@@ -15,6 +15,7 @@ import { addReplicate } from './commands/replicate.ts';
 import { addSite } from './commands/site.ts';
 import { addStatus } from './commands/status.ts';
 import { addVolume } from './commands/volume.ts';
+import { addWitness } from './commands/witness.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import { addGlobals } from './globals.ts';
 
@@ -28,6 +29,7 @@ const COMMANDS: readonly AddCommand[] = [
   addReplicate,
   addAgent,
   addGuard,
+  addWitness,
   addHeartbeat,
   addStatus,
   addFailover,

@@ -11,6 +11,7 @@ import { lastGrantBoundMs } from '../documents/group.ts';
 import type { GroupDocument } from '../documents/group.ts';
 import type { Actor } from '../documents/actor.ts';
 import { LeewardError } from '../kernel/errors.ts';
+import { inSeconds } from '../kernel/in-words.ts';
 
 /**
  * The service's times have whole seconds, cut off: what is recorded for one moment may have happened almost a second
@@ -91,9 +92,10 @@ export function promisedBy(group: GroupDocument, { term, run, node }: Promised):
 }
 
 /**
- * Notes a person's word that nothing of the group runs at the site any more. Undefined where one is noted. Errors: REFUSED
- * where `run` does not wait for it: it did not close the group, the term has ended, or leases are strict and the wait ends
- * by itself.
+ * Notes a person's word that nothing of the group runs at the site any more, given at `atMs` on the service's clock.
+ * Undefined where one is noted. Errors: REFUSED where `run` does not wait for it: it did not close the group, the term has
+ * ended, or leases are strict and the wait ends by itself; and before the last lease is over with its margin, since under
+ * it a guard may start again what was seen stopped.
  */
 export function confirmedStopped(
   group: GroupDocument,
@@ -110,7 +112,13 @@ export function confirmedStopped(
       `${group.group}: its leases are strict: the wait for the last one ends by itself`,
     );
   }
-  return closing.confirmed ? undefined : { ...group, closing: { ...closing, confirmed: by } };
+  if (closing.confirmed) return undefined;
+  const leftMs = lastLeaseEndMs(group, closing.lastGrantMs) - by.atMs;
+  if (leftMs > 0) {
+    const why = 'a guard may still start them under the lease that it has';
+    throw new LeewardError('REFUSED', `${group.group}: ${why}: look again in ${inSeconds(leftMs)}, and confirm then`);
+  }
+  return { ...group, closing: { ...closing, confirmed: by } };
 }
 
 /**
@@ -119,7 +127,7 @@ export function confirmedStopped(
  * every guard has promised or a person has confirmed. Errors: REFUSED where `run` did not close the group.
  */
 export function untilStoppedMs(group: GroupDocument, run: string, serviceNowMs: number): number {
-  const { closing, guards = [], earlierGrantMs, leaseMs, marginMs, lease } = group;
+  const { closing, guards = [], earlierGrantMs, lease } = group;
   if (closing?.run !== run) {
     throw new LeewardError('REFUSED', `run ${run} did not close its group: the control store may be rolled back`);
   }
@@ -129,7 +137,12 @@ export function untilStoppedMs(group: GroupDocument, run: string, serviceNowMs: 
   if (lease === 'keep' && !haveAll) return Infinity;
   // Whoever had a lease before these were the guards has promised nothing.
   const lastGrantMs = haveAll ? (earlierGrantMs ?? -Infinity) : closing.lastGrantMs;
-  return Math.max(0, lastGrantMs + SERVICE_CLOCK_GRAIN_MS + leaseMs + marginMs - serviceNowMs);
+  return Math.max(0, lastLeaseEndMs(group, lastGrantMs) - serviceNowMs);
+}
+
+/** When a lease that was granted by `lastGrantMs` is over, its margin included. */
+function lastLeaseEndMs({ leaseMs, marginMs }: GroupDocument, lastGrantMs: number): number {
+  return lastGrantMs + SERVICE_CLOCK_GRAIN_MS + leaseMs + marginMs;
 }
 
 /**

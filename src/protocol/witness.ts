@@ -6,6 +6,17 @@
 import { z } from 'zod';
 import { versionSchema } from '../kernel/versions.ts';
 
+/** How long the site's answer may take at most. */
+export const LOOK_TIMEOUT_MS = 5000;
+
+/** Source: RFC 9110, "Server Error 5xx". */
+const FAULT_STATUS = 500;
+
+/** What an answer with this status says of the site: what stands in front of a dead one answers too, with a fault. */
+export function verdictOfStatus(status: number): 'up' | 'down' {
+  return status < FAULT_STATUS ? 'up' : 'down';
+}
+
 export const witnessWordSchema = z
   .looseObject({
     counter: z

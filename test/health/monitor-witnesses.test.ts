@@ -275,7 +275,7 @@ suite('the work of a tick', () => {
     // The monitor's own watch at each, and the site's at every second one.
     assert.equal(world.writes(), ticks + ticks / 2);
 
-    await world.documents.update(planKind, names.plan(parseGroup(GROUP)), (plan) => ({ ...plan, mode: 'report' }));
+    await world.documents.update(planKind, names.plan(parseGroup(GROUP)), (plan) => ({ ...plan, mode: 'report' as const }));
     await world.live(LONG_MS);
     assert.deepEqual(await verdictsOf(world), ['report']);
     world.dieAt(0, 'before');

@@ -27,12 +27,16 @@ export function addStatus(program: Command): void {
     });
 }
 
-function describe({ site, heartbeat, groups, notices }: KnownSiteStatus): string {
+function describe({ site, heartbeat, groups, notices, refused }: KnownSiteStatus): string {
   const heard = heartbeat === null ? 'never heard of' : `last heard of ${showDuration(heartbeat.ageMs)} ago`;
   const { waiting, undeliverable, undeliverableIds } = notices;
   const told = [
     ...(waiting > 0 ? [`${waiting} notices have not reached everybody yet`] : []),
     ...(undeliverable > 0 ? [`${undeliverable} notices were given up: ${undeliverableIds.join(', ')}`] : []),
+    ...Object.entries(refused).map(([door, counts]) => {
+      const told = Object.entries(counts).map(([code, count]) => `${count} ${code}`);
+      return `refused at ${door}, of all that anybody sent: ${told.join(', ')}`;
+    }),
   ];
   return [[`${site}: ${heard}`, ...told].join('\n'), ...groups.map(describeGroup)].join('\n\n');
 }

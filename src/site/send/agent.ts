@@ -1,7 +1,7 @@
 /**
  * The site's agent, first version: it speaks to the cloud for all volumes of the site.
  *
- * Invariants: a heartbeat's counter is durable before it is sent, and only grows, whatever the wall clock does; no two
+ * Invariants: a heartbeat's counter is durable before it is sent, and above every one that the cloud took, whatever the wall clock does; no two
  * heartbeats are under way at a time; none waits for anything that a volume does, be it reading, storing, sending or
  * hearing an answer, and no volume waits for another's; each hears the answers in their order, and of several that came
  * meanwhile the newest; nothing is sent by an access that the cloud refuses more than once; after an outage of any length
@@ -189,10 +189,14 @@ export class SiteAgent {
   async #beat(): Promise<Heard> {
     const { clock, key, link, groups } = this.#options;
     const sentBootMs = (this.#begunBootMs = clock.bootMs());
-    const counter = await this.#nextCounter();
+    const { before, counter } = await this.#nextCounter();
     const volumes = [...this.#parts.values()].map(({ part }) => part.report());
     const heartbeat: Heartbeat = { counter, volumes, groups: groups?.() ?? [] };
-    const said = await link.heartbeat(sign(key, 'heartbeat', heartbeat));
+    const said = await link.heartbeat(sign(key, 'heartbeat', heartbeat)).catch(async (error: unknown) => {
+      // What was refused was not recorded. A counter from a clock that was far ahead must not outlast that clock.
+      if (isLeewardError(error, 'REFUSED')) await this.#keepCounter(before);
+      throw error;
+    });
     if (said.site !== this.#options.site) {
       throw new LeewardError('REFUSED', `heartbeat: the answer is for ${said.site}, this is ${this.#options.site}`);
     }
@@ -214,12 +218,16 @@ export class SiteAgent {
     return newest;
   }
 
-  async #nextCounter(): Promise<number> {
-    this.#counter ??= parseCounter(await this.#options.store.readState());
-    const counter = Math.max(Math.floor(this.#options.clock.wallMs()), this.#counter + 1);
+  async #nextCounter(): Promise<{ readonly before: number; readonly counter: number }> {
+    const before = (this.#counter ??= parseCounter(await this.#options.store.readState()));
+    const counter = Math.max(Math.floor(this.#options.clock.wallMs()), before + 1);
+    await this.#keepCounter(counter);
+    return { before, counter };
+  }
+
+  async #keepCounter(counter: number): Promise<void> {
     await this.#options.store.writeState(`${JSON.stringify({ version: CURRENT_VERSION, counter })}\n`);
     this.#counter = counter;
-    return counter;
   }
 
   /** Uses the access that there is; one that the cloud refuses is renewed, and used once more. */

@@ -1,0 +1,96 @@
+/**
+ * Who watches a site: adding a witness, with a key of its own where it posts its words, and removing one.
+ *
+ * Invariants: a witness whose interval does not fit the window of a plan of the site is refused with the inequality; its key is
+ * active before it is asked for, and revoked when it goes; the heartbeat is always one of them.
+ */
+import { groupKind } from '../documents/group.ts';
+import { planKind } from '../documents/plan.ts';
+import { siteKind, witnessesOf } from '../documents/site.ts';
+import type { SiteDocument } from '../documents/site.ts';
+import type { Documents } from '../documents/store.ts';
+import { WITNESSES_MAX } from '../documents/witness.ts';
+import type { Witness } from '../documents/witness.ts';
+import { LeewardError } from '../kernel/errors.ts';
+import { siteId } from '../kernel/ids.ts';
+import type { SiteRef } from '../kernel/ids.ts';
+import { documents as names } from '../kernel/names.ts';
+import { deriveKey, witnessKey } from '../protocol/signed.ts';
+import type { SigningKey } from '../protocol/signed.ts';
+import { checkFits } from './plans.ts';
+import type { Timing } from './plans.ts';
+import type { Storage } from './storage.ts';
+
+/** What guards need hangs on no witness: it was looked at when the plan was stored. */
+const NO_STOPPING = { stopMs: 0, assumptions: { driftPpm: 0, pauseMs: 0, killMs: 0 } };
+
+/**
+ * The site has this witness from now on, in place of one of the same name. Gives its key where it posts its words. Errors:
+ * NOT_FOUND for a site that is not registered; USAGE for an interval that does not fit a plan; REFUSED for a name whose key
+ * was revoked, for one witness too many, and for another kind under the heartbeat's name.
+ */
+export async function addWitness(
+  storage: Pick<Storage, 'documents' | 'keySecret'>,
+  site: SiteRef,
+  { witness, timing }: { readonly witness: Witness; readonly timing: Timing },
+): Promise<SigningKey | undefined> {
+  const { documents, keySecret } = storage;
+  const { value: known } = await documents.need(siteKind, names.site(site));
+  await checkPlans(documents, site, { changed: changed(known, witness, timing), timing });
+  await documents.update(siteKind, names.site(site), (found) => changed(found, witness, timing));
+  return isPosting(witness)
+    ? deriveKey(keySecret, { signer: siteId(site), name: witnessKey(witness.name) })
+    : undefined;
+}
+
+/** The site has no such witness any more, and its key is revoked. Errors: NOT_FOUND; REFUSED for the heartbeat. */
+export async function removeWitness(documents: Documents, site: SiteRef, name: string): Promise<void> {
+  await documents.update(siteKind, names.site(site), (found) => {
+    const witness = found.witnesses?.find((one) => one.name === name);
+    if (!witness) throw new LeewardError('NOT_FOUND', `${found.site} has no witness "${name}"`);
+    if (witness.kind === 'heartbeat') {
+      throw new LeewardError('REFUSED', `${found.site}: its own heartbeats are always a witness`);
+    }
+    return {
+      ...found,
+      witnesses: found.witnesses?.filter((one) => one !== witness),
+      keys: found.keys.map((key) => (key.name === witnessKey(name) ? { ...key, state: 'revoked' as const } : key)),
+    };
+  });
+}
+
+function isPosting({ kind }: Witness): boolean {
+  return kind === 'observer' || kind === 'region';
+}
+
+function changed(site: SiteDocument, witness: Witness, { everyMs }: Timing): SiteDocument {
+  const others = witnessesOf(site, everyMs).filter(({ name }) => name !== witness.name);
+  if (!others.some(({ kind }) => kind === 'heartbeat') && witness.kind !== 'heartbeat') {
+    throw new LeewardError('REFUSED', `${site.site}: "${witness.name}" is its heartbeat's name; use another`);
+  }
+  if (others.length >= WITNESSES_MAX) {
+    throw new LeewardError('REFUSED', `${site.site} has ${WITNESSES_MAX} witnesses: no more fit`);
+  }
+  const name = witnessKey(witness.name);
+  const key = site.keys.find((one) => one.name === name);
+  if (key?.state === 'revoked') {
+    throw new LeewardError('REFUSED', `key "${name}" of ${site.site} was revoked: name the witness otherwise`);
+  }
+  return {
+    ...site,
+    witnesses: [...others, witness],
+    keys: key || !isPosting(witness) ? site.keys : [...site.keys, { name, state: 'active' as const }],
+  };
+}
+
+async function checkPlans(
+  documents: Documents,
+  site: SiteRef,
+  of: { readonly changed: SiteDocument; readonly timing: Timing },
+): Promise<void> {
+  for await (const { name } of documents.list(names.groupsOf(site))) {
+    const { value: group } = await documents.need(groupKind, name);
+    const plan = await documents.read(planKind, name.replace(/^groups\//, 'plans/'));
+    if (plan) checkFits({ plan: plan.value, group, site: of.changed }, of.timing, NO_STOPPING);
+  }
+}

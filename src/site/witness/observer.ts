@@ -1,0 +1,102 @@
+/**
+ * An observer: looks at an address of the site from wherever it runs, and says what it sees.
+ *
+ * Invariants: it says so whatever it sees, since silence is no vote; a word that does not get through is not said again, for the
+ * next one is newer; its counter only grows while it runs, and is the time, so that it grows over restarts too.
+ */
+import type { Clock } from '../../kernel/clock.ts';
+import { LeewardError } from '../../kernel/errors.ts';
+import type { Http } from '../../ports/http.ts';
+import { sign } from '../../protocol/signed.ts';
+import { LOOK_TIMEOUT_MS, verdictOfStatus, witnessAnswerSchema } from '../../protocol/witness.ts';
+import type { WitnessWord } from '../../protocol/witness.ts';
+import { witnessSigningKey } from './access.ts';
+import type { WitnessAccess } from './access.ts';
+
+/** How long the cloud's answer may take. */
+const POST_TIMEOUT_MS = 15_000;
+
+export interface ObserverOptions {
+  readonly access: WitnessAccess;
+  readonly http: Http;
+  readonly clock: Clock;
+}
+
+export class Observer {
+  readonly #options: ObserverOptions;
+  #counter = 0;
+  #everyMs: number;
+
+  constructor(options: ObserverOptions) {
+    this.#options = options;
+    this.#everyMs = options.access.everyMs;
+  }
+
+  /** Looks once and says what it saw. Errors: UNAVAILABLE, REFUSED: nothing was recorded, as far as is known. */
+  async look(): Promise<WitnessWord['verdict']> {
+    const { access, http, clock } = this.#options;
+    const verdict = await this.#see();
+    this.#counter = Math.max(Math.floor(clock.wallMs()), this.#counter + 1);
+    const word: WitnessWord = { counter: this.#counter, verdict };
+    const { status, body } = await http.post(`${access.functionsUrl.replace(/\/+$/, '')}/api/witness`, {
+      body: JSON.stringify(sign(witnessSigningKey(access), 'witness', word)),
+      headers: { 'content-type': 'application/json' },
+      timeoutMs: POST_TIMEOUT_MS,
+    });
+    this.#everyMs = everyMsOf(status, body, access);
+    return verdict;
+  }
+
+  /** Looks until `signal` is aborted, as often as the cloud wants it. What fails is told to `tell`. */
+  async run(
+    signal: AbortSignal,
+    tell: (news: { verdict: WitnessWord['verdict'] } | { error: unknown }) => void,
+  ): Promise<void> {
+    const { clock } = this.#options;
+    while (!signal.aborted) {
+      const beganBootMs = clock.bootMs();
+      await this.look().then(
+        (verdict) => {
+          tell({ verdict });
+        },
+        (error: unknown) => {
+          tell({ error });
+        },
+      );
+      const restMs = beganBootMs + this.#everyMs - clock.bootMs();
+      await clock.sleep(Math.max(0, restMs), signal).catch(() => undefined);
+    }
+  }
+
+  async #see(): Promise<'up' | 'down'> {
+    const { access, http } = this.#options;
+    try {
+      const timeoutMs = Math.min(LOOK_TIMEOUT_MS, this.#everyMs);
+      return verdictOfStatus((await http.get(access.url, { timeoutMs })).status);
+    } catch {
+      return 'down';
+    }
+  }
+}
+
+function everyMsOf(status: number, body: string, { witness, site }: WitnessAccess): number {
+  const what = `the word of witness ${witness} on ${site}`;
+  if (status === 401 || status === 409)
+    throw new LeewardError('REFUSED', `${what} was refused with status ${status}: ${reasonIn(body)}`);
+  if (status !== 200) throw new LeewardError('UNAVAILABLE', `${what} was answered with status ${status}`);
+  const answer = witnessAnswerSchema.safeParse(parsed(body));
+  if (!answer.success) throw new LeewardError('UNAVAILABLE', `${what}: the answer is not one of Leeward's`);
+  return answer.data.everyMs;
+}
+
+function parsed(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return undefined;
+  }
+}
+
+function reasonIn(body: string): string {
+  return /"message":"([^"\\]{1,300})"/.exec(body)?.[1] ?? 'it does not say why';
+}
