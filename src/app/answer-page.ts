@@ -37,6 +37,9 @@ button.yes { background: #8a1c10; border-color: #8a1c10; color: #fff; }
 button:focus-visible, a:focus-visible, .wide:focus-visible { outline: 3px solid Highlight; outline-offset: 2px; }
 `;
 
+/** Not a part of a template: one more space in it, and its hash is another. */
+const STYLE_ELEMENT = raw(`<style>${STYLE}</style>`);
+
 /** Only the style above, by its hash; forms go back to where they came from. Source: W3C, "Content Security Policy Level 3". */
 const HEADERS = {
   'Content-Type': 'text/html; charset=utf-8',
@@ -68,7 +71,7 @@ export async function outcomePage(put: PutQuestion, token: string, said: 'yes' |
 
 /** Asks again, before anything is done. */
 export async function confirmPage(put: PutQuestion, token: string, said: 'yes' | 'no'): Promise<Page> {
-  const { question } = put;
+  const { question, decision } = put;
   const title = said === 'yes' ? `Really fail over ${question.group}?` : `Really not fail over ${question.group}?`;
   return await page(
     200,
@@ -78,9 +81,7 @@ export async function confirmPage(put: PutQuestion, token: string, said: 'yes' |
         said === 'yes'
           ? html`<p>If the site is still down by this failure when the monitor next looks, which is within seconds:</p>
               <ul>
-                <li>
-                  the lease of ${question.group} is closed, and its applications at the site stop if they still run;
-                </li>
+                <li>${decision?.history.keep === true ? KEPT : STRICT}</li>
                 <li>machines are started in the cloud from the newest recovery points;</li>
                 <li>what the site wrote after those points is not in the cloud.</li>
               </ul>`
@@ -132,9 +133,7 @@ async function page(status: number, title: string, main: Html): Promise<Page> {
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="referrer" content="no-referrer" />
         <title>${title}</title>
-        <style>
-          ${raw(STYLE)}
-        </style>
+        ${STYLE_ELEMENT}
       </head>
       <body>
         <main>${main}</main>
@@ -158,6 +157,12 @@ function content(put: PutQuestion, token: string): Html {
       <dd>${time(question.askedAtMs)}</dd>
       <dt>Answer until</dt>
       <dd>${time(question.untilMs)}</dd>
+      ${
+        decision
+          ? html`<dt>No answer</dt>
+              <dd>${NO_ANSWER[decision.history.noAnswer]}</dd>`
+          : NOTHING
+      }
       <dt>Now</dt>
       <dd>${time(nowMs)}</dd>
       <dt>Decision</dt>
@@ -167,6 +172,15 @@ function content(put: PutQuestion, token: string): Html {
     <p>${question.why}.</p>
     ${answering(put, token)} ${decision ? history(decision) : html`<p>The decision's history cannot be read.</p>`}`;
 }
+
+const STRICT = 'the group’s lease is closed, and its applications at the site stop with it, if they still run;';
+const KEPT =
+  'the group’s lease is closed; its applications at the site would run on, so that the failover waits until an operator confirms that they have stopped;';
+
+const NO_ANSWER = {
+  no: 'means no',
+  'fail-over': 'means yes, if the plan allows a failover by itself',
+} as const;
 
 function outcome({ standing, question }: PutQuestion): Html {
   switch (standing.is) {

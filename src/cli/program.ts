@@ -11,6 +11,7 @@ import { addFailover } from './commands/failover.ts';
 import { addGuard } from './commands/guard.ts';
 import { addHeartbeat } from './commands/heartbeat.ts';
 import { addInspect } from './commands/inspect.ts';
+import { addPerson } from './commands/person.ts';
 import { addReplicate } from './commands/replicate.ts';
 import { addSite } from './commands/site.ts';
 import { addStatus } from './commands/status.ts';
@@ -26,6 +27,7 @@ type AddCommand = (program: Command) => void;
 const COMMANDS: readonly AddCommand[] = [
   addVolume,
   addSite,
+  addPerson,
   addReplicate,
   addAgent,
   addGuard,
