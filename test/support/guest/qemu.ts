@@ -36,13 +36,17 @@ export interface GuestOptions {
   readonly reachesHost?: boolean;
   /** Virtio disks in this order, /dev/vda first. */
   readonly disks?: readonly { readonly file: string; readonly format: 'raw' | 'qcow2'; readonly readOnly?: boolean }[];
+  /** Where its ports are; without it, an address of the loopback network that no other guest has. */
+  readonly address?: string;
+  /** Starts QEMU in a network of its own; without it, in this machine's. */
+  readonly inside?: (command: string, args: readonly string[]) => ChildProcess;
   /** Whatever else QEMU is to be told. */
   readonly more?: readonly string[];
 }
 
 export class Guest {
   /** Where its ports are. */
-  readonly address = `127.78.${randomInt(256)}.${randomInt(1, 255)}`;
+  readonly address: string;
   /** A control socket for what is tested; {@link command} has one of its own. */
   readonly controlPath: string;
   readonly #commandPath: string;
@@ -52,6 +56,7 @@ export class Guest {
 
   constructor(options: GuestOptions) {
     this.#options = options;
+    this.address = options.address ?? `127.78.${randomInt(256)}.${randomInt(1, 255)}`;
     this.controlPath = join(options.folder, 'control.qmp');
     this.#commandPath = join(options.folder, 'command.qmp');
     this.#consolePath = join(options.folder, 'console.log');
@@ -61,11 +66,9 @@ export class Guest {
   async start(): Promise<void> {
     await mkdir(this.#options.folder, { recursive: true });
     for (const path of [this.controlPath, this.#commandPath]) await rm(path, { force: true });
-    const child = spawn('setpriv', ['--pdeathsig=SIGKILL', 'qemu-system-x86_64', ...this.#commandLine()], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
+    const child = (this.#options.inside ?? runHere)('qemu-system-x86_64', this.#commandLine());
     let said = '';
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-4096)));
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-4096)));
     this.#child = child;
     const limitMs = performance.now() + START_LIMIT_MS;
     while (!existsSync(this.#commandPath)) {
@@ -136,6 +139,10 @@ export class Guest {
       ...more,
     ];
   }
+}
+
+function runHere(command: string, args: readonly string[]): ChildProcess {
+  return spawn('setpriv', ['--pdeathsig=SIGKILL', command, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
 }
 
 /** QEMU separates options by commas; a comma in a value is doubled. */

@@ -43,7 +43,7 @@ export async function register(
     plan: {
       mode: 'report',
       consents: [],
-      windowMs: 10_000,
+      windowMs: Math.max(10_000, of.leaseMs ?? 0),
       noAnswer: 'no',
       answerMs: 60_000,
       alertAfterMs: 60_000,
