@@ -1,7 +1,7 @@
 /**
  * An HTTP server on a Unix socket, for processes of one machine.
  *
- * Invariants: nobody but the owner can reach it; who connects and says nothing, or not all of it, is left after a few
+ * Invariants: nobody but the owner can reach it; who connects and says nothing, or not all of it, is left after two
  * seconds, and holds up nobody else; a request of more bytes than are allowed is refused before it is read whole; what a
  * process that was killed has left is replaced. Whoever listens makes sure that no other process that lives does so.
  */
@@ -14,7 +14,7 @@ import { LeewardError, describeError } from '../kernel/errors.ts';
 /** Source: Linux, unix(7), sun_path. */
 const PATH_BYTES_MAX = 107;
 /** For a whole request to come in. */
-const REQUEST_MS = 5000;
+const REQUEST_MS = 2000;
 /** At once; what comes beyond waits in the kernel's queue, or is turned away. */
 const CONNECTIONS_MAX = 256;
 

@@ -1,0 +1,293 @@
+/**
+ * Units and containers of a guard. Containers are real where Podman is installed; systemd is a script here that notes what it
+ * was asked, and answers as systemctl does: the real one is asked in test/guest/guard.guest.ts.
+ */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, suite, test } from 'node:test';
+import type { TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { SystemClock } from '../../../src/system/clock.ts';
+import { applicationsHere } from '../../../src/system/guard/applications.ts';
+import type { ApplicationsHere, RunHere } from '../../../src/system/guard/applications.ts';
+import { GuardFiles } from '../../../src/system/guard/files.ts';
+import { KeeperStop } from '../../../src/system/guard/keeper-stop.ts';
+import { TimerStop, killScript } from '../../../src/system/guard/timer-stop.ts';
+import { failsWith } from '../../support/fails-with.ts';
+import { endAll } from '../../support/guard-folder.ts';
+import { hasTool, needs } from '../../support/tools.ts';
+
+const clock = new SystemClock();
+const never = new AbortController().signal;
+
+async function folderOf(t: TestContext): Promise<GuardFiles> {
+  const files = new GuardFiles(await mkdtemp(join(tmpdir(), 'leeward-managed-')));
+  t.after(async () => {
+    await endAll(files);
+    await rm(files.folder, { recursive: true, force: true });
+  });
+  return files;
+}
+
+async function until(what: () => boolean | Promise<boolean>): Promise<void> {
+  for (let count = 0; !(await what()); count += 1) {
+    if (count > 500) throw new Error('it never came to that');
+    await sleep(20);
+  }
+}
+
+async function here(files: GuardFiles, runs: readonly RunHere[]): Promise<ApplicationsHere> {
+  return applicationsHere({ files, runs, clock, stopMs: 3000, needsControlGroups: false });
+}
+
+async function only(files: GuardFiles, run: RunHere): Promise<ApplicationsHere['applications'][number]> {
+  const [application] = (await here(files, [run])).applications;
+  assert(application);
+  return application;
+}
+
+/** Puts a program of this name before all others, for the length of the test. */
+async function script(t: TestContext, files: GuardFiles, name: string, text: string): Promise<void> {
+  const path = join(files.folder, name);
+  await writeFile(path, `#!/bin/sh\ncd ${files.folder}\necho "$@" >> asked\n${text}\n`);
+  await chmod(path, 0o755);
+  const before = process.env['PATH'] ?? '';
+  process.env['PATH'] = `${files.folder}:${before}`;
+  t.after(() => {
+    process.env['PATH'] = before;
+  });
+}
+
+async function asked(files: GuardFiles): Promise<string[]> {
+  return (await readFile(join(files.folder, 'asked'), 'utf8').catch(() => '')).split('\n').filter(Boolean);
+}
+
+/** A unit that is what `state` says, and `properties` besides. */
+function systemctl(properties: string): string {
+  return `[ -e state ] || echo inactive > state
+case $1 in
+  show) printf 'LoadState=loaded\\nActiveState=%s\\nControlGroup=\\n${properties}' "$(cat state)" ;;
+  start) sleep 0.2; echo active > state ;;
+  stop | kill) echo inactive > state ;;
+esac`;
+}
+
+const UNIT = { name: 'database', kind: 'unit', unit: 'database.service' } as const;
+
+suite('units, by a scripted systemctl', () => {
+  test('are started, found, stopped and killed by their names', async (t) => {
+    const files = await folderOf(t);
+    await script(t, files, 'systemctl', systemctl('UnitFileState=disabled\\nRestart=no\\n'));
+    const first = await only(files, UNIT);
+    assert.equal(await first.isRunning(), false);
+    const starting = first.start(never);
+    await until(async () => (await asked(files)).some((line) => line.startsWith('start')));
+    assert.equal(await (await only(files, UNIT)).isRunning(), true, 'while its start is under way');
+    await starting;
+    const next = await only(files, UNIT);
+    assert.equal(await next.isRunning(), true);
+    next.askToStop();
+    await until(async () => !(await next.isRunning()));
+    await first.start(never);
+    first.kill();
+    await until(async () => !(await first.isRunning()));
+    assert.deepEqual(
+      (await asked(files)).filter((line) => !line.startsWith('show')),
+      [
+        'start -- database.service',
+        'stop --no-block -- database.service',
+        'start -- database.service',
+        'kill --signal=SIGKILL -- database.service',
+      ],
+    );
+  });
+
+  test('that something else starts are refused, with what to do', async (t) => {
+    const ways: [string, RegExp][] = [
+      ['UnitFileState=enabled\\nRestart=no\\n', /starts at boot.*systemctl disable database\.service/],
+      ['UnitFileState=enabled-runtime\\nRestart=no\\n', /starts at boot/],
+      ['UnitFileState=disabled\\nRestart=on-failure\\n', /Restart=on-failure.*set Restart=no/],
+      ['UnitFileState=static\\nRestart=no\\nWantedBy=multi-user.target\\n', /started by multi-user\.target/],
+      ['UnitFileState=static\\nRestart=no\\nTriggeredBy=database.socket\\n', /started by database\.socket/],
+    ];
+    for (const [properties, message] of ways) {
+      const files = await folderOf(t);
+      await script(t, files, 'systemctl', systemctl(properties));
+      await assert.rejects(here(files, [UNIT]), (error) => {
+        assert.match(String(error), message);
+        return failsWith('REFUSED')(error);
+      });
+    }
+    const files = await folderOf(t);
+    await script(t, files, 'systemctl', 'printf "LoadState=not-found\\nActiveState=inactive\\n"');
+    await assert.rejects(here(files, [UNIT]), failsWith('NOT_FOUND'));
+  });
+
+  test('may be needed by each other', async (t) => {
+    const files = await folderOf(t);
+    await script(t, files, 'systemctl', systemctl('UnitFileState=static\\nRestart=no\\nRequiredBy=shop.service\\n'));
+    await assert.rejects(here(files, [UNIT]), failsWith('REFUSED'));
+    await script(
+      t,
+      files,
+      'systemctl',
+      `case "$*" in *shop*) RequiredBy= ;; *) RequiredBy=shop.service ;; esac
+      printf "LoadState=loaded\\nActiveState=inactive\\nUnitFileState=static\\nRestart=no\\nRequiredBy=$RequiredBy\\n"`,
+    );
+    assert.equal(
+      (await here(files, [UNIT, { name: 'shop', kind: 'unit', unit: 'shop.service' }])).applications.length,
+      2,
+    );
+  });
+
+  test('count as running while systemd does not answer', async (t) => {
+    const files = await folderOf(t);
+    await script(t, files, 'systemctl', systemctl('UnitFileState=disabled\\nRestart=no\\n'));
+    const unit = await only(files, UNIT);
+    await script(t, files, 'systemctl', 'exit 1');
+    assert.equal(await unit.isRunning(), true);
+  });
+
+  test('that are not configured any more are left over while they run, and forgotten after', async (t) => {
+    const files = await folderOf(t);
+    await script(t, files, 'systemctl', systemctl('UnitFileState=disabled\\nRestart=no\\n'));
+    await (await only(files, UNIT)).start(never);
+    const command = { name: 'database', kind: 'command', command: 'true' } as const;
+    const { leftovers, applications, kills } = await here(files, [command]);
+    assert.deepEqual([leftovers.length, await applications[0]?.isRunning()], [1, false]);
+    assert.deepEqual(kills().units, ['database.service'], 'it is armed for, too');
+    leftovers[0]?.askToStop();
+    await until(async () => !(await leftovers[0]?.isRunning()));
+    assert.equal((await here(files, [command])).leftovers.length, 0);
+  });
+});
+
+suite('a stop armed in systemd, by a scripted one', () => {
+  const SYSTEMD = `case $1 in
+  --quiet) for one; do case $one in --unit=*) echo "$one" | sed 's/--unit=//; s/$/.timer loaded active waiting/' >> timers ;; esac; done ;;
+  list-units) cat timers 2>/dev/null || true ;;
+  stop) shift 2; for one; do sed -i "/^$one /d" timers; done ;;
+esac`;
+
+  async function armed(t: TestContext): Promise<{ files: GuardFiles; stop: TimerStop }> {
+    const files = await folderOf(t);
+    await script(t, files, 'systemctl', SYSTEMD);
+    await script(t, files, 'systemd-run', SYSTEMD);
+    const kills = { controlGroups: ['/sys/fs/cgroup/leeward-a'], units: ['b@1.service'], containers: [] };
+    return { files, stop: new TimerStop({ folder: files.folder, clock, kills: () => kills }) };
+  }
+
+  test('is there before the one before it is taken away, and says itself what it is for', async (t) => {
+    const { files, stop } = await armed(t);
+    assert.equal(await stop.armedBootMs(), 0);
+    await stop.arm(50_000_000.5);
+    await stop.arm(60_000_000);
+    assert.equal(await stop.armedBootMs(), 60_000_000);
+    const acts = (await asked(files)).filter((line) => !line.startsWith('list-units'));
+    assert.deepEqual(
+      acts.map((line) => line.split(' ')[0]),
+      ['--quiet', '--quiet', 'stop'],
+    );
+    assert.match(acts[0] ?? '', / --on-boot=\d+ms --timer-property=AccuracySec=1ms --timer-property=WakeSystem=yes /);
+    assert.match(acts[2] ?? '', /-50000000\.timer$/);
+    await stop.disarm();
+    assert.equal(await stop.armedBootMs(), 0);
+  });
+
+  test('that systemd does not take is not armed', async (t) => {
+    const { files, stop } = await armed(t);
+    await script(t, files, 'systemd-run', 'exit 1');
+    await assert.rejects(stop.arm(50_000_000), failsWith('UNAVAILABLE'));
+    await script(t, files, 'systemd-run', 'exit 0');
+    await assert.rejects(stop.arm(50_000_000), failsWith('UNAVAILABLE'));
+    assert.equal(await stop.armedBootMs(), 0);
+  });
+
+  test('kills by a script in which nothing can be taken for anything else', () => {
+    const kills = { controlGroups: ['/c/a'], units: ['b.service'], containers: [{ tool: 'docker', name: 'c' }] };
+    assert.equal(
+      killScript(kills),
+      "echo 1 > '/c/a/cgroup.kill' & systemctl kill --signal=SIGKILL -- 'b.service' & 'docker' kill 'c' & wait",
+    );
+    for (const odd of ["/c/'", '/c/$HOME', '/c/%n', '/c/ d']) {
+      assert.throws(() => killScript({ ...kills, controlGroups: [odd] }), failsWith('USAGE'));
+    }
+  });
+});
+
+/** The name of its image, and of each container's beginning, so that none is left. */
+const IMAGE = `leeward-test-${process.pid}`;
+const podman = async (...args: string[]): Promise<string> => (await promisify(execFile)('podman', args)).stdout.trim();
+
+suite('containers, by Podman', needs('podman', 'busybox', 'tar'), () => {
+  let folder: string;
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'leeward-podman-'));
+    const busybox = (await promisify(execFile)('sh', ['-c', 'command -v busybox'])).stdout.trim();
+    await promisify(execFile)('tar', ['-chf', join(folder, 'image.tar'), '-C', '/', busybox.slice(1)]);
+    await podman('import', '--quiet', join(folder, 'image.tar'), IMAGE);
+  });
+
+  after(async () => {
+    await podman(
+      'rm',
+      '--force',
+      '--time',
+      '0',
+      ...['orderly', 'stubborn', 'again'].map((name) => `${IMAGE}-${name}`),
+    ).catch(() => undefined);
+    await podman('rmi', '--force', IMAGE).catch(() => undefined);
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  /** A container that runs this in busybox's shell. */
+  async function made(name: string, text: string, more: readonly string[] = []): Promise<RunHere> {
+    const busybox = (await promisify(execFile)('sh', ['-c', 'command -v busybox'])).stdout.trim();
+    const limits = ['--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=1000:1000'];
+    const runtime = hasTool('runc') ? ['--runtime', 'runc'] : [];
+    await podman(
+      ...[...runtime, 'create', '--name', `${IMAGE}-${name}`, '--network', 'none', ...limits, ...more, IMAGE],
+      ...[busybox, 'sh', '-c', text],
+    );
+    return { name, kind: 'container', container: `${IMAGE}-${name}`, tool: 'podman' };
+  }
+
+  test('are started, found by the next guard, and stopped in order', async (t) => {
+    const files = await folderOf(t);
+    const run = await made('orderly', 'trap "exit 7" TERM; while :; do busybox sleep 0.1; done');
+    const first = await only(files, run);
+    assert.equal(await first.isRunning(), false);
+    await first.start(never);
+    const next = await only(files, run);
+    assert.equal(await next.isRunning(), true);
+    next.askToStop();
+    await until(async () => !(await next.isRunning()));
+    await until(async () => (await podman('inspect', '--format', '{{.State.ExitCode}}', `${IMAGE}-orderly`)) === '7');
+  });
+
+  test('are killed by what is armed outside, at its time', async (t) => {
+    const files = await folderOf(t);
+    const run = await made('stubborn', 'trap "" TERM; while :; do busybox sleep 0.1; done');
+    const application = await only(files, run);
+    const stop = new KeeperStop(files, clock);
+    const untilBootMs = clock.bootMs() + 4000;
+    await stop.arm(untilBootMs);
+    await application.start(never);
+    application.askToStop();
+    await until(async () => !(await application.isRunning()));
+    assert.ok(clock.bootMs() >= untilBootMs - 10);
+  });
+
+  test('that their engine starts again are refused, and those that are not there', async (t) => {
+    const files = await folderOf(t);
+    const run = await made('again', 'true', ['--restart', 'always']);
+    await assert.rejects(here(files, [run]), failsWith('REFUSED'));
+    const none = { name: 'none', kind: 'container', container: `${IMAGE}-none`, tool: 'podman' } as const;
+    await assert.rejects(here(files, [none]), failsWith('NOT_FOUND'));
+  });
+});
