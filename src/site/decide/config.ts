@@ -86,23 +86,32 @@ export function limitsOf({ steps, lastingMs, control }: MachineConfig): Escalati
   };
 }
 
-export const performanceSchema = z.strictObject({
-  responseMsMax: z.number().positive().max(86_400_000).meta({ description: 'A slower answer is poor.' }),
-  correctnessMin: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(0.9)
-    .meta({ description: 'A smaller share of right answers is poor.' }),
-  everyMs: z
-    .int()
-    .min(1000)
-    .max(3_600_000)
-    .default(30_000)
-    .meta({ description: 'What the monitors found in this time is one sample.' }),
-  poorForMs: windowMs.default(10 * MINUTE_MS).meta({ description: 'Poor for so long without a break counts.' }),
-  gapMsMax: windowMs.default(2 * MINUTE_MS).meta({ description: 'A longer time without a sample is a break.' }),
-  coolDownMs: windowMs.default(6 * HOUR_MS).meta({ description: 'After a move nothing moves for so long.' }),
-});
+/** Samples that the longest time of being poor may have. */
+export const PERFORMANCE_SAMPLES_MAX = 5000;
+
+export const performanceSchema = z
+  .strictObject({
+    responseMsMax: z.number().positive().max(86_400_000).meta({ description: 'A slower answer is poor.' }),
+    correctnessMin: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0.9)
+      .meta({ description: 'A smaller share of right answers is poor.' }),
+    everyMs: z
+      .int()
+      .min(1000)
+      .max(3_600_000)
+      .default(30_000)
+      .meta({ description: 'What the monitors found in this time is one sample.' }),
+    poorForMs: windowMs.default(10 * MINUTE_MS).meta({ description: 'Poor for so long without a break counts.' }),
+    gapMsMax: windowMs.default(2 * MINUTE_MS).meta({ description: 'A longer time without a sample is a break.' }),
+    coolDownMs: windowMs.default(6 * HOUR_MS).meta({ description: 'After a move nothing moves for so long.' }),
+  })
+  .refine(({ everyMs, gapMsMax }) => gapMsMax >= everyMs, { path: ['gapMsMax'], error: 'must be at least everyMs' })
+  .refine(({ everyMs, poorForMs }) => poorForMs <= everyMs * PERFORMANCE_SAMPLES_MAX, {
+    path: ['poorForMs'],
+    error: `must be at most ${PERFORMANCE_SAMPLES_MAX} times everyMs`,
+  });
 
 export type PerformanceConfig = z.infer<typeof performanceSchema>;

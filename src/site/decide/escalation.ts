@@ -22,19 +22,19 @@ const STEP_WORDS: Readonly<Record<Step, string>> = {
 };
 
 /** How often a step may be taken. */
-export interface StepLimit {
+export type StepLimit = {
   /** At most so many within the window; 0 leaves the step out, where nothing here can take it or nobody allows it. */
   readonly countMax: number;
   readonly windowMs: number;
   /** An attempt without an outcome counts as failed after this: whoever made it is gone. */
   readonly timeoutMs: number;
-}
+};
 
-export interface EscalationLimits {
+export type EscalationLimits = {
   readonly steps: Readonly<Record<Step, StepLimit>>;
   /** Being well for so long resets all counts. */
   readonly lastingMs: number;
-}
+};
 
 /** What happened to the machine, oldest first. Attempts count for the machine, whichever of its applications they were for. */
 export type EscalationEvent =

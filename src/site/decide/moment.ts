@@ -7,14 +7,14 @@
  */
 
 /** One moment, as the node that decides saw it. Stored with what happened then. */
-export interface Moment {
+export type Moment = {
   /** Which boot `bootMs` counts from. */
   readonly bootId: string;
   /** Milliseconds since that boot; runs through sleep, is never set. */
   readonly bootMs: number;
   /** Milliseconds since 1970-01-01T00:00:00Z, as the node believed. */
   readonly wallMs: number;
-}
+};
 
 /** Milliseconds from one moment to a later one, zero or more. Across boots it is as right as the wall clock was. */
 export function elapsedMs(from: Moment, to: Moment): number {

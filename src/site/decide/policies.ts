@@ -29,7 +29,7 @@ export type MachinePolicy =
   | 'failed-against-running-and-offline';
 
 /** One application of the machine. */
-export interface MachineApplication {
+export type MachineApplication = {
   readonly name: string;
   /** Its weight: above zero, at most {@link PRIORITY_MAX}. */
   readonly priority: number;
@@ -39,15 +39,15 @@ export interface MachineApplication {
    * machine's other applications with them. `offline` is what people stopped on purpose.
    */
   readonly state: 'running' | 'failed' | 'offline';
-}
+};
 
 /** The machine itself, its group or its site, taken offline on purpose: all its applications count as offline until then. */
-export interface OfflineMark {
+export type OfflineMark = {
   readonly what: 'machine' | 'group' | 'site';
   readonly name: string;
   /** The first moment that it is no longer offline. Wall time, because a person set it: milliseconds since 1970. */
   readonly untilWallMs: number;
-}
+};
 
 /** All that the decision is made from. */
 export interface MachineHistory {

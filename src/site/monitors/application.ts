@@ -70,10 +70,20 @@ export class MonitoredApplication {
     this.#monitors = plan.monitors.map((monitor) => new Monitor(monitor, ports));
     this.#state = state;
     if (state.state === 'offline') this.#begunAnew(Infinity);
+    if (state.state === 'failing' && state.isRestarting) {
+      // Whoever made that attempt has gone; whether it helped, the monitors say once it had its time.
+      this.#state = restartEnded(state, 'the agent ended meanwhile');
+      this.#begunAnew(plan.restarts.startMs);
+    }
   }
 
   get state(): ApplicationState {
     return this.#state;
+  }
+
+  /** What its monitors say together, of what they saw since it was last started. */
+  get verdict(): Verdict {
+    return this.#together().verdict;
   }
 
   report(): ApplicationReport {
@@ -105,6 +115,14 @@ export class MonitoredApplication {
   }
 
   /**
+   * It is being stopped or started with another, or with its machine: what was seen is forgotten, and failures do not count for
+   * `forMs`. Its state and its attempts stay.
+   */
+  settle(forMs: number): void {
+    if (this.#state.state !== 'offline' && this.#restart === undefined) this.#begunAnew(forMs);
+  }
+
+  /**
    * Monitors until the signal is aborted, for as long as the application is meant to run here; `tell` is called with every
    * change of the state. Never rejects, unless `tell` throws.
    */
@@ -116,8 +134,7 @@ export class MonitoredApplication {
       if (isNews(before, next)) tell(next);
     };
     const judge = (): void => {
-      const standings = new Map(this.#monitors.map(({ plan, standing }) => [plan.name, standing]));
-      const said = { ...together(standings), nowBootMs: this.#ports.clock.bootMs() };
+      const said = { ...this.#together(), nowBootMs: this.#ports.clock.bootMs() };
       become(monitorsSaid(this.#state, said, this.#plan.restarts));
       if (signal.aborted || this.#restart !== undefined || !isRestartDue(this.#state)) return;
       become(restartBegun(this.#state));
@@ -156,6 +173,10 @@ export class MonitoredApplication {
       signal.removeEventListener('abort', leave);
       this.#restart = undefined;
     }
+  }
+
+  #together(): ReturnType<typeof together> {
+    return together(new Map(this.#monitors.map(({ plan, standing }) => [plan.name, standing])));
   }
 
   #begunAnew(startMs: number): void {

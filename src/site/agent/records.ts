@@ -1,0 +1,73 @@
+/**
+ * What the agent must not forget, as small documents of its own: each application's attempts, each machine's steps, the marks
+ * that people set, the decisions that were made.
+ *
+ * Invariants: each is checked when it is written and when it is read; one that a newer version wrote, or that is damaged, is
+ * left as it is and told: a person looks.
+ */
+import { z } from 'zod';
+import { LeewardError } from '../../kernel/errors.ts';
+import { firstIssue } from '../../kernel/schema.ts';
+import { checkVersion, versionSchema } from '../../kernel/versions.ts';
+import type { KeptTexts } from '../../ports/kept-texts.ts';
+import { eventSchema } from '../decide/decision.ts';
+
+/** One application, as it was when something last changed. */
+export const applicationRecordSchema = z.looseObject({
+  version: versionSchema,
+  state: z.enum(['running', 'failing', 'failed']),
+  attemptsMade: z.int().min(0),
+  attemptsAllowed: z.int().min(0),
+  /** An attempt was begun, and its end is not known. */
+  isRestarting: z.boolean(),
+  reason: z.string(),
+  /** The guard's count of its starts when they were last looked at. */
+  starts: z.int().min(0).optional(),
+});
+export type ApplicationRecord = z.infer<typeof applicationRecordSchema>;
+
+/** One machine. */
+export const machineRecordSchema = z.looseObject({
+  version: versionSchema,
+  /** Oldest first. */
+  events: z.array(eventSchema),
+  /** Whether the last event is a time of being well that goes on. */
+  isWell: z.boolean(),
+  /** What the newest stored decision said, so that the same is not stored again and again. */
+  told: z.string(),
+});
+export type MachineRecord = z.infer<typeof machineRecordSchema>;
+
+/** A machine, a group or the whole site, taken offline on purpose. */
+export const markSchema = z.looseObject({
+  version: versionSchema,
+  what: z.enum(['machine', 'group', 'site']),
+  name: z.string(),
+  untilWallMs: z.int().min(0).max(8_640_000_000_000_000),
+});
+export type MarkRecord = z.infer<typeof markSchema>;
+
+/** What is kept under `name`; undefined for nothing. Errors: DOCUMENT_INVALID, VERSION_TOO_NEW. */
+export async function readRecord<T>(texts: KeptTexts, name: string, schema: z.ZodType<T>): Promise<T | undefined> {
+  const text = await texts.read(name);
+  if (text === undefined) return undefined;
+  let data: unknown;
+  try {
+    data = JSON.parse(text);
+  } catch (error) {
+    throw new LeewardError('DOCUMENT_INVALID', `the site's record ${name} is not JSON`, { cause: error });
+  }
+  checkVersion(data, `the site's record ${name}`, 'rewrite');
+  const parsed = schema.safeParse(data);
+  if (parsed.success) return parsed.data;
+  throw new LeewardError('DOCUMENT_INVALID', `the site's record ${name}: ${firstIssue(parsed.error)}`);
+}
+
+/** Keeps it. Errors: DOCUMENT_INVALID for what does not fit, and the texts' own. */
+export async function writeRecord<T>(texts: KeptTexts, name: string, schema: z.ZodType<T>, value: T): Promise<void> {
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) {
+    throw new LeewardError('DOCUMENT_INVALID', `the site's record ${name}: ${firstIssue(parsed.error)}`);
+  }
+  await texts.write(name, `${JSON.stringify(parsed.data)}\n`);
+}

@@ -1,0 +1,213 @@
+/**
+ * What runs at the site under the agent's eyes: every guard is asked, every application monitored, every machine decided
+ * about; and what the heartbeat says of all that.
+ *
+ * Invariants: no guard waits for another; a guard, a monitor or a record that fails is told and ends nothing else; the
+ * heartbeat's word is what was seen last, and asking for it waits for nothing; once the signal is aborted everything ends soon.
+ */
+import type { Clock } from '../../kernel/clock.ts';
+import { describeError } from '../../kernel/errors.ts';
+import type { GuardDesk } from '../../ports/guard-desk.ts';
+import type { KeptTexts } from '../../ports/kept-texts.ts';
+import type { MachineControl } from '../../ports/machine-control.ts';
+import type { Metrics, MetricsSource } from '../../ports/metrics.ts';
+import type { Prober } from '../../ports/probe.ts';
+import type { Heartbeat } from '../../protocol/heartbeat.ts';
+import type { OfflineMark } from '../decide/policies.ts';
+import { machineConfig, machineOf } from './config.ts';
+import type { SiteConfig } from './config.ts';
+import { offlineUntilMs, readMarks } from './marks.ts';
+import { WatchedApplication } from './watched-application.ts';
+import { WatchedGuard } from './watched-guard.ts';
+import { WatchedMachine } from './watched-machine.ts';
+
+const LOOK_MS = 1000;
+/** From one reading of this machine's metrics to the next: what they say is of ten seconds. */
+const METRICS_MS = 10_000;
+
+export interface SiteWatchOptions {
+  /** tenant/site */
+  readonly site: string;
+  readonly config: SiteConfig;
+  readonly clock: Clock;
+  /** Which boot of this machine the clock's boot time is of. */
+  readonly bootId: string;
+  readonly prober: Prober;
+  /** The desk of a group's guard on a node; undefined where none is known on this machine. */
+  readonly deskOf: (group: string, node: string) => GuardDesk | undefined;
+  /** Control of a machine by the socket of its QEMU. */
+  readonly controlOf: (qmp: string) => MachineControl;
+  readonly metrics: MetricsSource;
+  /** Whether a node is this machine, whose metrics are its own. */
+  readonly isHere: (node: string) => boolean;
+  readonly records: KeptTexts;
+  readonly decisions: KeptTexts;
+  readonly marks: KeptTexts;
+  /** From one look at a guard, or at a machine, to the next. Default: one second. */
+  readonly lookMs?: number;
+  /** What happens, one line each, for people. */
+  readonly tell: (line: string) => void;
+}
+
+/** What the heartbeat says of the site beside its volumes. */
+export type SiteWord = Pick<Heartbeat, 'groups' | 'machines' | 'offlineUntilMs'>;
+
+export class SiteWatch {
+  readonly #options: SiteWatchOptions;
+  readonly #guards: WatchedGuard[] = [];
+  readonly #machines: WatchedMachine[] = [];
+  #marks: readonly OfflineMark[] = [];
+  #metrics: Metrics = {};
+
+  private constructor(options: SiteWatchOptions) {
+    this.#options = options;
+  }
+
+  /** With everything that is on record. Errors: DOCUMENT_INVALID, VERSION_TOO_NEW. */
+  static async open(options: SiteWatchOptions): Promise<SiteWatch> {
+    const watch = new SiteWatch(options);
+    for (const group of Object.keys(options.config.groups)) await watch.#openGroup(group);
+    return watch;
+  }
+
+  /** Watches until the signal is aborted. Returns when nothing of it is under way any more. */
+  async run(signal: AbortSignal): Promise<void> {
+    await this.#readMarks();
+    const { lookMs = LOOK_MS } = this.#options;
+    const every = async (ms: number, work: () => Promise<void>): Promise<void> => {
+      const { clock, tell } = this.#options;
+      let told = '';
+      while (!signal.aborted) {
+        await work().then(
+          () => (told = ''),
+          (error: unknown) => {
+            const line = describeError(error);
+            // As long as it stays the same it is told once.
+            if (!signal.aborted && line !== told) tell(line);
+            told = line;
+          },
+        );
+        await clock.sleep(ms, signal).catch(() => undefined);
+      }
+    };
+    await Promise.all([
+      every(lookMs, async () => this.#readMarks()),
+      every(METRICS_MS, async () => {
+        this.#metrics = await this.#options.metrics.read();
+      }),
+      ...this.#guards.map(async (guard) => every(lookMs, async () => guard.look(signal))),
+      ...this.#machines.map(async (machine) => every(lookMs, async () => machine.judge(signal))),
+    ]);
+    const applications = this.#guards.flatMap((guard) => guard.applications);
+    await Promise.allSettled([...this.#machines, ...applications].map(async (one) => one.ended()));
+  }
+
+  /** What the heartbeat says, as of what was seen last. */
+  word(): SiteWord {
+    const { config, site, clock } = this.#options;
+    const nowWallMs = clock.wallMs();
+    const siteUntilMs = offlineUntilMs(this.#marks, [{ what: 'site', name: site }], nowWallMs);
+    return {
+      groups: Object.keys(config.groups).map((group) => this.#groupWord(group, nowWallMs)),
+      machines: this.#machines.map((machine) => this.#machineWord(machine, nowWallMs)),
+      ...(siteUntilMs !== undefined && { offlineUntilMs: siteUntilMs }),
+    };
+  }
+
+  #groupWord(name: string, nowWallMs: number): Heartbeat['groups'][number] {
+    const group = `${this.#options.site}/${name}`;
+    const guards = this.#guards.filter((guard) => guard.group === group);
+    const said = guards.flatMap(({ status }) => (status === undefined ? [] : [status]));
+    const isHeld = said.some(({ lease }) => lease === 'held');
+    const want = this.#machines.find((machine) => machine.group === group && machine.want !== undefined)?.want;
+    const untilMs = offlineUntilMs(this.#marks, [{ what: 'group', name }], nowWallMs);
+    return {
+      group,
+      term: Math.max(0, ...said.map(({ term }) => term)),
+      // Only when each of its guards has said so is it known that nothing runs under a lease.
+      lease: isHeld ? 'held' : said.length === guards.length && guards.length > 0 ? 'none' : 'unknown',
+      nodes: guards.map(({ node }) => node),
+      applications: guards.flatMap(({ applications }) => applications.map((application) => application.word())),
+      ...(want && { wants: want }),
+      ...(untilMs !== undefined && { offlineUntilMs: untilMs }),
+    };
+  }
+
+  #machineWord({ name, config }: WatchedMachine, nowWallMs: number): NonNullable<Heartbeat['machines']>[number] {
+    const { isHere } = this.#options;
+    const untilMs = offlineUntilMs(this.#marks, [{ what: 'machine', name }], nowWallMs);
+    return {
+      name,
+      node: config.node,
+      ...(isHere(config.node) && this.#metrics),
+      ...(untilMs !== undefined && { offlineUntilMs: untilMs }),
+    };
+  }
+
+  async #readMarks(): Promise<void> {
+    this.#marks = await readMarks(this.#options.marks);
+  }
+
+  async #openGroup(name: string): Promise<void> {
+    const { config, site, deskOf } = this.#options;
+    const group = `${site}/${name}`;
+    const configs = Object.entries(config.groups[name]?.applications ?? {});
+    for (const node of new Set(configs.map(([, application]) => application.node))) {
+      const here = configs.filter(([, application]) => application.node === node);
+      const applications: WatchedApplication[] = [];
+      const machines: WatchedMachine[] = [];
+      const guard = new WatchedGuard({
+        ...{ group, node, applications, clock: this.#options.clock, desk: deskOf(name, node) },
+        markedUntilWallMs: (application) => this.#markedUntilMs(name, machineOf(application.config)),
+      });
+      for (const [application, said] of here) {
+        const opened = await WatchedApplication.open({
+          ...this.#options,
+          ...{ group: name, name: application, config: said },
+          restart: async (of, signal) => guard.restart([of], signal),
+          tell: (line) => {
+            this.#options.tell(`${group}: ${line}`);
+          },
+        });
+        applications.push(opened);
+      }
+      for (const machine of new Set(here.map(([, application]) => machineOf(application)))) {
+        machines.push(await this.#openMachine(machine, guard));
+      }
+      if (machines.some(({ isStepOpen }) => isStepOpen) || applications.some((one) => one.wasRestarting)) {
+        for (const application of applications) application.adoptStarts();
+      }
+      this.#guards.push(guard);
+      this.#machines.push(...machines);
+    }
+  }
+
+  async #openMachine(name: string, guard: WatchedGuard): Promise<WatchedMachine> {
+    const { config, controlOf, site } = this.#options;
+    const machine = machineConfig(config, name, guard.node);
+    const group = guard.group.slice(site.length + 1);
+    return WatchedMachine.open({
+      ...this.#options,
+      ...{ name, guard, config: machine, control: machine.control && controlOf(machine.control.qmp) },
+      applications: guard.applications.filter((application) => machineOf(application.config) === name),
+      marks: () => this.#marksOn(group, name),
+    });
+  }
+
+  #marksOn(group: string, machine: string): OfflineMark[] {
+    return this.#marks.filter(
+      ({ what, name }) =>
+        what === 'site' || (what === 'group' && name === group) || (what === 'machine' && name === machine),
+    );
+  }
+
+  #markedUntilMs(group: string, machine: string): number | undefined {
+    const { clock, site } = this.#options;
+    const of = [
+      { what: 'machine' as const, name: machine },
+      { what: 'group' as const, name: group },
+      { what: 'site' as const, name: site },
+    ];
+    return offlineUntilMs(this.#marks, of, clock.wallMs());
+  }
+}
