@@ -41,9 +41,8 @@ describe('leeward person', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  test('people are added, changed, listed, told and removed', async () => {
+  test('people are added, told, removed and listed', async () => {
     await leeward.json(['person', 'add', SITE, 'anna', '--role', 'approver', '--shape', 'teams']);
-    await leeward.json(['person', 'add', SITE, 'board']);
     const people = await leeward.json(['person', 'add', SITE, 'board', '--webhook', 'ops', '--shape', 'slack']);
     assert.deepEqual(people, [
       { name: 'anna', role: 'approver', webhook: 'anna', shape: 'teams' },
@@ -51,8 +50,8 @@ describe('leeward person', () => {
     ]);
     await leeward.json(['person', 'tell', SITE, 'Does this arrive?']);
     assert.equal((await noticesStatus(storage.documents, { tenant: 'acme', site: 'berlin' })).waiting, 1);
-    assert.deepEqual(await leeward.json(['person', 'list', SITE]), people);
-    const left = await leeward.json(['person', 'remove', SITE, 'anna']);
+    await leeward.json(['person', 'remove', SITE, 'anna']);
+    const left = await leeward.json(['person', 'list', SITE]);
     assert.deepEqual(left, [{ name: 'board', role: 'reader', webhook: 'ops', shape: 'slack' }]);
   });
 
@@ -60,13 +59,14 @@ describe('leeward person', () => {
     await leeward.json(['person', 'add', SITE, 'ben', '--webhook', 'shared']);
     const wrong: readonly (readonly [number, RegExp, ...string[]])[] = [
       [4, /reaches somebody else already/, 'add', SITE, 'cleo', '--webhook', 'shared'],
-      [2, /role/, 'add', SITE, 'cleo', '--role', 'king'],
       [2, /person: name/, 'add', SITE, 'Cleo!'],
-      [3, /there is no site/, 'add', 'acme/nowhere', 'cleo'],
       [3, /has no person "cleo"/, 'remove', SITE, 'cleo'],
     ];
-    for (const [code, said, ...words] of wrong) {
-      assertRefused(await leeward.run('person', ...words), code, said);
+    const ran = await Promise.all(wrong.map(async ([, , ...words]) => leeward.run('person', ...words)));
+    for (const [index, [code, said]] of wrong.entries()) {
+      const refused = ran[index];
+      assert.ok(refused);
+      assertRefused(refused, code, said);
     }
   });
 });

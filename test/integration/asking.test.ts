@@ -9,12 +9,14 @@ import { after, before, describe, test } from 'node:test';
 import { z } from 'zod';
 import { questionKind } from '../../src/documents/question.ts';
 import { askPerson, newestQuestion } from '../../src/health/question.ts';
+import { noticeKind } from '../../src/documents/notice.ts';
+import { noteNotice } from '../../src/notify/notices.ts';
 import { documents as names } from '../../src/kernel/names.ts';
 import { readFunctionKeys } from '../../src/local/stack/stack.ts';
 import { DECISION, GROUP, PEOPLE, storeAsking } from '../support/asked.ts';
 import { openBrowser } from '../support/browser.ts';
 import { Doors, QUIET } from '../support/integration/doors.ts';
-import { LiveStack } from '../support/integration/live-stack.ts';
+import { LiveStack, until } from '../support/integration/live-stack.ts';
 import { needs } from '../support/tools.ts';
 import { openWebhook } from '../support/webhook.ts';
 import type { Webhook } from '../support/webhook.ts';
@@ -202,6 +204,31 @@ describe('asking and telling', () => {
     const long = await fetch(`${origin}${pathname}`, { method: 'POST', body: 'x'.repeat(100_000) });
     assert.equal(long.status, 404);
     assert.deepEqual(await doors.etags(), etags);
+  });
+
+  test('a host that is killed between sending and marking sends again, under the same id, and never after the mark', async () => {
+    const { documents } = stack.storage;
+    const id = 'killed';
+    await noteNotice(documents, { id, severity: 'info', site: 'acme/berlin', title: 'once more', text: '' });
+    const arrived = (): number => webhook.of('board').filter((one) => one.id === 'acme/berlin/killed').length;
+    webhook.behaves('board', 'hang');
+    void doors.callByHand('notify', undefined).catch(() => undefined);
+    await until(
+      () => 'the notice to arrive',
+      20_000,
+      async () => (arrived() === 1 ? true : undefined),
+    );
+    await stack.killHost();
+    webhook.behaves('board', 200);
+    await stack.startHost();
+    // As if the dead sender's claim had run out.
+    const name = names.notice({ site: 'acme/berlin', id });
+    await documents.update(noticeKind, name, (notice) => ({ ...notice, claimedUntilMs: 0 }));
+    await doors.callByHand('notify', undefined);
+    assert.equal(arrived(), 2);
+    await documents.update(noticeKind, name, (notice) => ({ ...notice, claimedUntilMs: 0 }));
+    await doors.callByHand('notify', undefined);
+    assert.equal(arrived(), 2);
   });
 
   test('no log has a token or an address of a webhook', async () => {
