@@ -7,12 +7,14 @@
 import { Command, CommanderError } from 'commander';
 import { describeError } from '../kernel/errors.ts';
 import { addAgent } from './commands/agent.ts';
+import { addDecisions } from './commands/decisions.ts';
 import { addFailover } from './commands/failover.ts';
 import { addGuard } from './commands/guard.ts';
 import { addHeartbeat } from './commands/heartbeat.ts';
 import { addInspect } from './commands/inspect.ts';
 import { addPerson } from './commands/person.ts';
 import { addReplicate } from './commands/replicate.ts';
+import { addSimulate } from './commands/simulate.ts';
 import { addSite } from './commands/site.ts';
 import { addStatus } from './commands/status.ts';
 import { addVolume } from './commands/volume.ts';
@@ -35,6 +37,8 @@ const COMMANDS: readonly AddCommand[] = [
   addHeartbeat,
   addStatus,
   addFailover,
+  addDecisions,
+  addSimulate,
   addInspect,
 ];
 

@@ -42,21 +42,29 @@ const machineSchema = z.looseObject({
 });
 export type PlannedMachine = z.infer<typeof machineSchema>;
 
+/** What of a plan says who decides, and when. */
+const deciding = {
+  group: groupIdSchema,
+  /** Who decides on a failure: the monitor; a person who is asked first; a person who is told. */
+  mode: z.enum(['automatic', 'ask', 'report']),
+  consents: z.array(z.string()),
+  /** How long the site must have been down, by its witnesses. */
+  windowMs: z.int().min(1000).max(DAY_MS),
+  /** What no answer in time means, where a person is asked. */
+  noAnswer: z.enum(['no', 'fail-over']),
+  /** How long that person has. */
+  answerMs: z.int().min(1000).max(DAY_MS),
+  /** How long the monitor may not have watched a whole window before people are told. */
+  alertAfterMs: z.int().min(1000),
+};
+
+/** As much of a plan as decides. */
+export const decidingSchema = z.looseObject(deciding);
+
 export const planSchema = z
   .looseObject({
     version: versionSchema,
-    group: groupIdSchema,
-    /** Who decides on a failure: the monitor; a person who is asked first; a person who is told. */
-    mode: z.enum(['automatic', 'ask', 'report']),
-    consents: z.array(z.string()),
-    /** How long the site must have been down, by its witnesses. */
-    windowMs: z.int().min(1000).max(DAY_MS),
-    /** What no answer in time means, where a person is asked. */
-    noAnswer: z.enum(['no', 'fail-over']),
-    /** How long that person has. */
-    answerMs: z.int().min(1000).max(DAY_MS),
-    /** How long the monitor may not have watched a whole window before people are told. */
-    alertAfterMs: z.int().min(1000),
+    ...deciding,
     location: z.string().min(1),
     subnet: z.string().startsWith('/'),
     machines: z.array(machineSchema).min(1),

@@ -20,7 +20,7 @@ type Read<T> = Pick<Held<T>, 'value' | 'lastModifiedMs'>;
 export interface Gathered {
   readonly watch: Pick<MonitorDocument, 'lastTickMs' | 'awakeSinceMs' | 'canarySinceMs'>;
   readonly group: Read<GroupDocument>;
-  readonly plan: Plan;
+  readonly plan: Pick<Plan, 'mode' | 'consents' | 'windowMs' | 'noAnswer' | 'alertAfterMs'>;
   readonly heartbeat: Read<HeartbeatDocument> | undefined;
   readonly witnesses: readonly Witness[];
   /** What they have said, by their names. */

@@ -98,6 +98,7 @@ async function add(name: string, _options: unknown, command: Command): Promise<v
   const places = placesOf(command);
   const options = addSchema.parse(command.opts());
   const ref = parseVolume(name);
+  const decides = planOf(options);
   const source = resolve(options.source);
   const volumeBytes = await sourceBytes(source);
   const cloud = await openCloud(places);
@@ -107,7 +108,7 @@ async function add(name: string, _options: unknown, command: Command): Promise<v
     leaseMs: options.lease * 1000,
     assumptions: USUAL_ASSUMPTIONS,
     stopMs: options.stop * 1000,
-    plan: planOf(options),
+    plan: decides,
     timing: timingOf(cloud.settings),
     keep: options.keep,
     target: targetOf(options, cloud),
@@ -116,7 +117,7 @@ async function add(name: string, _options: unknown, command: Command): Promise<v
   const access = (await accessOrNone(places, ref)) ?? newSiteAccess({ key, functionsUrl });
   await makeFolder(places.site(ref));
   await writePrivateFile(accessFile(places, ref), serializeSiteAccess(withVolume(access, volumeId(ref), source)));
-  if (planOf(options).mode !== plan.mode && (options.automatic || options.ask)) {
+  if (decides.mode !== plan.mode && (options.automatic || options.ask)) {
     output.say(`the group's plan was there before and stays in ${plan.mode} mode`);
   }
   output.result({ volume: name, volumeBytes, isNew, mode: plan.mode }, () =>

@@ -1,0 +1,59 @@
+/** `leeward decisions` and `leeward explain`: what the monitor decided on a group, and why. */
+import type { Command } from 'commander';
+import { decisionOf, decisionsOf } from '../../app/decisions.ts';
+import type { SiteDecisionDocument } from '../../documents/site-failure.ts';
+import { explain, timeline } from '../../health/explain.ts';
+import { decideSiteFailure } from '../../health/site-failure.ts';
+import { groupId, parseGroup } from '../../kernel/ids.ts';
+import { openCloud } from '../context.ts';
+import { outputOf, placesOf } from '../globals.ts';
+import { table } from '../output.ts';
+
+export function addDecisions(program: Command): void {
+  program
+    .command('decisions')
+    .argument('<group>', 'TENANT/SITE/GROUP')
+    .description('what the monitor decided on a group, oldest first')
+    .action(list);
+  program
+    .command('explain')
+    .argument('<id>', 'TENANT/SITE/GROUP/DECISION, as `decisions` lists it')
+    .description('a decision, replayed from what it was made of, in words and as a timeline')
+    .action(tell);
+}
+
+async function list(name: string, _options: unknown, command: Command): Promise<void> {
+  const output = outputOf(command);
+  const group = parseGroup(name);
+  const { storage } = await openCloud(placesOf(command));
+  const { decisions, unreadable } = await decisionsOf(storage.documents, group);
+  for (const line of unreadable) output.say(line);
+  const told = decisions.map((made) => ({
+    id: idOf(made),
+    atMs: made.history.nowMs,
+    verdict: made.verdict,
+    reason: made.reason,
+  }));
+  output.result(told, () =>
+    told.length === 0
+      ? `${groupId(group)}: nothing was decided yet`
+      : told
+          .map(({ id, atMs, verdict, reason }) => `${new Date(atMs).toISOString()}  ${verdict}  ${id}\n  ${reason}`)
+          .join('\n'),
+  );
+}
+
+async function tell(id: string, _options: unknown, command: Command): Promise<void> {
+  const { storage } = await openCloud(placesOf(command));
+  const made = await decisionOf(storage.documents, id);
+  const { verdict, reason, votes } = decideSiteFailure(made.history);
+  const isSame = verdict === made.verdict && reason === made.reason;
+  const data = { id: idOf(made), ...made, replayed: { verdict, reason, votes, isSame } };
+  outputOf(command).result(data, () =>
+    [...explain(made), '', table(timeline(made.history).map((line) => [line]))].join('\n'),
+  );
+}
+
+function idOf({ group, decision }: SiteDecisionDocument): string {
+  return `${group}/${decision}`;
+}
