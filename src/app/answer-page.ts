@@ -115,6 +115,17 @@ export async function noSuchPage(): Promise<Page> {
   );
 }
 
+/** For a fault that may pass: nothing was shown, and whether an answer was taken is seen by opening the link again. */
+export async function troublePage(): Promise<Page> {
+  const shown = await page(
+    503,
+    'This cannot be shown now',
+    html`<h1>This cannot be shown now</h1>
+      <p>Open your link again in a minute: it shows whether an answer was taken.</p>`,
+  );
+  return { ...shown, headers: { ...shown.headers, 'Retry-After': '30' } };
+}
+
 /** For a form that was not filled in as these pages' forms are. */
 export async function badFormPage(): Promise<Page> {
   return await page(

@@ -1,7 +1,8 @@
 /** An approver's link: which page a request is answered with, and when an answer is given. */
 import { answerQuestion, openQuestion } from '../health/answer.ts';
 import type { AnswerPorts, AskedLink } from '../health/answer.ts';
-import { badFormPage, confirmPage, noSuchPage, outcomePage, questionPage } from './answer-page.ts';
+import { describeError } from '../kernel/errors.ts';
+import { badFormPage, confirmPage, noSuchPage, outcomePage, questionPage, troublePage } from './answer-page.ts';
 import type { Page } from './answer-page.ts';
 
 export interface AnswerRequest {
@@ -10,8 +11,21 @@ export interface AnswerRequest {
   readonly form: { readonly answer: string | null; readonly confirmed: string | null } | undefined;
 }
 
-/** Only a form that was confirmed changes anything. Errors: UNAVAILABLE, DENIED, CONFLICT, VERSION_TOO_NEW. */
-export async function answerLink(ports: AnswerPorts, { link, form }: AnswerRequest): Promise<Page> {
+/** Only a form that was confirmed changes anything. Throws nothing: a fault is a page too, and is told to `tell` in a line. */
+export async function answerLink(
+  ports: AnswerPorts,
+  request: AnswerRequest,
+  tell: (line: string) => void,
+): Promise<Page> {
+  try {
+    return await pageOf(ports, request);
+  } catch (error) {
+    tell(describeError(error));
+    return await troublePage();
+  }
+}
+
+async function pageOf(ports: AnswerPorts, { link, form }: AnswerRequest): Promise<Page> {
   const put = await openQuestion(ports, link);
   if (!put) return await noSuchPage();
   if (!form) return await questionPage(put, link.token);

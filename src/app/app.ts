@@ -64,8 +64,8 @@ export interface App {
   monitor(): Promise<TickReport>;
   /** One pass over the outbox. */
   notify(): Promise<DeliveryReport>;
-  /** The page of an approver's link; an answer that was confirmed is given. */
-  answer(request: AnswerRequest): Promise<Page>;
+  /** The page of an approver's link; an answer that was confirmed is given. `tell` takes what went wrong, a line. */
+  answer(request: AnswerRequest, tell: (line: string) => void): Promise<Page>;
   /** What is known of a site. */
   status(site: SiteRef): Promise<KnownSiteStatus>;
 }
@@ -123,7 +123,7 @@ function openApp(settings: Settings): App {
         publicUrl: settings.LEEWARD_PUBLIC_URL,
       }),
     // Pages are rarely asked for: no other function shall load them.
-    answer: async (request) => (await import('./answer.ts')).answerLink(storage, request),
+    answer: async (request, tell) => (await import('./answer.ts')).answerLink(storage, request, tell),
     status: async (site) => knownSiteStatus(storage.documents, site),
   };
 }
