@@ -1,6 +1,7 @@
 /** A site put together on this machine: its agent and a replicator for each of its volumes. */
 import { join } from 'node:path';
 import { SiteAgent } from '../site/send/agent.ts';
+import type { SiteWord } from '../site/send/agent.ts';
 import { signingKey } from '../site/send/access.ts';
 import type { SiteAccess } from '../site/send/access.ts';
 import { Replicator } from '../site/replicator.ts';
@@ -9,7 +10,6 @@ import { parseVolume } from '../kernel/ids.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { CloudLink } from '../ports/cloud-link.ts';
 import type { Quiesce } from '../ports/quiesce.ts';
-import type { Heartbeat } from '../protocol/heartbeat.ts';
 import type { SigningKey } from '../protocol/signed.ts';
 import { HttpCloudLink } from '../system/cloud-link.ts';
 import { SystemClock } from '../system/clock.ts';
@@ -36,8 +36,8 @@ export interface SiteOptions {
   readonly volumes?: readonly string[];
   /** Puts something between the site and the cloud, such as a cut in a demonstration. */
   readonly wrapLink?: (link: CloudLink) => CloudLink;
-  /** The site's own view of its leases, for the heartbeat. */
-  readonly groups?: () => Heartbeat['groups'];
+  /** What the heartbeat says beside the volumes. */
+  readonly word?: () => SiteWord;
   /** What makes a volume, by its whole id, stand still while it is read; nothing by default. */
   readonly quiesce?: (volume: string) => Quiesce | undefined;
   /** How its volumes are replicated, where not as usual. */
@@ -72,7 +72,7 @@ export async function openSite(options: SiteOptions): Promise<OpenSite> {
       clock,
       link,
       store: agentStore,
-      ...(options.groups && { groups: options.groups }),
+      ...(options.word && { word: options.word }),
     });
     const replicators: Replicator[] = [];
     const work = sharedWork();

@@ -39,7 +39,7 @@ const site = await openSite({
   folder: config.folder,
   access,
   wrapLink: (plain) => (link = new CuttableLink(plain)),
-  groups: () => (holder?.report() ?? []).map((group) => ({ ...group, nodes: [config.node] })),
+  word: () => ({ groups: (holder?.report() ?? []).map((group) => ({ ...group, nodes: [config.node] })) }),
 });
 const { clock } = site;
 const [replicator] = site.replicators;

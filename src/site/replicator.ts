@@ -27,6 +27,7 @@ import type { SaidProperties } from './chain/properties.ts';
 import type { ReplicationState } from './chain/replication-state.ts';
 import { VolumeLog } from './chain/volume-log.ts';
 import { Deduplication } from './dedup/deduplication.ts';
+import { Lag } from './lag.ts';
 import type { AgentPart, HeartbeatWish, SiteAgent, VolumeReport } from './send/agent.ts';
 import { DeltaSender } from './send/delta-sender.ts';
 import { failureOf } from './send/outage.ts';
@@ -98,6 +99,7 @@ export class Replicator implements AgentPart {
   readonly #sender: DeltaSender;
   readonly #base: Base;
   readonly #rangeLists: RangeListSender;
+  readonly #lag = new Lag();
   readonly #sending = new JoinedTurns(async () => this.#sendNow());
   /** Ends all sending: the process is to end. */
   #stopping: AbortSignal | undefined;
@@ -169,12 +171,14 @@ export class Replicator implements AgentPart {
     const { lostNumber } = this.#sender;
     const { answer, wantsGeneration } = this.#standing;
     const asked = answer?.repair?.id;
+    const lagMs = state && this.#lagMs(state);
     return {
       volume: this.volume,
       // It may be one that was never begun here that another is wanted for.
       generation: Math.max(state?.generation ?? 1, wantsGeneration ? (answer?.generation ?? 1) : 1),
       stored: state?.last.number ?? 0,
       waitingBytes: this.#log.waitingBytes,
+      ...(lagMs !== undefined && { lagMs: Math.round(lagMs) }),
       ...this.#base.word(),
       ...(asked !== undefined && asked === state?.repaired && { repaired: asked }),
       ...(lostNumber !== undefined && { lost: lostNumber }),
@@ -225,7 +229,10 @@ export class Replicator implements AgentPart {
       };
       await this.#ready();
       await this.#base.ready(how.signal);
+      const begunBootMs = this.#options.clock.bootMs();
       const report = await runInterval(options, await this.#ready()).finally(async () => sending);
+      const read = this.#log.state;
+      if (read) this.#lag.read({ generation: read.generation, number: read.last.number, bootMs: begunBootMs });
       await failureOf(this.#sendRangeListIfDue());
       return { ...report, unsent: await sending };
     } finally {
@@ -242,6 +249,11 @@ export class Replicator implements AgentPart {
   async sendDue(signal?: AbortSignal): Promise<void> {
     this.#stopping = signal;
     await this.#sending.ask();
+  }
+
+  #lagMs({ generation, acknowledged }: ReplicationState): number | undefined {
+    const nowBootMs = this.#options.clock.bootMs();
+    return this.#lag.ageMs({ generation, acknowledgedNumber: acknowledged.number, nowBootMs });
   }
 
   async #sendNow(): Promise<void> {

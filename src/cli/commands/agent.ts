@@ -1,23 +1,20 @@
-/** `leeward agent`: works on a site for months: heartbeats, and each volume at its own interval. */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+/** `leeward agent`: works on a site for months: heartbeats, each volume at its own interval, and what runs there under its eyes. */
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { openSite } from '../../app/site.ts';
-import { LeewardError } from '../../kernel/errors.ts';
-import { nameInSite } from '../../kernel/ids.ts';
-import { configJsonSchema, intervalOf, parseConfig, quiesceOf } from '../../site/agent/config.ts';
+import { isNodeHere, openSiteWatch } from '../../app/site-watch.ts';
+import { configJsonSchema, guardSocketOf, intervalOf, quiesceOf } from '../../site/agent/config.ts';
 import type { SiteConfig } from '../../site/agent/config.ts';
+import type { SiteWatch } from '../../site/agent/site-watch.ts';
 import { LeaseCarrier } from '../../site/agent/lease-carrier.ts';
-import type { SiteAccess } from '../../site/send/access.ts';
 import { workForEver } from '../../site/loops.ts';
 import { listenForGuards } from '../../system/guard/agent-socket.ts';
 import { CommandQuiesce } from '../../system/command-quiesce.ts';
-import { isMissing } from '../../system/durable-file.ts';
 import { chooseSite, readAccess } from '../context.ts';
 import { outputOf, placesOf } from '../globals.ts';
 import { logOption, logSchema, serviceLog } from '../service-log.ts';
 import { newsFacts, newsLine } from '../site-news.ts';
+import { readSiteConfig } from '../site-config.ts';
 import { stopOnSignals } from '../stop-on-signals.ts';
 
 const optionsSchema = z.object({
@@ -31,9 +28,6 @@ const optionsSchema = z.object({
 /** How long an interval waits for the cloud before the next one may begin. */
 const WAIT_MS = 300_000;
 
-/** What is said of a site is in its folder, unless the command names another file. */
-const CONFIG_FILE = 'leeward.yaml';
-
 export function addAgent(program: Command): void {
   program
     .command('agent')
@@ -42,7 +36,9 @@ export function addAgent(program: Command): void {
     .option('--check', 'only say whether the configuration is right', false)
     .option('--schema', "only print the configuration's JSON Schema, for editors", false)
     .addOption(logOption())
-    .description('work on the site until SIGTERM: heartbeats, and each volume at its own interval')
+    .description(
+      'work on the site until SIGTERM: heartbeats, each volume at its own interval, applications under watch',
+    )
     .action(agent);
 }
 
@@ -58,14 +54,18 @@ async function agent(_options: unknown, command: Command): Promise<void> {
   const ref = await chooseSite(places, options.site);
   const access = await readAccess(places, ref);
   const folder = places.site(ref);
-  const config = await readConfig(options.config, join(folder, CONFIG_FILE), access);
+  const config = await readSiteConfig(folder, access, options.config);
+  const unguarded = unguardedOf(config, folder);
   if (options.check) {
+    for (const line of unguarded) output.say(line);
     output.result(config, () => 'the configuration is right');
     return;
   }
+  let watch: SiteWatch | undefined;
   const site = await openSite({
     folder,
     access,
+    word: () => watch?.word() ?? { groups: [] },
     quiesce: (volume) => {
       const commands = quiesceOf(config, volume);
       return commands && new CommandQuiesce(commands);
@@ -76,8 +76,11 @@ async function agent(_options: unknown, command: Command): Promise<void> {
   const carrier = new LeaseCarrier({ key: site.key, link: site.link, clock: site.clock });
   const guards = await listenForGuards(places.agentSocket(ref), async (questions) => carrier.carry(questions));
   try {
+    for (const line of unguarded) say(line);
+    watch = await openSiteWatch({ site: access.site, folder, config, clock: site.clock, tell: say });
     say(`${access.site}: at work on ${site.replicators.length} volume(s)`);
-    await workForEver(site, {
+    const watching = watch.run(signal);
+    const working = workForEver(site, {
       waitMs: WAIT_MS,
       signal,
       everyMs: (volume) => intervalOf(config, volume),
@@ -85,6 +88,7 @@ async function agent(_options: unknown, command: Command): Promise<void> {
         say(newsLine(news), newsFacts(news));
       },
     });
+    await together([watching, working], stop);
     say(`${access.site}: stopped`);
   } finally {
     stop();
@@ -93,15 +97,21 @@ async function agent(_options: unknown, command: Command): Promise<void> {
   }
 }
 
-/** The file that is named must be there; the one in the site's folder may be. */
-async function readConfig(named: string | undefined, usual: string, access: SiteAccess): Promise<SiteConfig> {
-  const file = named ?? usual;
-  const volumes = access.volumes.map(({ volume }) => nameInSite(volume));
-  try {
-    return parseConfig(file, await readFile(file, 'utf8'), volumes);
-  } catch (error) {
-    if (!isMissing(error)) throw error;
-    if (named !== undefined) throw new LeewardError('USAGE', `there is no file ${file}`);
-    return parseConfig(file, '', volumes);
-  }
+/** Both to their end; what one of them did not foresee ends the other too. */
+async function together(works: readonly Promise<void>[], stop: () => void): Promise<void> {
+  for (const work of works) work.catch(stop);
+  const ends = await Promise.allSettled(works);
+  for (const end of ends) if (end.status === 'rejected') throw end.reason;
+}
+
+/** Applications on a node of which no guard is known here: that is allowed, and a line each says what it means. */
+function unguardedOf(config: SiteConfig, folder: string): readonly string[] {
+  return Object.entries(config.groups).flatMap(([group, { applications }]) =>
+    Object.entries(applications)
+      .filter(([, { node }]) => guardSocketOf(config, group, node) === undefined && !isNodeHere(folder, node))
+      .map(
+        ([name, { node }]) =>
+          `${group}/${name}: no guard of ${node} is known here: it is not watched, and its group never fails over by itself`,
+      ),
+  );
 }

@@ -14,6 +14,7 @@ import type { Metrics, MetricsSource } from '../../ports/metrics.ts';
 import type { Prober } from '../../ports/probe.ts';
 import type { Heartbeat } from '../../protocol/heartbeat.ts';
 import type { OfflineMark } from '../decide/policies.ts';
+import type { SiteWord } from '../send/agent.ts';
 import { machineConfig, machineOf } from './config.ts';
 import type { SiteConfig } from './config.ts';
 import { offlineUntilMs, readMarks } from './marks.ts';
@@ -48,9 +49,6 @@ export interface SiteWatchOptions {
   /** What happens, one line each, for people. */
   readonly tell: (line: string) => void;
 }
-
-/** What the heartbeat says of the site beside its volumes. */
-export type SiteWord = Pick<Heartbeat, 'groups' | 'machines' | 'offlineUntilMs'>;
 
 export class SiteWatch {
   readonly #options: SiteWatchOptions;

@@ -35,6 +35,9 @@ export interface AgentPart {
 /** What a heartbeat says of a volume. */
 export type VolumeReport = Heartbeat['volumes'][number];
 
+/** What a heartbeat says of what runs at the site. */
+export type SiteWord = Pick<Heartbeat, 'groups' | 'machines' | 'offlineUntilMs'>;
+
 export interface SiteAgentOptions {
   /** tenant/site */
   readonly site: string;
@@ -43,8 +46,8 @@ export interface SiteAgentOptions {
   readonly link: CloudLink;
   /** Keeps the counter. */
   readonly store: Pick<SiteStore, 'readState' | 'writeState'>;
-  /** The site's own view of its leases. */
-  readonly groups?: () => Heartbeat['groups'];
+  /** What the heartbeat says beside the volumes; asked for each, and waited for by none. */
+  readonly word?: () => SiteWord;
 }
 
 type Access = HeartbeatAnswer['access'];
@@ -187,11 +190,11 @@ export class SiteAgent {
   }
 
   async #beat(): Promise<Heard> {
-    const { clock, key, link, groups } = this.#options;
+    const { clock, key, link, word } = this.#options;
     const sentBootMs = (this.#begunBootMs = clock.bootMs());
     const { before, counter } = await this.#nextCounter();
     const volumes = [...this.#parts.values()].map(({ part }) => part.report());
-    const heartbeat: Heartbeat = { counter, volumes, groups: groups?.() ?? [] };
+    const heartbeat: Heartbeat = { counter, volumes, ...(word?.() ?? { groups: [] }) };
     const said = await link.heartbeat(sign(key, 'heartbeat', heartbeat)).catch(async (error: unknown) => {
       // What was refused was not recorded. A counter from a clock that was far ahead must not outlast that clock.
       if (isLeewardError(error, 'REFUSED')) await this.#keepCounter(before);
