@@ -11,21 +11,45 @@ fail() {
   exit 1
 }
 
-# Processes of guards, of what stops from outside them, and of the commands that they have started, one a line.
+# Processes of guards, of what stops from outside them and of the commands that they have started, the units that they have
+# started, and stops that are armed in systemd: one a line.
 running() {
+  processes
+  started_units
+  armed
+}
+
+processes() {
   find /sys/fs/cgroup -path '*/leeward-guards.slice/*' -name cgroup.procs -exec cat {} +
 }
 
-# Ends all of it, in order for as long as a service usually may take.
+armed() {
+  systemctl list-units --plain --no-legend --type=timer --state=active 'leeward-stop-*' | cut -d ' ' -f 1
+}
+
+# Units that guards have started and that run.
+started_units() {
+  cat /var/lib/leeward/sites/*/*/guards/*/*/running.json 2>/dev/null | sed 's/[{},]/\n/g' |
+    sed -n 's/^"unit":"\(.*\)"$/\1/p' |
+    while read -r unit; do if systemctl is-active --quiet -- "$unit"; then echo "$unit"; fi; done
+}
+
+# Ends all of it: in order, for as long as a service usually may take; then by the stops that are armed, before their time.
 stop_all() {
   systemctl stop 'leeward-guard@*.service'
+  started_units | while read -r unit; do systemctl stop -- "$unit" || true; done
   systemctl kill --signal=SIGTERM leeward-guards.slice || true
   tries=0
-  while [ -n "$(running)" ] && [ "$tries" -lt 100 ]; do
+  while [ -n "$(processes)" ] && [ "$tries" -lt 90 ]; do
     tries=$((tries + 1))
-    [ "$tries" -lt 90 ] || systemctl kill --signal=SIGKILL leeward-guards.slice || true
     sleep 1
   done
+  for timer in $(armed); do
+    systemctl start "${timer%.timer}.service" || true
+    systemctl stop "$timer"
+  done
+  systemctl kill --signal=SIGKILL leeward-guards.slice || true
+  sleep 1
   [ -z "$(running)" ] || fail 'what the guards have started does not end'
 }
 
