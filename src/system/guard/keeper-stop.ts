@@ -5,6 +5,7 @@
  * that died is replaced.
  */
 import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { extname, join } from 'node:path';
 import type { Clock } from '../../kernel/clock.ts';
 import { LeewardError } from '../../kernel/errors.ts';
@@ -22,6 +23,8 @@ export class KeeperStop implements ArmedStop {
   readonly #files: GuardFiles;
   readonly #clock: Clock;
   readonly #watchdog: string | undefined;
+  /** What this guard has started last. */
+  #started: ChildProcess | undefined;
 
   /** With the device of a watchdog that is to bite when that process is held up, too. */
   constructor(files: GuardFiles, clock: Clock, watchdog?: string) {
@@ -79,11 +82,14 @@ export class KeeperStop implements ArmedStop {
   }
 
   #start(): void {
+    // One that has not said anything yet is on its way: on a slow machine another would only hold it up.
+    if (this.#started?.exitCode === null && this.#started.signalCode === null) return;
     // Beside this one, from source as in a bundle.
     const script = join(import.meta.dirname, `stop-keeper${extname(import.meta.filename)}`);
     const child = spawn(process.execPath, [script, this.#files.folder], { detached: true, stdio: 'ignore' });
     // Told by nothing being taken over; an event that nobody takes would end this process.
     child.once('error', () => undefined);
     child.unref();
+    if (child.pid !== undefined) this.#started = child;
   }
 }
