@@ -1,6 +1,7 @@
 /**
- * Units and containers of a guard. Containers are real where Podman is installed; systemd is a script here that notes what it
- * was asked, and answers as systemctl does: the real one is asked in test/guest/guard.guest.ts.
+ * Units and containers of a guard. Containers are real where Podman is installed; systemd and Docker are scripts here
+ * that note what they were asked, and answer as the real ones do: systemd itself is asked in test/guest/guard.guest.ts, Docker
+ * nowhere.
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -216,6 +217,49 @@ esac`;
     for (const odd of ["/c/'", '/c/$HOME', '/c/%n', '/c/ d']) {
       assert.throws(() => killScript({ ...kills, controlGroups: [odd] }), failsWith('USAGE'));
     }
+  });
+});
+
+suite('containers, by a scripted docker', () => {
+  /** One that is what `state` says, with this restart policy. */
+  const docker = (policy: string): string => `[ -e state ] || echo created > state
+case "$1 $4" in
+  *RestartPolicy*) echo ${policy} ;;
+  *State.Status*) cat state ;;
+  *State.Pid*) echo 0123abc 0 ;;
+  start*) echo running > state ;;
+  stop* | kill*) echo exited > state ;;
+esac`;
+  const CONTAINER = { name: 'reports', kind: 'container', container: 'erp-reports', tool: 'docker' } as const;
+
+  test('are started, stopped and killed by their names, and refused where it starts them again', async (t) => {
+    const files = await folderOf(t);
+    await script(t, files, 'docker', docker('no'));
+    const application = await only(files, CONTAINER);
+    await application.start(never);
+    assert.equal(await application.isRunning(), true);
+    application.askToStop();
+    await until(async () => !(await application.isRunning()));
+    await application.start(never);
+    application.kill();
+    await until(async () => !(await application.isRunning()));
+    const acts = (await asked(files)).filter((line) => !line.startsWith('container inspect'));
+    assert.deepEqual(acts, ['start erp-reports', 'stop -t 63 erp-reports', 'start erp-reports', 'kill erp-reports']);
+    await script(t, files, 'docker', docker('unless-stopped'));
+    await assert.rejects(here(files, [CONTAINER]), (error) => {
+      assert.match(String(error), /docker update --restart=no erp-reports/);
+      return failsWith('REFUSED')(error);
+    });
+  });
+
+  test('count as running while it does not answer', async (t) => {
+    const files = await folderOf(t);
+    await script(t, files, 'docker', docker('no'));
+    const application = await only(files, CONTAINER);
+    await script(t, files, 'docker', 'echo Cannot connect to the Docker daemon >&2; exit 1');
+    assert.equal(await application.isRunning(), true);
+    await script(t, files, 'docker', 'echo No such container: erp-reports >&2; exit 1');
+    assert.equal(await application.isRunning(), false);
   });
 });
 
