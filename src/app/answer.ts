@@ -33,6 +33,6 @@ async function pageOf(ports: AnswerPorts, { link, form }: AnswerRequest): Promis
   if (said !== 'yes' && said !== 'no') return await badFormPage();
   const takes = put.standing.is === 'open' || (put.standing.is === 'late' && said === 'no');
   if (takes && form.confirmed !== 'yes') return await confirmPage(put, link.token, said);
-  const after = takes ? await answerQuestion(ports, link, said) : put;
+  const after = form.confirmed === 'yes' ? await answerQuestion(ports, link, said) : put;
   return after ? await outcomePage(after, link.token, said) : await noSuchPage();
 }

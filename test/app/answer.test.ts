@@ -189,6 +189,15 @@ test('whoever is no approver any more has no link any more', async () => {
   assert.equal((await send(form('yes', 'yes'), { approver: 'ben' })).status, 200);
 });
 
+test('who became an approver after the question was asked was not asked', async () => {
+  const { documents, send } = await world();
+  await documents.update(peopleKind, names.people(GROUP), (value) => ({
+    ...value,
+    people: [...value.people, { name: 'zoe', role: 'approver' as const, webhook: 'zoe', shape: 'plain' as const }],
+  }));
+  assert.equal((await send(form('yes', 'yes'), { approver: 'zoe' })).status, 404);
+});
+
 test('an older question takes no answer any more', async () => {
   const { clock, documents, ask, send } = await world();
   clock.advance(5000);

@@ -20,6 +20,8 @@ export interface Webhook {
   of(name: string): readonly Received[];
   /** How the webhook answers from now on: in turn, the last one for ever. 200 until told. */
   behaves(name: string, ...behaviour: readonly Behaviour[]): void;
+  /** Whether a request to this address would get no answer now. */
+  hangs(url: string): boolean;
   close(): Promise<void>;
 }
 
@@ -50,6 +52,7 @@ export async function openWebhook(): Promise<Webhook> {
     behaves(name, ...behaviour) {
       behaviours.set(`/${name}`, [...behaviour]);
     },
+    hangs: (url) => behaviours.get(new URL(url).pathname)?.[0] === 'hang',
     async close() {
       server.closeAllConnections();
       server.close();
