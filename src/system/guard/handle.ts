@@ -54,7 +54,11 @@ export function killThing(handle: Handle): void {
   // First what needs nobody else to answer.
   if (controlGroup !== undefined) killControlGroup(controlGroup);
   if (leader !== undefined) signalGroup(leader, 'SIGKILL');
-  if (unit !== undefined) tellTool('systemctl', ['kill', '--signal=SIGKILL', '--', unit]);
+  if (unit !== undefined) {
+    tellTool('systemctl', ['kill', '--signal=SIGKILL', '--', unit]);
+    // Without processes it may still count as active, or wait to be started.
+    tellTool('systemctl', ['stop', '--no-block', '--', unit]);
+  }
   if (container !== undefined) tellTool(container.tool, ['kill', container.name]);
 }
 

@@ -34,10 +34,15 @@ export function killScript({ controlGroups, units, containers }: KilledByTimer):
     throw new LeewardError('USAGE', `"${odd}" cannot be armed in systemd: use other names, or --arm process`);
   return [
     ...controlGroups.map((folder) => `echo 1 > '${folder}/cgroup.kill' &`),
-    ...units.map((unit) => `systemctl kill --signal=SIGKILL -- '${unit}' &`),
+    // A start that still waits must not come after the kill, nor what its stop runs be left.
+    ...units.map((unit) => `{ ${kill(unit)}; systemctl stop --no-block -- '${unit}'; ${kill(unit)}; } &`),
     ...containers.map(({ tool, name }) => `'${tool}' kill '${name}' &`),
     'wait',
   ].join(' ');
+}
+
+function kill(unit: string): string {
+  return `systemctl kill --signal=SIGKILL -- '${unit}'`;
 }
 
 export class TimerStop implements ArmedStop {
