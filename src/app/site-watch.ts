@@ -33,7 +33,7 @@ export function marksOf(folder: string): KeptTexts {
 }
 
 /** The site's own decisions. */
-export function decisionsOf(folder: string): KeptTexts {
+export function siteDecisions(folder: string): KeptTexts {
   return new TextFolder(join(folder, 'decisions'));
 }
 
@@ -67,7 +67,7 @@ export async function openSiteWatch(place: SiteWatchPlace): Promise<SiteWatch> {
     metrics: new SystemMetrics(),
     isHere: (node) => isNodeHere(folder, node),
     records: new TextFolder(join(folder, 'watched')),
-    decisions: decisionsOf(folder),
+    decisions: siteDecisions(folder),
     marks: marksOf(folder),
   });
 }

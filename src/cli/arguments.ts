@@ -93,3 +93,22 @@ export function reasonText(text: string): string {
   if (text.length > 500) throw new InvalidArgumentError('Give at most 500 characters.');
   return text;
 }
+
+/** A moment: itself, or how far it is from now, in milliseconds. */
+export type Until = { readonly wallMs: number } | { readonly fromNowMs: number };
+
+const UNITS_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** An end: `2026-11-23T06:00Z`, or `90m`, `12h`, `7d` from now. */
+export function until(text: string): Until {
+  const [, count = '', unit = ''] = /^(\d{1,4})([mhd])$/.exec(text) ?? [];
+  if (unit !== '') return { fromNowMs: Number(count) * (UNITS_MS[unit] ?? 0) };
+  const wallMs = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)$/.test(text) ? Date.parse(text) : NaN;
+  if (Number.isFinite(wallMs)) return { wallMs };
+  throw new InvalidArgumentError('Give a time such as 2026-11-23T06:00Z, or 90m, 12h or 7d from now.');
+}
+
+/** The moment itself. */
+export function wallMsOf(end: Until, nowWallMs: number): number {
+  return 'wallMs' in end ? end.wallMs : nowWallMs + end.fromNowMs;
+}

@@ -7,11 +7,13 @@
 import { Command, CommanderError } from 'commander';
 import { describeError } from '../kernel/errors.ts';
 import { addAgent } from './commands/agent.ts';
+import { addApp } from './commands/app.ts';
 import { addDecisions } from './commands/decisions.ts';
 import { addFailover } from './commands/failover.ts';
 import { addGuard } from './commands/guard.ts';
 import { addHeartbeat } from './commands/heartbeat.ts';
 import { addInspect } from './commands/inspect.ts';
+import { addOffline } from './commands/offline.ts';
 import { addPerson } from './commands/person.ts';
 import { addReplicate } from './commands/replicate.ts';
 import { addSimulate } from './commands/simulate.ts';
@@ -33,6 +35,8 @@ const COMMANDS: readonly AddCommand[] = [
   addReplicate,
   addAgent,
   addGuard,
+  addApp,
+  addOffline,
   addWitness,
   addHeartbeat,
   addStatus,

@@ -12,16 +12,17 @@ import { isMissing } from '../system/durable-file.ts';
 const CONFIG_FILE = 'leeward.yaml';
 
 /**
- * The file that is named must be there; the one in the site's folder may be. Errors: USAGE with everything that is wrong, or
+ * The file that is named must be there; the one in the site's folder may be. Without the site's access, as on a node that has
+ * only a guard, its volumes are not looked up. Errors: USAGE with everything that is wrong, or
  * where there is no such file.
  */
 export async function readSiteConfig(
   folder: string,
-  access: SiteAccess,
+  access: SiteAccess | undefined,
   named: string | undefined,
 ): Promise<SiteConfig> {
   const file = named ?? join(folder, CONFIG_FILE);
-  const volumes = access.volumes.map(({ volume }) => nameInSite(volume));
+  const volumes = access?.volumes.map(({ volume }) => nameInSite(volume));
   try {
     return parseConfig(file, await readFile(file, 'utf8'), volumes);
   } catch (error) {

@@ -1,29 +1,39 @@
-/** `leeward decisions` and `leeward explain`: what the monitor decided on a group, and why. */
+/** `leeward decisions` and `leeward explain`: what the monitor decided on a group, or a site on a machine, and why. */
 import type { Command } from 'commander';
+import { z } from 'zod';
 import { decisionOf, decisionsOf } from '../../app/decisions.ts';
 import type { SiteDecisionDocument } from '../../documents/site-failure.ts';
 import { explain, timeline } from '../../health/explain.ts';
 import { decideSiteFailure } from '../../health/site-failure.ts';
-import { groupId, parseGroup } from '../../kernel/ids.ts';
-import { openCloud } from '../context.ts';
+import { groupId, parseGroup, parseSite } from '../../kernel/ids.ts';
+import { isMachineDecision } from '../../site/agent/decisions.ts';
+import { chooseSite, openCloud } from '../context.ts';
 import { outputOf, placesOf } from '../globals.ts';
 import { table } from '../output.ts';
+import { explainOfSite, listOfSite } from './site-decisions.ts';
+
+const siteSchema = z.object({ site: z.string().optional() });
 
 export function addDecisions(program: Command): void {
   program
     .command('decisions')
-    .argument('<group>', 'TENANT/SITE/GROUP')
+    .argument('<group>', "TENANT/SITE/GROUP; TENANT/SITE for the site's own about its machines, where it is kept here")
     .description('what the monitor decided on a group, oldest first')
     .action(list);
   program
     .command('explain')
-    .argument('<id>', 'TENANT/SITE/GROUP/DECISION, as `decisions` lists it')
+    .argument('<id>', "as `decisions` lists it: TENANT/SITE/GROUP/DECISION, or MACHINE.NUMBER for a site's own")
+    .option('--site <site>', "TENANT/SITE of a site's own decision (default: the only one kept here)")
     .description('a decision, replayed from what it was made of, in words and as a timeline')
     .action(tell);
 }
 
 async function list(name: string, _options: unknown, command: Command): Promise<void> {
   const output = outputOf(command);
+  if (name.split('/').length === 2) {
+    await listOfSite(parseSite(name), command);
+    return;
+  }
   const group = parseGroup(name);
   const { storage } = await openCloud(placesOf(command));
   const { decisions, unreadable } = await decisionsOf(storage.documents, group);
@@ -44,6 +54,11 @@ async function list(name: string, _options: unknown, command: Command): Promise<
 }
 
 async function tell(id: string, _options: unknown, command: Command): Promise<void> {
+  if (isMachineDecision(id)) {
+    const { site } = siteSchema.parse(command.opts());
+    await explainOfSite(id, await chooseSite(placesOf(command), site), command);
+    return;
+  }
   const { storage } = await openCloud(placesOf(command));
   const made = await decisionOf(storage.documents, id);
   const { verdict, reason, votes } = decideSiteFailure(made.history);

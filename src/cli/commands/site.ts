@@ -1,4 +1,4 @@
-/** `leeward site admit|rules`: which disks of a site become volumes without being registered. */
+/** `leeward site admit|rules`: which disks of a site become volumes without being registered; and `site offline|online`. */
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { admissionRuleSchema } from '../../documents/admission.ts';
@@ -12,6 +12,7 @@ import { firstIssue } from '../../kernel/schema.ts';
 import { openCloud } from '../context.ts';
 import { outputOf, placesOf } from '../globals.ts';
 import { table } from '../output.ts';
+import { addMarks } from './offline.ts';
 
 /** More would be a registry, and slow down every message that names a source. */
 const RULES_MAX = 100;
@@ -19,7 +20,9 @@ const RULES_MAX = 100;
 const admitSchema = z.object({ remove: z.boolean().default(false) });
 
 export function addSite(program: Command): void {
-  const site = program.command('site').description('rules by which disks of a site become volumes');
+  const site = program
+    .command('site')
+    .description('rules by which disks of a site become volumes; the site offline on purpose');
   site
     .command('admit')
     .argument('<group>', 'TENANT/SITE/GROUP that the volumes belong to; it must be registered')
@@ -27,6 +30,7 @@ export function addSite(program: Command): void {
     .option('--remove', 'take the rule away; volumes that it admitted stay', false)
     .description('add a rule behind those there are: the first that matches decides')
     .action(admit);
+  addMarks(site, 'site');
   site.command('rules').argument('<site>', 'TENANT/SITE').description('list the rules in their order').action(rules);
 }
 

@@ -1,0 +1,91 @@
+/**
+ * `leeward machine|group|site offline|online`: takes one out on purpose until an end, so that nothing is decided about it. It is
+ * written into the site's folder, whether the agent runs or not; nothing is stopped by it.
+ */
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { marksOf } from '../../app/site-watch.ts';
+import { LeewardError } from '../../kernel/errors.ts';
+import { parseGroup, parseSite, siteId } from '../../kernel/ids.ts';
+import type { SiteRef } from '../../kernel/ids.ts';
+import { machineOf } from '../../site/agent/config.ts';
+import type { SiteConfig } from '../../site/agent/config.ts';
+import { clearMark, setMark } from '../../site/agent/marks.ts';
+import type { Marked } from '../../site/agent/marks.ts';
+import { SystemClock } from '../../system/clock.ts';
+import { until, wallMsOf } from '../arguments.ts';
+import { chooseSite, readAccess } from '../context.ts';
+import { outputOf, placesOf } from '../globals.ts';
+import { readSiteConfig } from '../site-config.ts';
+
+const siteSchema = z.object({ site: z.string().optional() });
+const untilSchema = z.object({
+  until: z.union([z.object({ wallMs: z.number() }), z.object({ fromNowMs: z.number() })]),
+});
+
+const ARGUMENTS = {
+  machine: ['<machine>', 'its name in leeward.yaml, or the name of a node'],
+  group: ['<group>', 'TENANT/SITE/GROUP'],
+  site: ['<site>', 'TENANT/SITE'],
+} as const;
+
+export function addOffline(program: Command): void {
+  for (const what of ['machine', 'group'] as const) {
+    addMarks(program.command(what).description(`a ${what} offline on purpose, with an end`), what);
+  }
+}
+
+/** Puts `offline` and `online` below the command. */
+export function addMarks(below: Command, what: Marked['what']): void {
+  const [form, means] = ARGUMENTS[what];
+  const of = (name: string): Command => {
+    const command = below.command(name).argument(form, means);
+    return what === 'machine'
+      ? command.option('--site <site>', 'TENANT/SITE (default: the only one kept here)')
+      : command;
+  };
+  of('offline')
+    .requiredOption('--until <time>', 'when it counts again: a time, or 90m, 12h, 7d from now; at most 30 days', until)
+    .description(`until then nothing is decided about the ${what}; nothing is stopped`)
+    .action(async (name: string, _options: unknown, command: Command) => {
+      const { marks, mark } = await marked(what, name, command);
+      const nowWallMs = new SystemClock().wallMs();
+      const untilWallMs = wallMsOf(untilSchema.parse(command.opts()).until, nowWallMs);
+      await setMark(marks, { ...mark, untilWallMs }, nowWallMs);
+      const told = { ...mark, until: new Date(untilWallMs).toISOString() };
+      outputOf(command).result(told, () => `${what} ${mark.name} is offline on purpose until ${told.until}`);
+    });
+  of('online')
+    .description(`the ${what} counts again`)
+    .action(async (name: string, _options: unknown, command: Command) => {
+      const { marks, mark } = await marked(what, name, command);
+      await clearMark(marks, mark);
+      outputOf(command).result(mark, () => `${what} ${mark.name} counts again`);
+    });
+}
+
+/** Errors: USAGE, NOT_FOUND for a site that is not kept here, or nothing of that name at it. */
+async function marked(what: Marked['what'], name: string, command: Command) {
+  const places = placesOf(command);
+  const ref = await siteOf(what, name, command);
+  const folder = places.site(ref);
+  const config = await readSiteConfig(folder, await readAccess(places, ref), undefined);
+  const short = what === 'group' ? parseGroup(name).group : what === 'site' ? siteId(ref) : name;
+  const known = what === 'site' ? [short] : what === 'group' ? Object.keys(config.groups) : machinesOf(config);
+  if (!known.includes(short)) {
+    const there = known.length === 0 ? 'it has none' : `it has ${known.join(', ')}`;
+    throw new LeewardError('NOT_FOUND', `leeward.yaml of ${siteId(ref)} says nothing of ${what} ${short}: ${there}`);
+  }
+  return { marks: marksOf(folder), mark: { what, name: short } };
+}
+
+async function siteOf(what: Marked['what'], name: string, command: Command): Promise<SiteRef> {
+  if (what === 'group') return parseGroup(name);
+  if (what === 'site') return parseSite(name);
+  return chooseSite(placesOf(command), siteSchema.parse(command.opts()).site);
+}
+
+function machinesOf({ groups, machines }: SiteConfig): string[] {
+  const applications = Object.values(groups).flatMap((group) => Object.values(group.applications));
+  return [...new Set([...Object.keys(machines), ...applications.map(machineOf)])];
+}
