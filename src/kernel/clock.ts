@@ -9,6 +9,11 @@ export interface Clock {
   wallMs(): number;
   /** Milliseconds since this machine booted; runs through sleep and never jumps back within one boot. */
   bootMs(): number;
+  /**
+   * Wall time on a clock of the hardware that runs on while this whole machine stands still, as a virtual one may without boot
+   * time or wall time noticing; in whole seconds. Undefined where none can be read.
+   */
+  hardwareMs?(): number | undefined;
   /** Resolves after `ms` milliseconds, or rejects with the signal's reason when it is aborted before. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }

@@ -4,6 +4,8 @@
  * Boot time on Linux is read from /proc/uptime, the kernel's CLOCK_BOOTTIME, because Node's own monotonic clock stands
  * still while a machine sleeps and a lease must not. Where there is no /proc, Node's monotonic clock serves: it runs
  * through sleep on Windows and macOS (QueryPerformanceCounter, mach_continuous_time).
+ *
+ * Neither runs while a hypervisor holds a virtual machine still; its real-time clock does, since the host keeps that.
  */
 import { readFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -11,6 +13,9 @@ import type { Clock } from '../kernel/clock.ts';
 
 /** A longer timer fires at once. Source: Node.js, "Timers": delays above 2^31 − 1 ms are set to 1. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
+
+/** Source: Linux, Documentation/ABI/testing/sysfs-class-rtc: read from the clock itself, in seconds of UTC or of local time. */
+const HARDWARE_CLOCK = '/sys/class/rtc/rtc0/since_epoch';
 
 function uptimeMs(): number | undefined {
   try {
@@ -35,6 +40,15 @@ export class SystemClock implements Clock {
     // Two clocks must never be mixed: a difference between them would pass for time.
     if (ms === undefined) throw new Error('/proc/uptime could be read before and cannot now');
     return ms;
+  }
+
+  hardwareMs(): number | undefined {
+    try {
+      const seconds = Number.parseInt(readFileSync(HARDWARE_CLOCK, 'ascii'), 10);
+      return Number.isFinite(seconds) ? seconds * 1000 : undefined;
+    } catch {
+      return undefined;
+    }
   }
 
   async sleep(ms: number, signal?: AbortSignal): Promise<void> {

@@ -27,6 +27,8 @@ const RETRY_MS = 1000;
 const FOUND_MS = 1000;
 /** By how much the wall clock may go another way than boot time before that is a jump: more than any adjustment between two looks. */
 const JUMP_MS = 1000;
+/** The same for the hardware's clock, which has whole seconds: it ticks up to one more between two looks. */
+const HARDWARE_JUMP_MS = 2000;
 
 export interface GuardOptions {
   /** tenant/site/group */
@@ -50,6 +52,8 @@ export class Guard {
   #state: GuardState;
   /** What the wall clock was ahead of boot time, when it was looked at last. */
   #aheadMs: number;
+  /** The same of the hardware's clock; undefined where there is none. */
+  #hardwareAheadMs: number | undefined;
   /** When who carries the questions wants the next one; undefined where nobody does. */
   #nextMs: number | undefined;
   /** When it is looked next whether anything runs, while nothing should. */
@@ -59,6 +63,7 @@ export class Guard {
     this.#options = options;
     this.#state = state;
     this.#aheadMs = aheadMs(options.clock);
+    this.#hardwareAheadMs = hardwareAheadMs(options.clock);
   }
 
   /** Takes over what runs and is armed. Errors: DOCUMENT_INVALID, the guard's record. */
@@ -229,12 +234,23 @@ export class Guard {
   }
 
   #lookAtClocks(): void {
-    const { clock, tell, group } = this.#options;
-    const ahead = aheadMs(clock);
+    const { clock } = this.#options;
+    const [ahead, hardware] = [aheadMs(clock), hardwareAheadMs(clock)];
     const jumpMs = Math.round(ahead - this.#aheadMs);
+    const hardwareJumpMs = Math.round((hardware ?? 0) - (this.#hardwareAheadMs ?? hardware ?? 0));
     this.#aheadMs = ahead;
-    if (Math.abs(jumpMs) < JUMP_MS) return;
-    tell(`${group}: the clocks went apart by ${jumpMs} ms: the lease is asked for anew`);
+    this.#hardwareAheadMs = hardware;
+    if (Math.abs(jumpMs) >= JUMP_MS) this.#doubt(`the clocks went apart by ${jumpMs} ms`);
+    // Whoever is held still whole finds no other trace of it.
+    else if (Math.abs(hardwareJumpMs) >= HARDWARE_JUMP_MS) {
+      this.#doubt(`the hardware's clock went apart from boot time by ${hardwareJumpMs} ms`);
+    }
+  }
+
+  /** Trusts no lease that was granted before, and asks at once. */
+  #doubt(why: string): void {
+    const { clock, tell, group } = this.#options;
+    tell(`${group}: ${why}: the lease is asked for anew`);
     this.#state = clocksJumped(this.#state, clock.bootMs());
     void this.#try('the lease', async () => this.ask());
   }
@@ -259,4 +275,9 @@ export class Guard {
 
 function aheadMs(clock: Clock): number {
   return clock.wallMs() - clock.bootMs();
+}
+
+function hardwareAheadMs(clock: Clock): number | undefined {
+  const hardwareMs = clock.hardwareMs?.();
+  return hardwareMs === undefined ? undefined : hardwareMs - clock.bootMs();
 }

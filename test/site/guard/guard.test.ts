@@ -224,6 +224,29 @@ suite('a guard', () => {
     site.end();
   });
 
+  test('asks anew when the whole machine was held still, which its own clocks do not tell, and stops where nobody answers', async () => {
+    const site = await GuardedSite.make();
+    let heldMs = 0;
+    const { clock } = site;
+    clock.hardwareMs = () => Math.floor((clock.wallMs() + heldMs) / 1000) * 1000;
+    await site.begin();
+    await site.pass(LEASE_MS);
+    assert.deepEqual(
+      site.lines.filter((line) => line.includes('clock')),
+      [],
+      'whole seconds are no jump',
+    );
+    heldMs = LEASE_MS;
+    await site.pass(LEASE_MS);
+    assert.equal(site.node.happened().includes('asked to stop'), false, 'it was answered');
+    site.isCut = true;
+    heldMs += LEASE_MS;
+    await site.pass(TIMES.answerMs + 1000);
+    assert.equal(site.node.happened().includes('asked to stop'), true);
+    assert.match(site.lines.join('\n'), /the hardware's clock went apart from boot time by \d+ ms/);
+    site.end();
+  });
+
   test('ends what somebody starts past it, before it promises anything', async () => {
     const site = await GuardedSite.make();
     await site.begin();

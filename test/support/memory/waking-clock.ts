@@ -10,6 +10,7 @@ import type { ManualClock } from './clock.ts';
 const TURNS = 3;
 
 export class WakingClock implements Clock {
+  hardwareMs?: () => number | undefined;
   readonly #clock: ManualClock;
   readonly #sleepers = new Set<{ readonly atMs: number; readonly wake: () => void }>();
 
