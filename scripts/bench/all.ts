@@ -3,6 +3,7 @@ import type { Benchmark } from './benchmark.ts';
 import { churnTime } from './churn.ts';
 import { idleSweep } from './idle-sweep.ts';
 import { ingestMemory } from './ingest-memory.ts';
+import { monitorHistory, monitorSites } from './monitor-pass.ts';
 import { perDelta } from './per-delta.ts';
 import { seedDirect } from './seed-direct.ts';
 import { seedQueue } from './seed-queue.ts';
@@ -18,4 +19,6 @@ export const BENCHMARKS: readonly Benchmark[] = [
   idleSweep,
   siblings,
   ingestMemory,
+  monitorHistory,
+  monitorSites,
 ];

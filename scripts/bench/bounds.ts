@@ -24,6 +24,8 @@ export const BOUNDS = {
     unit: 'MiB',
     what: "functions process above its idle one, host.json's concurrency",
   },
+  'monitor.history': { bound: 1.1, unit: 'ratio', what: "a pass with a year's history : with a day's" },
+  'monitor.sites': { bound: 2, unit: 'ratio', what: 'a pass over 1,000 sites : bare reads and writes of the same' },
 } as const satisfies Record<string, Bound>;
 
 export type MeasurementName = keyof typeof BOUNDS;

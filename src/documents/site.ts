@@ -6,7 +6,7 @@ import { heartbeatSchema } from '../protocol/heartbeat.ts';
 import { keyNameSchema } from '../protocol/signed.ts';
 import { admissionRuleSchema } from './admission.ts';
 import type { DocumentKind } from './store.ts';
-import { GROUPS_MAX, spokenSchema, timeMsSchema, witnessesSchema } from './witness.ts';
+import { GROUPS_MAX, WITNESS_EVERY_MS_MIN, spokenSchema, timeMsSchema, witnessesSchema } from './witness.ts';
 import type { Witness } from './witness.ts';
 
 export const siteSchema = z.looseObject({
@@ -29,7 +29,8 @@ export const MONITOR_DOMAIN = 'monitor';
 
 /** Who says whether the site is up. `everyMs` is how often sites are asked for a heartbeat. */
 export function witnessesOf({ witnesses }: Pick<SiteDocument, 'witnesses'>, everyMs: number): readonly Witness[] {
-  return witnesses ?? [{ name: 'heartbeat', kind: 'heartbeat', domain: MONITOR_DOMAIN, everyMs }];
+  const own = Math.max(WITNESS_EVERY_MS_MIN, everyMs);
+  return witnesses ?? [{ name: 'heartbeat', kind: 'heartbeat', domain: MONITOR_DOMAIN, everyMs: own }];
 }
 
 /**

@@ -15,6 +15,9 @@ export const WITNESSES_MAX = 16;
 /** Groups of one site: as many as a heartbeat names. */
 export const GROUPS_MAX = 500;
 
+/** The service's times have whole seconds: more often than that says nothing more. */
+export const WITNESS_EVERY_MS_MIN = 1000;
+
 /** A time on the service's clock, in milliseconds since 1970, within what a date can be. Source: ECMA-262, "Time Range". */
 export const timeMsSchema = z.int().min(0).max(8_640_000_000_000_000);
 
@@ -33,7 +36,7 @@ export const witnessSchema = z
     /** What fails together with it: a region, a provider, a line. Witnesses with the same text count once. */
     domain: z.string().regex(/^[\w.:/-](?:[\w.:/ -]{0,38}[\w.:/-])?$/),
     /** How often it speaks. Three times that without a word is no vote, and ends what it said before. */
-    everyMs: z.int().min(1000).max(3_600_000),
+    everyMs: z.int().min(WITNESS_EVERY_MS_MIN).max(3_600_000),
     /** What a probe or another region asks. */
     url: z.url({ protocol: /^https?$/ }).optional(),
   })

@@ -35,7 +35,7 @@ export interface Notice {
 
 /**
  * Puts a notice into the outbox, once by its id: at least once it reaches everybody that the site's people document names.
- * One request where it is there already, three where it is new. Repeatable. Errors: IDENTIFIER_INVALID, UNAVAILABLE, DENIED.
+ * One request where it is there already or its time is given, three where it is new and has none. Repeatable. Errors: IDENTIFIER_INVALID, UNAVAILABLE, DENIED.
  */
 export async function noteNotice(documents: Documents, notice: Notice): Promise<void> {
   const { id, severity, site, group, question } = notice;
@@ -47,8 +47,12 @@ export async function noteNotice(documents: Documents, notice: Notice): Promise<
     throw new LeewardError('IDENTIFIER_INVALID', `notice "${id}": its id has lower-case letters, digits and hyphens`);
   }
   const name = names.notice({ site, group, id });
-  const { held, serviceNowMs } = await documents.readWithTime(noticeKind, name);
-  if (held) return;
+  let madeAtMs = notice.atMs;
+  if (madeAtMs === undefined) {
+    const { held, serviceNowMs } = await documents.readWithTime(noticeKind, name);
+    if (held) return;
+    madeAtMs = serviceNowMs;
+  }
   const document: NoticeDocument = {
     version: CURRENT_VERSION,
     id,
@@ -58,7 +62,7 @@ export async function noteNotice(documents: Documents, notice: Notice): Promise<
     title: cut(notice.title.replaceAll(/\s+/g, ' '), TITLE_MAX),
     text: cut(notice.text, TEXT_MAX),
     ...(question && { question }),
-    madeAtMs: notice.atMs ?? serviceNowMs,
+    madeAtMs,
     deliveries: null,
     claimedUntilMs: 0,
   };
