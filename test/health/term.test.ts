@@ -108,11 +108,16 @@ suite('the term of a group', () => {
     assert.equal(untilStoppedMs(one, RUN, YEAR_MS), Infinity);
     assert.equal(untilStoppedMs(must(promisedBy(one, promise('south'))), RUN, 101_000), 0);
     assert.equal(untilStoppedMs({ ...kept, guards: undefined }, RUN, YEAR_MS), Infinity, 'nobody is there to promise');
-    const by = { actor: ACTOR, atMs: 102_000 };
+    const endMs = 100_000 + 1000 + LEASE_MS + MARGIN_MS;
+    const by = { actor: ACTOR, atMs: endMs };
+    assert.throws(() => confirmedStopped(one, RUN, { ...by, atMs: endMs - 1000 }), {
+      code: 'REFUSED',
+      message: /look again in 1 s/,
+    });
     const confirmed = must(confirmedStopped(one, RUN, by));
     assert.deepEqual(confirmed.closing?.confirmed, by);
-    assert.equal(untilStoppedMs(confirmed, RUN, 102_000), 0);
-    assert.equal(confirmedStopped(confirmed, RUN, { ...by, atMs: 103_000 }), undefined, 'the first word stays');
+    assert.equal(untilStoppedMs(confirmed, RUN, endMs), 0);
+    assert.equal(confirmedStopped(confirmed, RUN, { ...by, atMs: endMs + 1000 }), undefined, 'the first word stays');
     assert.throws(() => confirmedStopped(kept, 'another', by), { code: 'REFUSED' });
     assert.throws(() => confirmedStopped({ ...open, lease: 'keep' }, RUN, by), { code: 'REFUSED' });
     assert.throws(() => confirmedStopped(must(wonBySite(kept, RUN)), RUN, by), { code: 'REFUSED' });

@@ -1,16 +1,26 @@
 /**
  * Leases, guards, a run and its abort, as a model: every step of the group's document and of the guards' minds is the
- * production's own (src/health/term.ts, src/site/guard/core.ts); time, processes, network and platform are played.
+ * production's own (src/health/term.ts, src/site/guard/core.ts); time, processes, network and platform are played. README.md
+ * says which fault is where, and how this model and the site's (site-model.ts) make one.
  *
  * Invariants of the model itself: time goes on only when everybody has done what is due, but for who is paused; a question
- * is handled and answered at any time or never, in any order; what kills from outside the guard is due at its time too.
- * What must hold is judged by the applications that run, not by anybody's notes.
+ * is handled and answered at any time or never, in any order; what kills from outside the guard is due at its time too. A
+ * state is told apart from others by times that are relative to its own present, so histories have no end.
+ *
+ * What must hold is judged by what the applications write, not by anybody's notes: none writes once one on the other side
+ * was started after it. A person who starts it by hand, past the guard, writes at that person's risk; what must hold then is
+ * that a guard ends it.
+ *
+ * Faults may end at any moment: then the site is well, or cut off for good, or dead for good, what should happen happens
+ * without delay, and an application has to write again, wherever, after a bounded time.
  */
 import type { GroupDocument } from '../../src/documents/group.ts';
 import {
   bound,
   closed,
+  confirmedStopped,
   endedForCloud,
+  freed,
   openedForSite,
   promisedBy,
   renewed,
@@ -19,46 +29,59 @@ import {
   whyNotBound,
   wonBySite,
 } from '../../src/health/term.ts';
+import { isLeewardError } from '../../src/kernel/errors.ts';
 import { CURRENT_VERSION } from '../../src/kernel/versions.ts';
-import type { Grant } from '../../src/protocol/lease.ts';
-import { guardAnswered, guardAsked, newGuard, nextAction, told } from '../../src/site/guard/core.ts';
-import type { GuardAction, GuardState } from '../../src/site/guard/core.ts';
+import type { Grant, LeaseMode } from '../../src/protocol/lease.ts';
+import { clocksJumped, guardAnswered, guardAsked, newGuard, nextAction, told } from '../../src/site/guard/core.ts';
+import type { GuardAction, GuardEvent, GuardState } from '../../src/site/guard/core.ts';
 import type { Model, Step } from './checker.ts';
 
 /** One step of time: the grain of the service's clock. */
 const TICK_MS = 1000;
 const GROUP = 'acme/berlin/erp';
 const ACTOR = { kind: 'by-hand' as const };
+/** No time is near zero, which means never. */
+const FIRST_TICK = 1000;
 
 /** Lengths, in ticks. */
-const LEASE = 3;
 const STOP = 1;
 const KILL = 1;
+const ANSWER = 1;
+/** How long after a failure the monitor has a run begin: what site-model.ts checks. */
+const WINDOW = 2;
 
-const TIMES = { stopMs: STOP * TICK_MS, killMs: KILL * TICK_MS, answerMs: TICK_MS };
+const TIMES = { stopMs: STOP * TICK_MS, killMs: KILL * TICK_MS, answerMs: ANSWER * TICK_MS };
 
 /** What the margin of this model allows to go wrong: one tick of pause, one of drift, and the kill. */
 const PAUSE_ALLOWED = 1;
 const DRIFT_ALLOWED = 1;
 
-/** What may happen, and how often. */
+/** How long what was started by hand may live beside a guard: it is found, or taken for what was being stopped, and killed. */
+const BY_HAND_MAX = STOP + KILL + PAUSE_ALLOWED + DRIFT_ALLOWED + 1;
+
+/** What may happen, and how often; Infinity for without limit. */
 export interface LeaseBounds {
   readonly nodes: number;
-  /** Length of the whole history, in ticks. */
-  readonly ticks: number;
-  /** Questions of each guard. */
-  readonly questions: number;
-  /** Of each: guards that die, nodes that reboot, aborts of a run. */
+  readonly lease: LeaseMode;
+  readonly leaseTicks: number;
+  /** Whether clocks lose nothing and nodes are never paused. */
+  readonly isSteady: boolean;
+  /** Guards that die; nodes that reboot; clocks that jump; applications that somebody starts by hand. */
   readonly deaths: number;
   readonly reboots: number;
+  readonly jumps: number;
+  readonly handStarts: number;
+  /** Runs that are undone before their close or aborted after it, the way back included: terms are no more than these and one. */
   readonly aborts: number;
+  /** Whether faults may end, so that progress is checked. */
+  readonly isCalmed: boolean;
 }
 
 /** What makes it unsafe: each of these must show a violation. */
 export interface Unsafe {
   /** The margin in ticks, in place of the right one. */
   readonly margin?: number;
-  /** How long a node may be paused, and how much its clock may lose, in ticks. */
+  /** How long a node may be paused, and how much its clock may lose in one term, in ticks. */
   readonly pause?: number;
   readonly drift?: number;
   /** Nothing outside the guard stops what runs. */
@@ -69,6 +92,10 @@ export interface Unsafe {
   readonly weakStopped?: boolean;
   /** An abort proves the machines gone, and leaves a later start possible. */
   readonly weakAbort?: boolean;
+  /** Where leases keep, the last one's end and its margin end the closing, as if they were strict. */
+  readonly keepWaits?: boolean;
+  /** Where leases keep, a person's word is taken while a lease may still be held. */
+  readonly keepEarly?: boolean;
 }
 
 interface Letter {
@@ -79,20 +106,43 @@ interface Letter {
 interface Node {
   /** Undefined while its process is dead. */
   readonly guard: GuardState | undefined;
-  readonly record: { readonly promisedTerm: number; readonly seenTerm: number };
-  /** How far its clock is behind, in ticks. */
+  readonly record: { readonly promisedTerm: number; readonly seenTerm: number; readonly keptTerm: number };
+  /** How far its clock is behind, in ticks; of that, what it has lost in this term. */
   readonly lag: number;
+  readonly lost: number;
   /** When what is outside the guard kills, on the node's clock; 0 for never. */
   readonly armedBootMs: number;
   readonly application: 'gone' | 'up' | 'dying';
+  /** Whether one in the cloud was started after it: from then on it must write nothing. */
+  readonly isReplaced: boolean;
+  /** Whether somebody started it past the guard, and for how many ticks that has gone on beside one that was awake. */
+  readonly isByHand: boolean;
+  readonly byHandTicks: number;
   /** Ticks left until what is killed is surely gone. */
   readonly dying: number;
-  /** Ticks left of its pause, and whether it may be paused yet. */
+  /** Ticks left of its pause, and whether it may be paused: not before it was awake for a tick. */
   readonly pause: number;
   readonly mayPause: boolean;
+  /** The newest question, and an earlier one that the cloud may still handle. */
   readonly letters: readonly Letter[];
-  readonly questions: number;
+  /** When it asked last, which it does once in a tick. */
+  readonly askedBootMs: number;
 }
+
+/** How things stay once the faults have ended. */
+interface Calm {
+  readonly site: 'well' | 'cut' | 'dead';
+  /** Whether the recovery region has room for machines. */
+  readonly hasCapacity: boolean;
+  readonly sinceTick: number;
+}
+
+const CALMS: readonly Omit<Calm, 'sinceTick'>[] = [
+  { site: 'well', hasCapacity: true },
+  { site: 'well', hasCapacity: false },
+  { site: 'cut', hasCapacity: true },
+  { site: 'dead', hasCapacity: true },
+];
 
 interface State {
   readonly tick: number;
@@ -101,109 +151,205 @@ interface State {
   readonly nodes: readonly Node[];
   readonly cloud: {
     readonly application: boolean;
-    /** The terms whose runs have a resource group: without it nothing of them can start. */
-    readonly rooms: readonly number[];
-    /** The term of a run whose worker is about to start the machine, having seen that it may; 0 for none. */
-    readonly starting: number;
+    /** Whether one at the site was started after it. */
+    readonly isReplaced: boolean;
+    /** Runs that have a resource group: without it nothing of them can start. */
+    readonly rooms: readonly string[];
+    /** Runs that were begun in this term. */
+    readonly begun: number;
+    /** The run whose worker has found the wait over, and is about to end the term. */
+    readonly waited: string;
+    /** The run whose worker is about to start the machine, having seen that it may. */
+    readonly starting: string;
   };
-  readonly deaths: number;
-  readonly reboots: number;
-  readonly aborts: number;
-  readonly rollbacks: number;
+  /** What of each may still happen. */
+  readonly left: Pick<LeaseBounds, 'deaths' | 'reboots' | 'jumps' | 'handStarts' | 'aborts'> & { rollbacks: number };
+  readonly calm: Calm | undefined;
+  readonly wrong: string | undefined;
 }
+
+/**
+ * `fault`: need not happen, and does not once they have ended; `may`: need not happen; `soon`: is done without delay once
+ * the faults have ended; `due`: is done before time goes on.
+ */
+type Kind = 'fault' | 'may' | 'soon' | 'due';
+type Kinds = Generator<Step<State> & { readonly kind: Kind }>;
+type Become = (
+  kind: Kind,
+  label: string,
+  changed: Partial<Node>,
+  rest?: Partial<State>,
+) => Step<State> & { kind: Kind };
 
 export class LeaseModel implements Model<State> {
   readonly initial: readonly State[];
   readonly #bounds: LeaseBounds;
   readonly #unsafe: Unsafe;
   readonly #first: GroupDocument;
+  readonly #margin: number;
 
   constructor(bounds: LeaseBounds, unsafe: Unsafe = {}) {
     this.#bounds = bounds;
     this.#unsafe = unsafe;
     const names = ['north', 'south', 'east'].slice(0, bounds.nodes);
-    const margin = unsafe.margin ?? PAUSE_ALLOWED + DRIFT_ALLOWED + KILL;
+    this.#margin = unsafe.margin ?? PAUSE_ALLOWED + DRIFT_ALLOWED + KILL;
     this.#first = {
       version: CURRENT_VERSION,
       group: GROUP,
       term: 1,
       phase: 'open',
       holder: 'site',
-      leaseMs: LEASE * TICK_MS,
-      marginMs: margin * TICK_MS,
+      leaseMs: bounds.leaseTicks * TICK_MS,
+      ...(bounds.lease === 'keep' && { lease: 'keep' }),
+      marginMs: this.#margin * TICK_MS,
       renewals: 0,
       run: null,
       closing: null,
       guards: names.map((node) => ({ node })),
     };
+    const record = { promisedTerm: 0, seenTerm: 0, keptTerm: 0 };
     const nodes = names.map((): Node => ({
-      guard: started({ promisedTerm: 0, seenTerm: 0 }, { application: 'gone', armedBootMs: 0 }),
-      record: { promisedTerm: 0, seenTerm: 0 },
+      guard: started(record, { application: 'gone', armedBootMs: 0 }),
+      record,
       lag: 0,
+      lost: 0,
       armedBootMs: 0,
       application: 'gone',
+      isReplaced: false,
+      isByHand: false,
+      byHandTicks: 0,
       dying: 0,
       pause: 0,
       mayPause: true,
       letters: [],
-      questions: bounds.questions,
+      askedBootMs: 0,
     }));
-    const cloud = { application: false, rooms: [], starting: 0 };
-    const { deaths, reboots, aborts } = bounds;
-    const rollbacks = unsafe.rollback === true ? 1 : 0;
-    this.initial = [{ tick: 1, group: this.#first, writtenTick: 0, nodes, cloud, deaths, reboots, aborts, rollbacks }];
+    const cloud = { application: false, isReplaced: false, rooms: [], begun: 0, waited: '', starting: '' };
+    const { deaths, reboots, jumps, handStarts, aborts } = bounds;
+    const left = { deaths, reboots, jumps, handStarts, aborts, rollbacks: unsafe.rollback === true ? 1 : 0 };
+    const rest = { left, calm: undefined, wrong: undefined };
+    this.initial = [{ tick: FIRST_TICK, group: this.#first, writtenTick: FIRST_TICK - 1, nodes, cloud, ...rest }];
   }
 
-  key({ tick, group, writtenTick, nodes, cloud, deaths, reboots, aborts, rollbacks }: State): string {
-    const { term, phase, holder, renewals, run, quiet, freed, closing } = group;
-    const lease = [term, phase, holder, renewals, run, quiet?.sinceMs, quiet?.renewals, freed, closing?.lastGrantMs];
-    const told = nodes.map(({ guard, record, ...node }) => [Object.values(node), Object.values(record), mindOf(guard)]);
-    const rest = [tick, writtenTick, deaths, reboots, aborts, rollbacks, closing?.stopped, Object.values(cloud)];
-    return JSON.stringify([lease, told, rest]);
+  /** Times by how long ago or ahead they are, as far as that makes a difference. */
+  key(state: State): string {
+    const { leaseTicks } = this.#bounds;
+    const { tick, group, writtenTick, nodes, cloud, left, calm, wrong } = state;
+    const { term, phase, holder, renewals, run, quiet, freed: undone, closing } = group;
+    const ago = (ms: number | undefined): number =>
+      ms === undefined ? -1 : Math.min(2 + leaseTicks + this.#margin, tick - ms / TICK_MS);
+    const isOpen = phase === 'open';
+    const grants = isOpen ? [ago(writtenTick * TICK_MS), quiet?.renewals === renewals && ago(quiet.sinceMs)] : [];
+    const closes =
+      phase === 'closing' ? [ago(closing?.lastGrantMs), closing?.stopped, closing?.confirmed !== undefined] : [];
+    const lease = [term, phase, holder, run, undone, closing?.run, ...grants, ...closes];
+    const calmed = calm && [calm.site, calm.hasCapacity, Math.min(WINDOW, tick - calm.sinceTick)];
+    return JSON.stringify([
+      lease,
+      nodes.map((node) => nodeKey(node, { nowBootMs: bootMs(state, node), isCalm: calm !== undefined, leaseTicks })),
+      Object.values(cloud),
+      calmed ?? Object.values(left),
+      wrong,
+    ]);
   }
 
-  violation({ cloud, nodes }: State): string | undefined {
-    const running = nodes.filter(({ application }) => application !== 'gone').length;
-    if (cloud.application && running > 0) return 'the application runs at the site and in the cloud';
+  isCalm({ calm }: State): boolean {
+    return calm !== undefined;
+  }
+
+  violation({ wrong, nodes }: State): string | undefined {
+    if (wrong !== undefined) return wrong;
+    if (nodes.some(({ byHandTicks }) => byHandTicks > BY_HAND_MAX)) return 'what was started by hand is not ended';
     return undefined;
   }
 
   *next(state: State): Generator<Step<State>> {
-    if (state.tick < this.#bounds.ticks) yield* this.#time(state);
-    for (const index of state.nodes.keys()) yield* this.#node(state, index);
-    yield* this.#run(state);
-    yield* this.#abort(state);
-    if (state.rollbacks > 0 && state.group !== this.#first) {
-      yield { label: 'the store is set back', state: { ...state, group: this.#first, rollbacks: 0 } };
+    if (state.calm) {
+      yield* this.#nextInCalm(state);
+      return;
+    }
+    let mustWait = false;
+    for (const actor of this.#actors(state)) {
+      for (const { kind, ...step } of actor) {
+        if (kind === 'due') mustWait = true;
+        yield step;
+      }
+    }
+    if (mustWait) return;
+    yield* this.#time(state);
+    if (this.#bounds.isCalmed) yield* this.#calms(state);
+  }
+
+  /** What there is to do is done at once, and in one order; what need not happen may still come before any of it. */
+  *#nextInCalm(state: State): Generator<Step<State>> {
+    const steps = [...this.#actors(state)].flatMap((actor) => [...actor]);
+    yield* steps.filter(({ kind }) => kind === 'may');
+    const first = steps.find(({ kind }) => kind === 'due') ?? steps.find(({ kind }) => kind === 'soon');
+    if (first) yield first;
+    else yield* this.#time(state);
+  }
+
+  *#actors(state: State): Generator<Kinds> {
+    for (const index of state.nodes.keys()) yield this.#node(state, index);
+    yield this.#run(state);
+    yield this.#abort(state);
+    yield this.#world(state);
+  }
+
+  *#world(state: State): Kinds {
+    if (state.cloud.application && state.cloud.isReplaced) {
+      yield { kind: 'may', label: 'the application in the cloud writes', state: { ...state, wrong: WROTE } };
+    }
+    if (state.left.rollbacks > 0 && state.group !== this.#first) {
+      const left = { ...state.left, rollbacks: 0 };
+      yield { kind: 'fault', label: 'the store is set back', state: { ...state, group: this.#first, left } };
     }
   }
 
-  /** Time goes on, once nobody is late who is not paused; each clock may stand still meanwhile, as much as drift allows. */
-  *#time(state: State): Generator<Step<State>> {
-    if (state.nodes.some((node) => this.#isLate(state, node))) return;
-    const drift = this.#unsafe.drift ?? DRIFT_ALLOWED;
-    let worlds: Node[][] = [[]];
-    for (const node of state.nodes) {
-      const after = { ...node, pause: Math.max(0, node.pause - 1), dying: Math.max(0, node.dying - 1) };
-      const ways = node.lag < drift ? [after, { ...after, lag: node.lag + 1 }] : [after];
-      worlds = worlds.flatMap((before) => ways.map((way) => [...before, way]));
-    }
-    for (const nodes of worlds) {
-      const lags = nodes.map(({ lag }) => lag).join(',');
+  /** The faults end, in one of several ways: when nothing is due, for what is would be done first. */
+  *#calms(state: State): Generator<Step<State>> {
+    for (const calm of CALMS) {
+      const nodes =
+        calm.site === 'dead'
+          ? state.nodes.map((node) => ({ ...node, ...OFF, pause: 0, isByHand: false, byHandTicks: 0 }))
+          : state.nodes.map((node) => ({ ...node, letters: node.letters.slice(-1) }));
+      const capacity = calm.hasCapacity ? '' : ', and there is no capacity';
       yield {
-        label: `tick ${state.tick + 1}, clocks behind by ${lags}`,
-        state: { ...state, tick: state.tick + 1, nodes },
+        label: `from here on there are no more faults: the site is ${calm.site}${capacity}`,
+        state: { ...state, nodes, calm: { ...calm, sinceTick: state.tick } },
       };
     }
   }
 
-  /** Whether something is due on the node that must not wait for another tick. */
-  #isLate(state: State, node: Node): boolean {
-    if (node.pause > 0) return false;
-    if (node.application === 'dying' && node.dying === 0) return true;
-    if (this.#isKillDue(state, node)) return true;
-    const action = dueAction(state, node);
-    return action !== undefined && action.do !== 'deliver';
+  /** Time goes on; each clock may stand still meanwhile, as much as drift allows. */
+  *#time(state: State): Generator<Step<State>> {
+    const drift = state.calm ? 0 : (this.#unsafe.drift ?? (this.#bounds.isSteady ? 0 : DRIFT_ALLOWED));
+    let worlds: Node[][] = [[]];
+    for (const node of state.nodes) {
+      const isWatched = node.isByHand && node.guard !== undefined;
+      const after = {
+        ...node,
+        pause: Math.max(0, node.pause - 1),
+        // What has been killed late is not put off once more.
+        mayPause: node.mayPause || (node.pause === 0 && node.application !== 'dying'),
+        dying: Math.max(0, node.dying - 1),
+        byHandTicks: isWatched ? node.byHandTicks + 1 : 0,
+      };
+      const ways = node.lost < drift ? [after, { ...after, lag: node.lag + 1, lost: node.lost + 1 }] : [after];
+      worlds = worlds.flatMap((before) => ways.map((way) => [...before, way]));
+    }
+    const writes = state.nodes.some(
+      ({ application, pause, isByHand }) => application === 'up' && pause === 0 && !isByHand,
+    );
+    for (const nodes of worlds) {
+      const losing = nodes.filter(({ lag }, at) => lag !== state.nodes[at]?.lag).length;
+      yield {
+        label: losing === 0 ? 'a tick' : `a tick, and ${losing} clock(s) stand still meanwhile`,
+        state: { ...state, tick: state.tick + 1, nodes },
+        ticks: 1,
+        isGood: writes || state.cloud.application,
+      };
+    }
   }
 
   #isKillDue(state: State, node: Node): boolean {
@@ -211,110 +357,134 @@ export class LeaseModel implements Model<State> {
     return bootMs(state, node) >= node.armedBootMs;
   }
 
-  *#node(state: State, index: number): Generator<Step<State>> {
+  *#node(state: State, index: number): Kinds {
     const node = state.nodes[index];
     const name = state.group.guards?.[index]?.node ?? '';
-    if (!node) return;
-    const become = (label: string, changed: Partial<Node>, rest: Partial<State> = {}): Step<State> => ({
+    if (!node || state.calm?.site === 'dead') return;
+    const become: Become = (kind, label, changed, rest = {}) => ({
+      kind,
       label: `${name}: ${label}`,
       state: { ...state, ...rest, nodes: state.nodes.with(index, { ...node, ...changed }) },
     });
-    if (node.application === 'dying') yield become('what was killed is gone', { application: 'gone', dying: 0 });
+    if (node.application === 'dying') {
+      yield become(node.dying === 0 && node.pause === 0 ? 'due' : 'may', 'what was killed is gone', GONE);
+    }
     for (const [at, letter] of node.letters.entries()) {
-      if (letter.answer === undefined) yield this.#handled(state, index, at);
+      if (letter.answer === undefined && state.calm?.site !== 'cut') yield this.#handled(state, index, at);
     }
     if (node.pause > 0) return;
-    if (node.mayPause) yield become('paused', { pause: this.#unsafe.pause ?? PAUSE_ALLOWED, mayPause: false });
-    if (this.#isKillDue(state, node)) yield become('killed from outside', killed(node));
-    if (state.reboots > 0) {
-      const off = { application: 'gone', dying: 0, armedBootMs: 0, letters: [], guard: undefined } as const;
-      yield become('reboots', off, { reboots: state.reboots - 1 });
+    if (node.application !== 'gone' && node.isReplaced)
+      yield become('may', 'the application writes', {}, { wrong: WROTE });
+    const pause = this.#unsafe.pause ?? (this.#bounds.isSteady ? 0 : PAUSE_ALLOWED);
+    if (node.mayPause && pause > 0) {
+      yield become('fault', 'paused', { pause, mayPause: false });
+    }
+    if (this.#isKillDue(state, node)) yield become('due', 'killed from outside', killed(node));
+    const { left } = state;
+    if (left.reboots > 0) {
+      const off = { ...OFF, record: { ...node.record, keptTerm: 0 }, isByHand: false, byHandTicks: 0 };
+      yield become('fault', 'reboots', off, { left: { ...left, reboots: left.reboots - 1 } });
+    }
+    if (left.handStarts > 0 && node.application === 'gone') {
+      const byHand = { application: 'up', isByHand: true, isReplaced: false } as const;
+      const rest = { left: { ...left, handStarts: left.handStarts - 1 } };
+      yield become('fault', 'somebody starts the application by hand', byHand, rest);
     }
     const { guard } = node;
     if (guard === undefined) {
-      yield become('the guard starts', { guard: started(node.record, node), letters: [] });
+      yield become('soon', 'the guard starts', { guard: started(node.record, node), letters: [] });
       return;
     }
-    if (state.deaths > 0)
-      yield become('the guard dies', { guard: undefined, letters: [] }, { deaths: state.deaths - 1 });
+    if (left.deaths > 0) {
+      const rest = { left: { ...left, deaths: left.deaths - 1 } };
+      yield become('fault', 'the guard dies', { guard: undefined, letters: [] }, rest);
+    }
+    if (left.jumps > 0) {
+      const jumped = clocksJumped(guard, bootMs(state, node));
+      yield become('fault', 'the wall clock jumps', { guard: jumped }, { left: { ...left, jumps: left.jumps - 1 } });
+    }
     yield* this.#asking(state, node, guard, become);
     yield* this.#acting(state, node, guard, become);
   }
 
-  *#asking(
-    state: State,
-    node: Node,
-    guard: GuardState,
-    become: (label: string, changed: Partial<Node>) => Step<State>,
-  ): Generator<Step<State>> {
+  *#asking(state: State, node: Node, guard: GuardState, become: Become): Kinds {
     const givenBootMs = bootMs(state, node);
-    const wasAsked = node.letters.some((letter) => letter.givenBootMs === givenBootMs);
-    if (node.questions > 0 && !wasAsked) {
-      const letters = [...node.letters, { givenBootMs, answer: undefined }].slice(-2);
+    if (node.askedBootMs !== givenBootMs) {
+      const waiting = node.letters.filter(({ answer }) => answer === undefined).slice(-1);
+      const letters = [...waiting, { givenBootMs, answer: undefined }];
       const question = { nonce: nonceOf(givenBootMs), givenBootMs };
-      yield become('asks', { guard: guardAsked(guard, question), letters, questions: node.questions - 1 });
+      yield become('soon', 'asks', { guard: guardAsked(guard, question), letters, askedBootMs: givenBootMs });
     }
     for (const { answer } of node.letters) {
-      if (answer === undefined) continue;
+      if (answer === undefined || state.calm?.site === 'cut') continue;
       const letters = node.letters.filter((letter) => letter.answer !== answer);
       // The record is durable before anything is done in a term that is newer than those seen.
       const record = { ...node.record, seenTerm: Math.max(node.record.seenTerm, answer.term) };
       const what = answer.granted ? `hears of a lease in term ${answer.term}` : `is refused in term ${answer.term}`;
-      yield become(what, { guard: guardAnswered(guard, answer, answer.closing), letters, record });
+      yield become('soon', what, { guard: guardAnswered(guard, answer, answer.closing), letters, record });
     }
   }
 
-  *#acting(
-    state: State,
-    node: Node,
-    guard: GuardState,
-    become: (label: string, changed: Partial<Node>, rest?: Partial<State>) => Step<State>,
-  ): Generator<Step<State>> {
+  *#acting(state: State, node: Node, guard: GuardState, become: Become): Kinds {
+    const tell = (event: GuardEvent): { guard: GuardState } => ({ guard: told(guard, event) });
     if (node.application === 'gone' && guard.application !== 'stopped') {
-      yield become('sees that nothing runs any more', { guard: told(guard, { event: 'gone' }), armedBootMs: 0 });
+      yield become('soon', 'sees that nothing runs any more', { ...tell({ event: 'gone' }), armedBootMs: 0 });
     }
     if (node.application === 'up' && guard.application === 'stopping') {
-      yield become('the application stops in order', { application: 'gone' });
+      yield become('may', 'the application stops in order', GONE);
     }
     if (this.#unsafe.weakStopped === true && guard.isDelivered) {
-      yield become('takes back what it signed', { guard: { ...guard, closing: undefined, promisedTerm: 0 } });
+      const back = { guard: { ...guard, closing: undefined, promisedTerm: 0 } };
+      yield become('fault', 'takes back what it signed', back);
+    }
+    // A guard looks before it does anything else.
+    if (node.application !== 'gone' && guard.application === 'stopped') {
+      yield become('due', 'finds something that it has not started', tell({ event: 'found' }));
+      return;
     }
     const action = dueAction(state, node);
     switch (action?.do) {
       case 'arm': {
         const { untilBootMs } = action;
-        yield become(`arms the stop for ${untilBootMs}`, {
-          guard: told(guard, { event: 'armed', untilBootMs }),
-          armedBootMs: untilBootMs,
+        yield become('due', 'arms the stop', { ...tell({ event: 'armed', untilBootMs }), armedBootMs: untilBootMs });
+        break;
+      }
+      case 'keep': {
+        const { term } = action;
+        const record = { ...node.record, keptTerm: term };
+        yield become('due', `records that what it starts runs on in term ${term}`, {
+          ...tell({ event: 'kept', term }),
+          record,
         });
         break;
       }
-      case 'keep':
-        yield become('records what is kept', { guard: told(guard, { event: 'kept', term: action.term }) });
+      case 'start': {
+        const up = { application: 'up', isReplaced: false } as const;
+        const cloud = { ...state.cloud, isReplaced: state.cloud.application };
+        yield become('due', 'starts the application', { ...tell({ event: 'started' }), ...up }, { cloud });
         break;
-      case 'start':
-        yield become('starts the application', { guard: told(guard, { event: 'started' }), application: 'up' });
-        break;
+      }
       case 'stop': {
         const { deadlineBootMs, why } = action;
-        yield become(`asks it to stop: ${why}`, { guard: told(guard, { event: 'asked-to-stop', deadlineBootMs }) });
+        yield become('due', `asks it to stop: ${why}`, tell({ event: 'asked-to-stop', deadlineBootMs }));
         break;
       }
       case 'kill':
-        yield become('kills', { guard: told(guard, { event: 'killed' }), ...killed(node) });
+        yield become('due', 'kills', { ...tell({ event: 'killed' }), ...killed(node) });
         break;
       case 'promise': {
         const { term } = action.closing;
         const record = { ...node.record, promisedTerm: Math.max(node.record.promisedTerm, term) };
-        yield become(`promises for term ${term}`, { guard: told(guard, { event: 'promised', term }), record });
+        yield become('due', `promises for term ${term}`, { ...tell({ event: 'promised', term }), record });
         break;
       }
       case 'deliver': {
+        if (state.calm?.site === 'cut') break;
         const { closing } = action;
         const name = state.group.guards?.[state.nodes.indexOf(node)]?.node ?? '';
         const group = promisedBy(state.group, { ...closing, node: name });
         const rest = group ? { group, writtenTick: state.tick } : {};
-        yield become('its promise arrives', { guard: told(guard, { event: 'delivered', closing }) }, rest);
+        yield become('soon', 'its promise arrives', tell({ event: 'delivered', closing }), rest);
         break;
       }
       case 'wait':
@@ -323,7 +493,7 @@ export class LeaseModel implements Model<State> {
   }
 
   /** The cloud takes a question: a lease is granted after the write that renews it. */
-  #handled(state: State, index: number, at: number): Step<State> {
+  #handled(state: State, index: number, at: number): Step<State> & { kind: Kind } {
     const node = state.nodes[index];
     const letter = node?.letters[at];
     if (!node || !letter) throw new Error('no such question');
@@ -336,11 +506,17 @@ export class LeaseModel implements Model<State> {
       granted: after !== undefined,
       term: group.term,
       leaseMs: after ? group.leaseMs : 0,
+      ...(group.lease && { lease: group.lease }),
       ...(reason !== undefined && { reason }),
       ...(group.closing && { closing: { term: group.term, run: group.closing.run } }),
     };
-    const letters = node.letters.with(at, { ...letter, answer });
+    // The answer to an earlier question is never heeded.
+    const isNewest = node.guard?.lease.asked?.givenBootMs === letter.givenBootMs;
+    const letters = isNewest
+      ? node.letters.with(at, { ...letter, answer })
+      : node.letters.filter((other) => other !== letter);
     return {
+      kind: 'soon',
       label: `the cloud ${after ? 'renews' : 'refuses'} a lease in term ${group.term}`,
       state: {
         ...state,
@@ -350,60 +526,156 @@ export class LeaseModel implements Model<State> {
     };
   }
 
-  *#run(state: State): Generator<Step<State>> {
-    const { group, cloud, tick, writtenTick } = state;
-    const run = `t${group.term}-unplanned-1`;
-    const { term } = group;
-    const hasRoom = cloud.rooms.includes(term);
-    const written = (label: string, after: GroupDocument | undefined, rooms = cloud.rooms): Step<State>[] =>
-      after ? [{ label, state: { ...state, group: after, writtenTick: tick, cloud: { ...cloud, rooms } } }] : [];
-    // The run's resource group is made before the close.
-    if (whyNotBound(group, run) === undefined && group.run === null) {
-      yield* written('a run begins', bound(group, run, writtenTick * TICK_MS), [...cloud.rooms, term]);
+  *#run(state: State): Kinds {
+    const { group, cloud, tick, writtenTick, calm } = state;
+    const written = (
+      kind: Kind,
+      label: string,
+      after: GroupDocument | undefined,
+      changed: Partial<State['cloud']> = {},
+    ): (Step<State> & { kind: Kind })[] =>
+      after
+        ? [{ kind, label, state: { ...state, group: after, writtenTick: tick, cloud: { ...cloud, ...changed } } }]
+        : [];
+    const { run, closing, phase } = group;
+    const next = `t${group.term}-unplanned-${cloud.begun + 1}`;
+    const isTime = calm === undefined || (calm.site !== 'well' && tick - calm.sinceTick >= WINDOW);
+    if (isTime && run === null && whyNotBound(group, next) === undefined) {
+      // The run's resource group is made before the close.
+      const begun = { rooms: [...cloud.rooms, next], begun: cloud.begun + 1 };
+      yield* written(calm ? 'soon' : 'fault', 'a run begins', bound(group, next, writtenTick * TICK_MS), begun);
     }
-    if (group.run === run && group.phase === 'open' && hasRoom) {
-      yield* written('the term is closed', closed(group, { run, actor: ACTOR, lastModifiedMs: writtenTick * TICK_MS }));
+    if (run !== null && phase === 'open') {
+      const hasRoom = cloud.rooms.includes(run) && calm?.hasCapacity !== false;
+      const after = closed(group, { run, actor: ACTOR, lastModifiedMs: writtenTick * TICK_MS });
+      if (hasRoom) yield* written('soon', 'the term is closed', after);
+      yield* this.#undo(state, run, hasRoom);
     }
-    if (group.phase === 'closing' && untilStoppedMs(group, run, tick * TICK_MS) === 0) {
-      yield* written('the term has ended', endedForCloud(group, run));
+    if (phase === 'closing' && closing) {
+      if (cloud.waited === '' && this.#isWaitOver(state, closing.run)) {
+        const over = { ...state, cloud: { ...cloud, waited: closing.run } };
+        yield { kind: 'soon', label: 'the wait is over', state: over };
+      }
+      yield* this.#confirmation(state, closing.run);
     }
-    const isCloud = group.phase === 'ended' && group.holder === 'cloud';
-    if (isCloud && hasRoom && cloud.starting === 0 && !cloud.application) {
-      yield { label: 'a worker is about to start', state: { ...state, cloud: { ...cloud, starting: term } } };
+    if (cloud.waited !== '') {
+      const label = 'the term has ended';
+      try {
+        yield* written('soon', label, endedForCloud(group, cloud.waited), { waited: '' });
+      } catch (error) {
+        if (!isLeewardError(error, 'REFUSED')) throw error;
+        yield { kind: 'soon', label: 'the end is refused', state: { ...state, cloud: { ...cloud, waited: '' } } };
+      }
     }
-    if (cloud.starting !== 0) {
+    const isCloud = phase === 'ended' && group.holder === 'cloud';
+    if (isCloud && closing && cloud.rooms.includes(closing.run) && cloud.starting === '' && !cloud.application) {
+      const starting = { ...state, cloud: { ...cloud, starting: closing.run } };
+      if (calm?.hasCapacity !== false) yield { kind: 'soon', label: 'a worker is about to start', state: starting };
+    }
+    if (cloud.starting !== '') {
       const isThere = cloud.rooms.includes(cloud.starting);
       const label = isThere ? 'the application runs in the cloud' : 'its start is refused';
-      yield { label, state: { ...state, cloud: { ...cloud, starting: 0, application: isThere } } };
+      const nodes = isThere ? state.nodes.map(replaced) : state.nodes;
+      const after = { ...cloud, starting: '', application: isThere, isReplaced: false };
+      yield { kind: 'soon', label, state: { ...state, nodes, cloud: after } };
     }
   }
 
-  *#abort(state: State): Generator<Step<State>> {
-    const { group, cloud, tick, aborts } = state;
+  /** A run that has closed nothing leaves nothing. */
+  *#undo(state: State, run: string, hasRoom: boolean): Kinds {
+    const { calm, cloud, left } = state;
+    const group = freed(state.group, run);
+    if (!group || (!calm && left.aborts === 0)) return;
+    const after = { ...cloud, rooms: cloud.rooms.filter((name) => name !== run) };
+    const aborts = Math.max(0, left.aborts - 1);
+    yield {
+      kind: calm && !hasRoom ? 'soon' : calm?.site === 'well' ? 'may' : 'fault',
+      label: 'the run is undone before its close',
+      state: { ...state, group, writtenTick: state.tick, cloud: after, left: { ...left, aborts } },
+    };
+  }
+
+  #isWaitOver({ group, tick }: State, run: string): boolean {
+    const { lease, ...rest } = group;
+    const judged = this.#unsafe.keepWaits === true ? rest : { ...rest, ...(lease && { lease }) };
+    return untilStoppedMs(judged, run, tick * TICK_MS) === 0;
+  }
+
+  /** A person goes and sees that nothing runs, and says so. */
+  *#confirmation(state: State, run: string): Kinds {
+    const { group, tick, nodes } = state;
+    if (nodes.some(({ application }) => application !== 'gone')) return;
+    const atMs = this.#unsafe.keepEarly === true ? Number.MAX_SAFE_INTEGER : tick * TICK_MS;
+    try {
+      const after = confirmedStopped(group, run, { actor: ACTOR, atMs });
+      if (after)
+        yield {
+          kind: 'soon',
+          label: 'a person confirms the stop',
+          state: { ...state, group: after, writtenTick: tick },
+        };
+    } catch (error) {
+      if (!isLeewardError(error, 'REFUSED')) throw error;
+    }
+  }
+
+  *#abort(state: State): Kinds {
+    const { group, cloud, tick, left, calm } = state;
     const run = group.closing?.run;
-    if (run === undefined || aborts === 0) return;
+    if (run === undefined) return;
+    const isBegun = group.phase === 'ended' && (group.holder === 'site' || !cloud.rooms.includes(run));
+    const mustGoOn = isBegun || (calm?.site === 'well' && !calm.hasCapacity && !cloud.application);
+    if (calm ? !mustGoOn : left.aborts === 0) return;
     if (group.phase === 'closing') {
       const after = wonBySite(group, run);
-      if (after) yield { label: 'an abort wins the next term', state: { ...state, group: after, writtenTick: tick } };
+      if (after) {
+        yield {
+          kind: 'soon',
+          label: 'an abort wins the next term',
+          state: { ...state, group: after, writtenTick: tick },
+        };
+      }
       return;
     }
     const isWeak = this.#unsafe.weakAbort === true;
-    const rooms = cloud.rooms.filter((term) => term !== group.term);
+    const rooms = cloud.rooms.filter((name) => name !== run);
     const isDeleted = rooms.length === cloud.rooms.length;
     if (!isDeleted && !isWeak) {
-      yield { label: "the abort deletes the run's resource group", state: { ...state, cloud: { ...cloud, rooms } } };
+      const label = "the abort deletes the run's resource group";
+      yield { kind: 'soon', label, state: { ...state, cloud: { ...cloud, rooms } } };
     }
     if ((isDeleted || isWeak) && cloud.application) {
-      yield { label: 'the machine is gone', state: { ...state, cloud: { ...cloud, application: false } } };
+      const after = { ...cloud, application: false, isReplaced: false };
+      yield { kind: 'soon', label: 'the machine is gone', state: { ...state, cloud: after } };
     }
     if ((isDeleted || isWeak) && !cloud.application) {
       const after = openedForSite(group, run);
-      if (after) {
-        const next = { ...state, group: after, writtenTick: tick, aborts: aborts - 1 };
-        yield { label: "the site's next term opens", state: next };
-      }
+      if (!after) return;
+      const nodes = state.nodes.map((node) => ({ ...node, lost: 0 }));
+      const next = { ...left, aborts: Math.max(0, left.aborts - 1) };
+      const label = "the site's next term opens";
+      const opened = { ...state, group: after, writtenTick: tick, nodes, cloud: { ...cloud, begun: 0 }, left: next };
+      yield { kind: 'soon', label, state: opened };
     }
   }
+}
+
+const WROTE = 'written at the site and in the cloud: an application that was replaced has written again';
+
+const GONE = { application: 'gone', dying: 0, isReplaced: false, isByHand: false, byHandTicks: 0 } as const;
+/** A node without power. */
+const OFF = {
+  application: 'gone',
+  dying: 0,
+  isReplaced: false,
+  armedBootMs: 0,
+  letters: [],
+  guard: undefined,
+} as const;
+
+/** What runs at the site when one is started in the cloud; what somebody started by hand is not judged by its writes. */
+function replaced(node: Node): Node {
+  return node.application === 'gone' || node.isByHand ? node : { ...node, isReplaced: true };
 }
 
 function started(
@@ -412,25 +684,46 @@ function started(
 ): GuardState {
   const runs = application !== 'gone';
   const found = { application: runs ? 'running' : 'stopped', armedBootMs: runs ? armedBootMs : 0 } as const;
-  return newGuard({ group: GROUP, ...record, keptTerm: 0, found });
+  return newGuard({ group: GROUP, ...record, found });
 }
 
-/** All of a guard's mind that differs from one state to another. */
-function mindOf(guard: GuardState | undefined): unknown {
-  if (!guard) return 0;
-  const { lease, closing, promisedTerm, isDelivered, armedBootMs, application, deadlineBootMs, doubtedBootMs } = guard;
+/** How far a time is ahead; the same for all that are past, another for never. */
+function aheadOf(ms: number, nowBootMs: number): number {
+  return ms === 0 ? -1 : Math.max(0, ms - nowBootMs);
+}
+
+interface At {
+  readonly nowBootMs: number;
+  readonly isCalm: boolean;
+  readonly leaseTicks: number;
+}
+
+/** All of a node that differs from one state to another, with times as far from its present as makes a difference. */
+function nodeKey(node: Node, { nowBootMs, isCalm, leaseTicks }: At): unknown {
+  const { record, lost, application, isReplaced, isByHand, byHandTicks, dying, pause, mayPause, letters, guard } = node;
+  const ahead = (ms: number): number => aheadOf(ms, nowBootMs);
+  const rest = [Object.values(record), application, isReplaced, isByHand, byHandTicks, dying, pause];
+  const faults = isCalm ? [] : [lost, mayPause];
+  const hasAsked = node.askedBootMs === nowBootMs;
+  const told = letters.map(({ answer, givenBootMs }) => [
+    givenBootMs === guard?.lease.asked?.givenBootMs,
+    answer && [answer.granted, answer.term, answer.closing?.run],
+  ]);
+  const armed = application === 'gone' && guard === undefined ? -1 : ahead(node.armedBootMs);
+  return [rest, faults, hasAsked, armed, told, guard && mindOf(guard, { nowBootMs, leaseTicks })];
+}
+
+function mindOf(guard: GuardState, { nowBootMs, leaseTicks }: Omit<At, 'isCalm'>): unknown {
+  const ahead = (ms: number): number => aheadOf(ms, nowBootMs);
+  const { lease, closing, promisedTerm, keptTerm, mode, isDelivered, armedBootMs, application, doubtedBootMs } = guard;
   const { term, untilBootMs, asked, refusal } = lease;
-  const granted = [term, untilBootMs, asked?.givenBootMs, refusal === undefined];
+  const ago = (ms: number | undefined, most: number): number =>
+    ms === undefined ? -1 : Math.min(most, (nowBootMs - ms) / TICK_MS);
   return [
-    granted,
-    closing?.term,
-    closing?.run,
-    promisedTerm,
-    isDelivered,
-    armedBootMs,
-    application,
-    deadlineBootMs,
-    doubtedBootMs,
+    [term, ahead(untilBootMs), ago(asked?.givenBootMs, leaseTicks), refusal === undefined, mode],
+    [closing?.term, closing?.run, promisedTerm, keptTerm, isDelivered],
+    [ahead(armedBootMs), application, application === 'stopping' ? ahead(guard.deadlineBootMs - TIMES.killMs) : 0],
+    [ago(doubtedBootMs, ANSWER), doubtedBootMs !== undefined && (asked?.givenBootMs ?? 0) >= doubtedBootMs],
   ];
 }
 
@@ -443,14 +736,13 @@ function nonceOf(givenBootMs: number): string {
   return String(givenBootMs).padStart(32, '0');
 }
 
-function bootMs({ tick }: State, { lag }: Node): number {
+function bootMs({ tick }: Pick<State, 'tick'>, { lag }: Node): number {
   return (tick - lag) * TICK_MS;
 }
 
 /** What the node's guard would do now; undefined where it only waits. */
 function dueAction(state: State, node: Node): GuardAction | undefined {
   if (!node.guard) return undefined;
-  const nowBootMs = bootMs(state, node);
-  const action = nextAction(node.guard, nowBootMs, TIMES);
+  const action = nextAction(node.guard, bootMs(state, node), TIMES);
   return action.do === 'wait' ? undefined : action;
 }

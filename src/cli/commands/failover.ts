@@ -67,10 +67,11 @@ async function confirmStopped(name: string, _options: unknown, command: Command)
   const group = parseGroup(name);
   const { run, as } = z.object({ run: z.string(), as: z.string() }).parse(command.opts());
   const { storage } = await openCloud(placesOf(command));
-  const { value: document } = await storage.documents.need(groupKind, names.group(group));
+  const { held, serviceNowMs: atMs } = await storage.documents.readWithTime(groupKind, names.group(group));
+  const { value: document } = held ?? (await storage.documents.need(groupKind, names.group(group)));
   const key = deriveKey(storage.keySecret, { signer: `operator/${as}`, name: OPERATOR_KEY });
   // What would be refused is told here, where somebody reads it.
-  confirmedStopped(document, run, { actor: { kind: 'key', signer: key.signer, key: key.name }, atMs: 0 });
+  confirmedStopped(document, run, { actor: { kind: 'key', signer: key.signer, key: key.name }, atMs });
   const order: Order = { confirmStopped: { group: groupId(group), run } };
   await storage.queues.send(QUEUES.failover, JSON.stringify(sign(key, 'order', order)));
   outputOf(command).result({ group: groupId(group), confirmed: true, by: key.signer, run }, () =>
