@@ -25,6 +25,7 @@ export interface GuardStatus {
   readonly node: string;
   /** Newest term that the cloud has named; 0 before the first. */
   readonly term: number;
+  /** `held` too where the lease is over and what it has let start is kept. */
   readonly lease: 'held' | 'none';
   readonly applications: readonly GuardedStatus[];
 }

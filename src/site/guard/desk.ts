@@ -44,8 +44,10 @@ export class Desk implements GuardDesk {
   async status(): Promise<GuardStatus> {
     const { group, node, clock, applications, state } = this.#options;
     const known = await applications.status();
-    const { lease } = state();
-    const isHeld = lease.untilBootMs > clock.bootMs();
+    const { lease, keptTerm, application } = state();
+    // What a lease has let start for the whole term is not "stopped, no lease", though it has run out since.
+    const isKept = keptTerm > 0 && application === 'running';
+    const isHeld = isKept || lease.untilBootMs > clock.bootMs();
     return { group, node, term: lease.term, lease: isHeld ? 'held' : 'none', applications: known };
   }
 

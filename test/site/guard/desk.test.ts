@@ -65,6 +65,8 @@ test('an order without the lease begins nothing, but to take offline', async () 
   assert.deepEqual(await desk.status(), { group: GROUP, node: 'north', term: 3, lease: 'held', applications: [] });
   state = { ...RUNNING, lease: { ...RUNNING.lease, untilBootMs: 0 } };
   assert.equal((await desk.status()).lease, 'none');
+  state = { ...state, keptTerm: 3 };
+  assert.equal((await desk.status()).lease, 'held', 'what it was started for goes on');
 });
 
 class PlayedStop implements ArmedStop {
