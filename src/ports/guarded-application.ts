@@ -5,12 +5,15 @@
  * by what stops from outside, from before it does anything; `askToStop` and `kill` may be called at any time and more than
  * once, and do not wait; `kill` ends everything that the application started as far as docs/safety.md says it is seen.
  */
+/** Only what is known to be stopped is taken for that. */
+export type Look = 'running' | 'stopped' | 'unknown';
+
 export interface GuardedApplication {
   readonly name: string;
-  /** Whether anything of it runs, or may come to run by a start that is under way. What cannot be found out counts as running. */
-  isRunning(): Promise<boolean>;
+  /** `running`, too, while it may come to run by a start that is under way; `unknown` where nobody answers who knows. */
+  look(): Promise<Look>;
   /**
-   * Resolves once it was started. After `signal` was aborted nothing of it begins that had not begun before. Errors: USAGE
+   * Resolves once it was started; at once where whoever starts it finds it running. After `signal` was aborted nothing of it begins that had not begun before. Errors: USAGE
    * when it cannot be started; UNAVAILABLE when what starts it does not answer; the signal's reason.
    */
   start(signal: AbortSignal): Promise<void>;

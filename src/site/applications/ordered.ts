@@ -117,7 +117,7 @@ export class OrderedApplications implements GuardedApplications {
     return Promise.all(
       [...this.#byName.values()].map(async (application): Promise<GuardedStatus> => {
         const { name } = application;
-        const isRunning = await application.isRunning();
+        const isRunning = (await application.look()) !== 'stopped';
         const { starts, startedBootMs, offline } = this.#mark(name);
         const isStopping = this.#phase === 'ending' || this.#stopping.has(name);
         const atRest = offline === undefined ? 'stopped' : 'offline';
@@ -218,7 +218,9 @@ export class OrderedApplications implements GuardedApplications {
   async #startOne(name: string, signal: AbortSignal): Promise<Error | undefined> {
     const { clock, mayStart, tell } = this.#options;
     const application = this.#byName.get(name);
-    if (application === undefined || this.#mark(name).offline || (await application.isRunning())) return undefined;
+    if (application === undefined || this.#mark(name).offline) return undefined;
+    // What nobody knows is started: that does nothing to what runs.
+    if ((await application.look()) === 'running') return undefined;
     const missing = this.#missingOf(name);
     try {
       if (missing !== undefined) throw new LeewardError('REFUSED', `it needs ${missing}, which was not started`);
@@ -331,8 +333,8 @@ export class OrderedApplications implements GuardedApplications {
 }
 
 async function running(applications: readonly GuardedApplication[]): Promise<GuardedApplication[]> {
-  const found = await Promise.all(applications.map(async (application) => application.isRunning()));
-  return applications.filter((_, index) => found[index]);
+  const found = await Promise.all(applications.map(async (application) => application.look()));
+  return applications.filter((_, index) => found[index] !== 'stopped');
 }
 
 function notAllowed(name: string): LeewardError {

@@ -8,6 +8,7 @@ import { closeSync, openSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import type { Clock } from '../../kernel/clock.ts';
 import { LeewardError, isLeewardError } from '../../kernel/errors.ts';
+import type { Look } from '../../ports/guarded-application.ts';
 import { isGroupThere, signalGroup } from '../process-group.ts';
 import { makeControlGroup, moveInto, signalControlGroup } from './control-groups.ts';
 import type { GuardFiles } from './files.ts';
@@ -50,12 +51,12 @@ export class CommandApplication extends HandledApplication {
     this.#needsControlGroup = of.needsControlGroup;
   }
 
-  override async isRunning(): Promise<boolean> {
+  override async look(): Promise<Look> {
     const { handle } = this;
-    const isThere = await super.isRunning();
+    const look = await super.look();
     // One that something else is in by now is not removed.
-    if (!isThere) clearThing(handle);
-    return isThere;
+    if (look === 'stopped') clearThing(handle);
+    return look;
   }
 
   async start(signal: AbortSignal): Promise<void> {

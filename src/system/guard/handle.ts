@@ -5,6 +5,7 @@
  * only what has the handle is ever signalled, never what got a process id, or a name, later.
  */
 import { z } from 'zod';
+import type { Look } from '../../ports/guarded-application.ts';
 import { isGroupThere, signalGroup } from '../process-group.ts';
 import { isRunning, processSchema } from '../processes.ts';
 import { isPopulated, killControlGroup, removeControlGroup } from './control-groups.ts';
@@ -37,15 +38,20 @@ export function isSameThing(one: Handle, other: Handle): boolean {
 }
 
 /** Whether anything of it runs, or may come to run by a start that is under way. */
-export async function isThere(handle: Handle): Promise<boolean> {
+export async function lookAt(handle: Handle): Promise<Look> {
   const { leader, controlGroup, unit, container, starter } = handle;
-  if (starter !== undefined && isRunning(starter)) return true;
-  if (leader !== undefined && isGroupThere(leader)) return true;
-  if (controlGroup !== undefined && isPopulated(controlGroup)) return true;
-  if (unit !== undefined) return (await unitState(unit)) !== 'stopped';
+  if (starter !== undefined && isRunning(starter)) return 'running';
+  if (leader !== undefined && isGroupThere(leader)) return 'running';
+  if (controlGroup !== undefined && isPopulated(controlGroup)) return 'running';
+  if (unit !== undefined) return unitState(unit);
   // Its control group bears its id: where that is known and nothing is in it, the engine need not be asked.
-  if (container !== undefined) return controlGroup === undefined && (await containerState(container)) !== 'stopped';
-  return false;
+  if (container !== undefined && controlGroup === undefined) return containerState(container);
+  return 'stopped';
+}
+
+/** The same, where what cannot be found out counts as running. */
+export async function isThere(handle: Handle): Promise<boolean> {
+  return (await lookAt(handle)) !== 'stopped';
 }
 
 /** Kills it, and waits for nothing. */

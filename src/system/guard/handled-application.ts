@@ -1,6 +1,6 @@
 /** What is the same for all applications of a guard: each is found and killed by its handle. */
-import type { GuardedApplication } from '../../ports/guarded-application.ts';
-import { isSameThing, isThere, killThing } from './handle.ts';
+import type { GuardedApplication, Look } from '../../ports/guarded-application.ts';
+import { isSameThing, killThing, lookAt } from './handle.ts';
 import type { Handle } from './handle.ts';
 import type { Handles } from './handles.ts';
 
@@ -25,8 +25,8 @@ export abstract class HandledApplication implements GuardedApplication {
     return this.#handle;
   }
 
-  async isRunning(): Promise<boolean> {
-    return isThere(this.#handle);
+  async look(): Promise<Look> {
+    return lookAt(this.#handle);
   }
 
   kill(): void {

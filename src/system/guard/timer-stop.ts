@@ -11,7 +11,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import type { Clock } from '../../kernel/clock.ts';
-import { LeewardError } from '../../kernel/errors.ts';
+import { LeewardError, describeError } from '../../kernel/errors.ts';
 import type { ArmedStop } from '../../ports/armed-stop.ts';
 import { toolSays } from './tool.ts';
 
@@ -133,6 +133,6 @@ async function said(tool: string, args: readonly string[]): Promise<string> {
   try {
     return await toolSays(tool, args);
   } catch (error) {
-    throw new LeewardError('UNAVAILABLE', 'systemd did not take over the stop', { cause: error });
+    throw new LeewardError('UNAVAILABLE', `systemd did not take over the stop: ${describeError(error)}`);
   }
 }

@@ -193,6 +193,23 @@ suite('applications in order', () => {
     assert.deepEqual(node.running(), ['shop', 'api', 'database']);
   });
 
+  test('of which nobody knows whether it runs is started, and not gone before that is known', async () => {
+    const node = new Node();
+    const applications = await node.open();
+    node.of('database').isHidden = true;
+    await applications.start();
+    await node.pass(1000);
+    assert.deepEqual(node.running(), ['shop', 'api', 'database', 'mail']);
+    applications.askToStop(node.clock.bootMs() + 3000);
+    const gone = applications.gone();
+    let isGone = false;
+    void gone.then(() => (isGone = true));
+    await node.pass(10_000);
+    assert.deepEqual([node.running(), isGone], [[], false]);
+    node.of('database').isHidden = false;
+    await node.clock.passUntil(gone);
+  });
+
   test('is taken over, leftovers are asked to end, and nothing is started by that', async () => {
     const node = new Node();
     for (const one of node.all.values()) one.runs = true;

@@ -1,7 +1,7 @@
 /** One application of a guard in memory, which starts and ends as it is told. */
 import type { Clock } from '../../../src/kernel/clock.ts';
 import { LeewardError } from '../../../src/kernel/errors.ts';
-import type { GuardedApplication } from '../../../src/ports/guarded-application.ts';
+import type { GuardedApplication, Look } from '../../../src/ports/guarded-application.ts';
 
 export class MemoryApplication implements GuardedApplication {
   readonly name: string;
@@ -12,6 +12,8 @@ export class MemoryApplication implements GuardedApplication {
   startsAfterMs: number | undefined = 0;
   /** How long it takes to end once it was asked to; it does not where this is undefined. */
   endsAfterMs: number | undefined = 100;
+  /** Whether nobody can say if it runs. */
+  isHidden = false;
   /** Whether even killing does nothing. */
   isStuck = false;
 
@@ -22,8 +24,9 @@ export class MemoryApplication implements GuardedApplication {
     this.#happened = happened;
   }
 
-  async isRunning(): Promise<boolean> {
-    return this.runs;
+  async look(): Promise<Look> {
+    if (this.isHidden) return 'unknown';
+    return this.runs ? 'running' : 'stopped';
   }
 
   async start(signal: AbortSignal): Promise<void> {

@@ -41,7 +41,7 @@ async function opened(files: GuardFiles, command: string): Promise<CommandApplic
 }
 
 async function gone(application: CommandApplication): Promise<void> {
-  await until(async () => !(await application.isRunning()));
+  await until(async () => (await application.look()) === 'stopped');
 }
 
 async function until(what: () => boolean | Promise<boolean>): Promise<void> {
@@ -57,17 +57,17 @@ test('what one process started is found, stopped in order, and over with all tha
   // It ends in order only after its own child did.
   const script = `trap 'echo ended > ${mark}; exit 0' TERM; sleep 1000 & echo began > ${mark}; while :; do sleep 0.05; done`;
   const first = await opened(files, script);
-  assert.equal(await first.isRunning(), false);
+  assert.equal(await first.look(), 'stopped');
   await first.start(never);
   await until(() => existsSync(mark));
   const next = await opened(files, script);
-  assert.equal(await next.isRunning(), true);
+  assert.equal(await next.look(), 'running');
   next.askToStop();
   await until(async () => (await readFile(mark, 'utf8')) === 'ended\n');
   // What it left behind is part of it.
   next.kill();
   await gone(next);
-  assert.equal(await first.isRunning(), false);
+  assert.equal(await first.look(), 'stopped');
 });
 
 test('what cannot be started is told, and what ends by itself is over', async (t) => {
@@ -75,7 +75,7 @@ test('what cannot be started is told, and what ends by itself is over', async (t
   const short = await opened(files, '/bin/true');
   await short.start(never);
   await gone(short);
-  assert.equal(await short.isRunning(), false);
+  assert.equal(await short.look(), 'stopped');
   const lost = new GuardFiles(join(files.folder, 'not-there'));
   await assert.rejects((await opened(lost, '/bin/true')).start(never), failsWith('USAGE'));
 });
@@ -90,7 +90,7 @@ test('a starter that dies before its command is on record leaves nothing that ru
   await once(starting, 'exit');
   await sleep(300);
   assert.equal(existsSync(mark), false);
-  assert.equal(await applications.isRunning(), false);
+  assert.equal(await applications.look(), 'stopped');
 });
 
 /** A process that starts the command and is killed while it waits to be on record. */
@@ -144,7 +144,7 @@ test(
     application.askToStop();
     const lives = async (): Promise<number> => (await pids()).filter((pid) => markOf(Number(pid))).length;
     await until(async () => (await lives()) === 1);
-    assert.equal(await application.isRunning(), true, 'one of them heeds no signal');
+    assert.equal(await application.look(), 'running', 'one of them heeds no signal');
     application.kill();
     await gone(application);
     assert.equal(await lives(), 0);
@@ -176,7 +176,7 @@ test('it kills what runs when the guard is killed, and what ignores every signal
   await until(() => existsSync(mark));
   stubborn.askToStop();
   await sleep(200);
-  assert.equal(await stubborn.isRunning(), true);
+  assert.equal(await stubborn.look(), 'running');
   await gone(stubborn);
   const said = await files.read('keeper');
   assert(said && isRunning(said.keeper), 'it goes on for what is armed next');

@@ -84,18 +84,18 @@ suite('units, by a scripted systemctl', () => {
     const files = await folderOf(t);
     await script(t, files, 'systemctl', systemctl('UnitFileState=disabled\\nRestart=no\\n'));
     const first = await only(files, UNIT);
-    assert.equal(await first.isRunning(), false);
+    assert.equal(await first.look(), 'stopped');
     const starting = first.start(never);
     await until(async () => (await asked(files)).some((line) => line.startsWith('start')));
-    assert.equal(await (await only(files, UNIT)).isRunning(), true, 'while its start is under way');
+    assert.equal(await (await only(files, UNIT)).look(), 'running', 'while its start is under way');
     await starting;
     const next = await only(files, UNIT);
-    assert.equal(await next.isRunning(), true);
+    assert.equal(await next.look(), 'running');
     next.askToStop();
-    await until(async () => !(await next.isRunning()));
+    await until(async () => (await next.look()) === 'stopped');
     await first.start(never);
     first.kill();
-    await until(async () => !(await first.isRunning()));
+    await until(async () => (await first.look()) === 'stopped');
     const acts = async (): Promise<string[]> => (await asked(files)).filter((line) => !line.startsWith('show'));
     await until(async () => (await acts()).length === 5);
     // The last two go side by side.
@@ -148,12 +148,12 @@ suite('units, by a scripted systemctl', () => {
     );
   });
 
-  test('count as running while systemd does not answer', async (t) => {
+  test('are unknown while systemd does not answer', async (t) => {
     const files = await folderOf(t);
     await script(t, files, 'systemctl', systemctl('UnitFileState=disabled\\nRestart=no\\n'));
     const unit = await only(files, UNIT);
     await script(t, files, 'systemctl', 'exit 1');
-    assert.equal(await unit.isRunning(), true);
+    assert.equal(await unit.look(), 'unknown');
   });
 
   test('that are not configured any more are left over while they run, and forgotten after', async (t) => {
@@ -162,10 +162,10 @@ suite('units, by a scripted systemctl', () => {
     await (await only(files, UNIT)).start(never);
     const command = { name: 'database', kind: 'command', command: 'true' } as const;
     const { leftovers, applications, kills } = await here(files, [command]);
-    assert.deepEqual([leftovers.length, await applications[0]?.isRunning()], [1, false]);
+    assert.deepEqual([leftovers.length, await applications[0]?.look()], [1, 'stopped']);
     assert.deepEqual(kills().units, ['database.service'], 'it is armed for, too');
     leftovers[0]?.askToStop();
-    await until(async () => !(await leftovers[0]?.isRunning()));
+    await until(async () => (await leftovers[0]?.look()) === 'stopped');
     assert.equal((await here(files, [command])).leftovers.length, 0);
   });
 });
@@ -244,12 +244,12 @@ esac`;
     await script(t, files, 'docker', docker('no'));
     const application = await only(files, CONTAINER);
     await application.start(never);
-    assert.equal(await application.isRunning(), true);
+    assert.equal(await application.look(), 'running');
     application.askToStop();
-    await until(async () => !(await application.isRunning()));
+    await until(async () => (await application.look()) === 'stopped');
     await application.start(never);
     application.kill();
-    await until(async () => !(await application.isRunning()));
+    await until(async () => (await application.look()) === 'stopped');
     const acts = (await asked(files)).filter((line) => !line.startsWith('container inspect'));
     assert.deepEqual(acts, ['start erp-reports', 'stop -t 63 erp-reports', 'start erp-reports', 'kill erp-reports']);
     await script(t, files, 'docker', docker('unless-stopped'));
@@ -259,14 +259,14 @@ esac`;
     });
   });
 
-  test('count as running while it does not answer', async (t) => {
+  test('are unknown while it does not answer', async (t) => {
     const files = await folderOf(t);
     await script(t, files, 'docker', docker('no'));
     const application = await only(files, CONTAINER);
     await script(t, files, 'docker', 'echo Cannot connect to the Docker daemon >&2; exit 1');
-    assert.equal(await application.isRunning(), true);
+    assert.equal(await application.look(), 'unknown');
     await script(t, files, 'docker', 'echo No such container: erp-reports >&2; exit 1');
-    assert.equal(await application.isRunning(), false);
+    assert.equal(await application.look(), 'stopped');
   });
 });
 
@@ -312,12 +312,12 @@ suite('containers, by Podman', needs('podman', 'busybox', 'tar'), () => {
     const files = await folderOf(t);
     const run = await made('orderly', 'trap "exit 7" TERM; while :; do busybox sleep 0.1; done');
     const first = await only(files, run);
-    assert.equal(await first.isRunning(), false);
+    assert.equal(await first.look(), 'stopped');
     await first.start(never);
     const next = await only(files, run);
-    assert.equal(await next.isRunning(), true);
+    assert.equal(await next.look(), 'running');
     next.askToStop();
-    await until(async () => !(await next.isRunning()));
+    await until(async () => (await next.look()) === 'stopped');
     await until(async () => (await podman('inspect', '--format', '{{.State.ExitCode}}', `${IMAGE}-orderly`)) === '7');
   });
 
@@ -330,7 +330,7 @@ suite('containers, by Podman', needs('podman', 'busybox', 'tar'), () => {
     await stop.arm(untilBootMs);
     await application.start(never);
     application.askToStop();
-    await until(async () => !(await application.isRunning()));
+    await until(async () => (await application.look()) === 'stopped');
     assert.ok(clock.bootMs() >= untilBootMs - 10);
   });
 
