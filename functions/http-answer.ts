@@ -41,7 +41,7 @@ export async function answering(context: InvocationContext, work: () => Promise<
  * Most bytes of a request's body. The fullest heartbeat, with as many and as long words as its schema allows, has less; not
  * more, since anybody may send: the signature is checked only after the body was parsed.
  */
-const BODY_BYTES_MAX = 4 * MIB;
+const BODY_BYTES_MAX = 6 * MIB;
 
 /** The request's body as JSON. Errors: MESSAGE_INVALID for anything else, and for a body that is too long, which is not read. */
 export async function jsonBody(request: Pick<HttpRequest, 'headers' | 'body'>): Promise<unknown> {

@@ -24,7 +24,11 @@ export const HEARTBEAT_NODES_MAX = 16;
 /** A time that people or the site's own clock set, in milliseconds since 1970. */
 const wallMs = z.int().min(0).max(8_640_000_000_000_000);
 const ms = z.number().min(0).max(8_640_000_000_000_000);
-const words = z.string().max(200);
+/** One line. */
+const words = z
+  .string()
+  .max(200)
+  .regex(/^\P{Cc}*$/u);
 const name = z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/);
 
 const applicationWordSchema = z.looseObject({

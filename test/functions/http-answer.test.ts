@@ -7,7 +7,8 @@ import { heartbeatSchema } from '../../src/protocol/heartbeat.ts';
 import type { Heartbeat } from '../../src/protocol/heartbeat.ts';
 import { parseSigned, readPayload, sign } from '../../src/protocol/signed.ts';
 
-const LIMIT_BYTES = 4 * MIB;
+const LIMIT_BYTES = 6 * MIB;
+const DATE_MAX = 8_640_000_000_000_000;
 
 /** A body of `totalBytes`, made as it is read, and how much of it was taken. */
 function counted(totalBytes: number) {
@@ -73,18 +74,46 @@ test('the fullest heartbeat that the schema allows fits, and one word more is re
     waitingBytes: Number.MAX_SAFE_INTEGER,
     direct: false,
     volumeBytes: Number.MAX_SAFE_INTEGER - 511,
+    lagMs: DATE_MAX,
     repaired: 'x'.repeat(200),
     lost: number,
     wants: 'generation',
   }));
+  // What JSON escapes is escaped twice: once in the payload, and once more in the message that holds it.
+  const words = '"'.repeat(200);
+  const [node, name] = ['n'.repeat(26), 'a'.repeat(40)];
+  const application = {
+    ...{ name, node, priority: 999_999.123_456_78, state: 'offline' as const, attemptsMade: Number.MAX_SAFE_INTEGER },
+    ...{ responseMs: DATE_MAX, reason: words, offlineUntilMs: DATE_MAX },
+  };
   const groups = Array.from({ length: 500 }, (_, at): Heartbeat['groups'][number] => ({
     group: `${signer}/${full('group', at)}`,
     term: Number.MAX_SAFE_INTEGER,
-    lease: 'held',
+    lease: 'unknown',
+    nodes: Array.from({ length: 16 }, () => node),
+    applications: [application, application],
+    offlineUntilMs: DATE_MAX,
+    wants: { decision: 'd'.repeat(100), reason: words },
   }));
-  // What JSON escapes is escaped twice: once in the payload, and once more in the message that holds it.
+  const share = 0.123_456_789_012_345_67;
+  const machine = {
+    name,
+    node,
+    offlineUntilMs: DATE_MAX,
+    loadPerCore: share,
+    memoryPressure: share,
+    ioPressure: share,
+  };
+  const machines = Array.from({ length: 500 }, () => machine);
   const sources = Array.from({ length: 500 }, () => '"'.repeat(200));
-  const fullest: Heartbeat = { counter: Number.MAX_SAFE_INTEGER, volumes, groups, sources };
+  const fullest: Heartbeat = {
+    counter: Number.MAX_SAFE_INTEGER,
+    volumes,
+    groups,
+    machines,
+    sources,
+    offlineUntilMs: DATE_MAX,
+  };
   const key = { signer, name: 'k'.repeat(32), secret: new Uint8Array(32) };
   const text = JSON.stringify(sign(key, 'heartbeat', fullest));
   assert(text.length > LIMIT_BYTES / 2, `${text.length} bytes: the limit is too wide`);
@@ -100,7 +129,12 @@ test('the fullest heartbeat that the schema allows fits, and one word more is re
     { ...fullest, sources: [...sources, 'x'] },
     { ...fullest, sources: ['x'.repeat(201)] },
     { ...fullest, volumes: [{ ...volume, repaired: 'x'.repeat(201) }] },
+    { ...fullest, machines: [...machines, machine] },
+    { ...fullest, groups: [{ ...group, nodes: Array.from({ length: 17 }, () => node) }] },
+    { ...fullest, groups: [{ ...group, applications: [application, application, application] }, ...groups.slice(1)] },
+    { ...fullest, groups: [{ ...group, wants: { decision: 'd', reason: 'x'.repeat(201) } }] },
     // Would take seven bytes each.
+    { ...fullest, groups: [{ ...group, applications: [{ ...application, reason: '\u0001' }] }] },
     { ...fullest, volumes: [{ ...volume, repaired: '\u0001' }] },
   ]) {
     assert.equal(heartbeatSchema.safeParse(over).success, false);

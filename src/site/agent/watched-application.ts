@@ -269,6 +269,6 @@ function whyOf({ reason, problem }: { readonly reason: string; readonly problem:
 }
 
 function short(text: string): string {
-  const line = text.replaceAll(/\s+/g, ' ');
+  const line = text.replaceAll(/[\s\p{Cc}]+/gu, ' ');
   return line.length <= REASON_MAX ? line : `${line.slice(0, REASON_MAX - 1)}…`;
 }
