@@ -70,11 +70,11 @@ const FIRST_KEY = 'k1';
 const HEALTH_MS = 10 * 60_000;
 
 /**
- * Registers a volume, with its site, group and plan where they are missing. Can be repeated. The
- * size of a volume that was registered before is left alone: its own deltas change it. Errors: USAGE for a reserved tenant
- * for a group that keeps and would be moved unasked, and for a plan that does not fit;
- * REFUSED when its group is not the site's to write, or no machine of its plan has room for one disk more: then nothing
- * was registered, unless somebody else took the last place meanwhile.
+ * Registers a volume, with its site, group and plan where they are missing. Can be repeated. The size of a volume that was
+ * registered before is left alone: its own deltas change it. Errors: USAGE for a reserved tenant, for a plan that does not fit,
+ * and for a group that keeps and is automatic; REFUSED when its group is not the site's to write or has strict leases where
+ * they shall keep, or no machine of its plan has room for one disk more: then nothing was registered, unless somebody else
+ * took the last place meanwhile.
  */
 export async function registerVolume(
   storage: Pick<Storage, 'documents' | 'account' | 'clock' | 'keySecret'>,
@@ -90,6 +90,12 @@ export async function registerVolume(
       'USAGE',
       'applications that run on without a lease are never failed over by themselves: keep and automatic exclude each other',
     );
+  }
+  const known = await documents.read(groupKind, names.group(volume));
+  if (registration.keep === true && known !== undefined && known.value.lease !== 'keep') {
+    const why =
+      'its leases are strict, as it was registered: what was started under the one is not to be waited for by the other';
+    throw new LeewardError('REFUSED', `${groupId(volume)}: ${why}; use another group`);
   }
   const planned = await documents.read(planKind, names.plan(volume));
   if (planned) checkRoom(planned.value, volume);

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { registerVolume } from '../../src/app/register.ts';
 import type { Registration } from '../../src/app/register.ts';
-import { planKind } from '../../src/documents/plan.ts';
+import { groupKind } from '../../src/documents/group.ts';
+import { STRICT_LEASE_CONSENT, planKind } from '../../src/documents/plan.ts';
 import { siteKind } from '../../src/documents/site.ts';
 import { volumeKind } from '../../src/documents/volume.ts';
 import { USUAL_ASSUMPTIONS } from '../../src/health/margin.ts';
@@ -79,4 +80,24 @@ test('a plan that does not fit is refused with each inequality that fails, and n
   assert.equal((await registerVolume(storage, { ...registration('acme/paris/shop/d-2'), ...lease })).isNew, true);
   const other = { ...registration('acme/paris/erp/d-1'), ...lease };
   await assert.rejects(registerVolume(storage, other), { code: 'USAGE', message: /window ≥ 2 × lease\/3/ });
+});
+
+test('leases keep only in a group that was registered so, and only where a person decides', async () => {
+  const memory = new MemoryStorage();
+  const storage = { documents: memory.documents, clock: memory.clock, account: ACCOUNT, keySecret: KEY_SECRET };
+  const leaseOf = async ({ volume }: Registration) =>
+    (await storage.documents.need(groupKind, names.group(volume))).value.lease;
+  const strict = registration('acme/paris/shop/d-1');
+  await registerVolume(storage, strict);
+  assert.equal(await leaseOf(strict), undefined);
+  const late = { ...registration('acme/paris/shop/d-2'), keep: true };
+  await assert.rejects(registerVolume(storage, late), { code: 'REFUSED', message: /its leases are strict/ });
+  assert.equal(await storage.documents.read(volumeKind, names.volume(late.volume)), undefined);
+
+  const kept = { ...registration('acme/paris/till/d-1'), keep: true };
+  const automatic = { ...kept, plan: { ...kept.plan, mode: 'automatic' as const, consents: [STRICT_LEASE_CONSENT] } };
+  await assert.rejects(registerVolume(storage, automatic), { code: 'USAGE', message: /exclude each other/ });
+  await registerVolume(storage, kept);
+  await registerVolume(storage, registration('acme/paris/till/d-2'));
+  assert.equal(await leaseOf(kept), 'keep');
 });

@@ -60,6 +60,9 @@ suite('replication that goes on', () => {
       const [run] = runs.parse(JSON.parse((await leeward.run('--json', 'failover', 'status', GROUP)).stdout));
       state = run?.state ?? '';
     }
+    const word = await leeward.run('failover', 'confirm-stopped', GROUP, '--run', 't1-unplanned-1');
+    assert.equal(word.code, 4);
+    assert.match(word.stderr, /not being closed by run t1-unplanned-1/);
     const { code, stderr } = await leeward.run('replicate');
     assert.equal(code, 4);
     assert.match(stderr, /may not write|term/);
