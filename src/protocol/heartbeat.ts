@@ -49,6 +49,9 @@ const machineWordSchema = z.looseObject({
   name,
   node: nodeSchema,
   offlineUntilMs: wallMs.optional(),
+  trouble: words.optional().meta({
+    description: 'Something is to be done about it and nothing is left that the site can try: a person is needed.',
+  }),
   loadPerCore: ms.optional(),
   memoryPressure: z
     .number()

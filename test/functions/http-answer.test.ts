@@ -99,6 +99,7 @@ test('the fullest heartbeat that the schema allows fits, and one word more is re
   const machine = {
     name,
     node,
+    trouble: words,
     offlineUntilMs: DATE_MAX,
     loadPerCore: share,
     memoryPressure: share,

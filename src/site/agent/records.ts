@@ -35,6 +35,8 @@ export const machineRecordSchema = z.looseObject({
   isWell: z.boolean(),
   /** What the newest stored decision said, so that the same is not stored again and again. */
   told: z.string(),
+  /** The id of that decision. */
+  decision: z.string().optional(),
 });
 export type MachineRecord = z.infer<typeof machineRecordSchema>;
 

@@ -131,12 +131,16 @@ export class SiteWatch {
     };
   }
 
-  #machineWord({ name, config }: WatchedMachine, nowWallMs: number): NonNullable<Heartbeat['machines']>[number] {
+  #machineWord(
+    { name, config, trouble }: WatchedMachine,
+    nowWallMs: number,
+  ): NonNullable<Heartbeat['machines']>[number] {
     const { isHere } = this.#options;
     const untilMs = offlineUntilMs(this.#marks, [{ what: 'machine', name }], nowWallMs);
     return {
       name,
       node: config.node,
+      ...(trouble !== undefined && { trouble }),
       ...(isHere(config.node) && this.#metrics),
       ...(untilMs !== undefined && { offlineUntilMs: untilMs }),
     };

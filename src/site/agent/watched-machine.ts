@@ -80,6 +80,7 @@ export class WatchedMachine {
       }
     | undefined;
   #want: Want | undefined;
+  #trouble: string | undefined;
   /** When the end of a time of being well was written down last, on boot time. */
   #notedBootMs = -Infinity;
 
@@ -108,6 +109,11 @@ export class WatchedMachine {
   /** That its group runs elsewhere, where it came to that; undefined otherwise. */
   get want(): Want | undefined {
     return this.#want;
+  }
+
+  /** Why a person is needed, in words; undefined while nobody is. */
+  get trouble(): string | undefined {
+    return this.#trouble;
   }
 
   /** Whether a step was under way when its record was last written. */
@@ -139,6 +145,7 @@ export class WatchedMachine {
     await this.#noteOutcome(weighed.some(({ state }) => state === 'failed'));
     const next = verdict.verdict === 'act' ? nextStep(this.#record.events, this.#limits, now) : undefined;
     this.#want = next === undefined ? undefined : this.#wanted();
+    this.#trouble = next?.next === 'tell-person' ? this.#needed() : undefined;
     const told = weighed.some(({ state }) => state === 'failed')
       ? JSON.stringify([
           ...[verdict.verdict, next?.next ?? null, history.offline.length],
@@ -167,7 +174,7 @@ export class WatchedMachine {
     };
     await keepDecision(decisions, decision);
     this.#options.tell(toldOf(decision));
-    await this.#write({ told });
+    await this.#write({ told, decision: decision.decision });
     if (step !== undefined) await this.#take(step, decision, now);
   }
 
@@ -222,9 +229,18 @@ export class WatchedMachine {
   #wanted(): Want | undefined {
     const attempt = this.#lastAttempt();
     if (attempt?.step !== 'fail-over' || attempt.decision === undefined) return undefined;
+    const reason = `machine ${this.name}: ${this.#failed()} failed, and no restart helped`;
+    return { decision: attempt.decision, reason: reason.slice(0, REASON_MAX) };
+  }
+
+  #needed(): string {
+    const { decision = 'none is kept' } = this.#record;
+    return `nothing is left to try (decision ${decision}); failed: ${this.#failed()}`.slice(0, REASON_MAX);
+  }
+
+  #failed(): string {
     const failed = this.#options.applications.filter(({ state }) => state.state === 'failed');
-    const reason = `machine ${this.name}: ${failed.map(({ name }) => name).join(', ')} failed, and no restart helped`;
-    return { decision: attempt.decision, reason: reason.slice(0, WANT_REASON_MAX) };
+    return failed.map(({ name }) => name).join(', ');
   }
 
   async #take(step: Step, { decision }: MachineDecision, at: Moment): Promise<void> {
@@ -301,7 +317,7 @@ export class WatchedMachine {
 }
 
 /** Characters of a reason in a heartbeat. */
-const WANT_REASON_MAX = 200;
+const REASON_MAX = 200;
 
 function recordName({ name }: Pick<WatchedMachineOptions, 'name'>): string {
   return `machine.${name}`;

@@ -175,7 +175,7 @@ suite('the site under watch', () => {
     assert.deepEqual(world.desk.restarts, ['database', 'database', 'database'], 'two attempts and one step');
     assert.equal(world.resets, 1);
     assert.deepEqual(await world.steps(), ['restart-application', 'restart-machine', 'fail-over', 'tell-person']);
-    const [, , wanted] = await listDecisions(world.decisions);
+    const [, , wanted, last] = await listDecisions(world.decisions);
     assert.partialDeepStrictEqual(said, {
       groups: [
         {
@@ -183,6 +183,7 @@ suite('the site under watch', () => {
           wants: { decision: wanted },
         },
       ],
+      machines: [{ name: 'db-1', trouble: `nothing is left to try (decision ${last}); failed: database` }],
     });
     const decision = await readDecision(world.decisions, wanted ?? '');
     const { words, timeline } = explainMachine(decision);
