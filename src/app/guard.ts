@@ -29,6 +29,12 @@ import { TimerStop, checkTimers } from '../system/guard/timer-stop.ts';
 import { prepareWatchdog } from '../system/guard/watchdog.ts';
 import { SystemRandom } from '../system/random.ts';
 
+/**
+ * How long the guard waits for one answer of the cloud's: a small part of a lease. What is lost in a network is sent again at
+ * growing distances, so that an old request may hear of a cut's end half a minute late, and a new one does at once.
+ */
+const REQUEST_TIMEOUT_MS = 5000;
+
 /** What stops the applications when the guard cannot: docs/safety.md, "Guards". */
 export type Arm = 'process' | 'systemd' | 'watchdog';
 
@@ -116,7 +122,7 @@ async function guardFrom(own: string, options: GuardOptions, signal: AbortSignal
     key: guardSigningKey(access),
     clock,
     random: new SystemRandom(),
-    link: new CarriedLink(options.agentSocket, new HttpCloudLink(access)),
+    link: new CarriedLink(options.agentSocket, new HttpCloudLink({ ...access, requestTimeoutMs: REQUEST_TIMEOUT_MS })),
     applications,
     armedStop: stop,
     record: new GuardRecordFile(files),

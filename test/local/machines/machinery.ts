@@ -7,10 +7,12 @@ import { needsThat } from '../../support/tools.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
 
+/** What `get-kernel.sh` unpacked a kernel into. */
+export const kernelFolder = process.env['LEEWARD_KERNEL'] ?? join(ROOT, '.leeward', 'kernel');
+
 /** The machinery of this machine, its stack image kept in a cache that all tests share. */
 export async function machineryHere(): Promise<Machinery> {
-  const unpacked = process.env['LEEWARD_KERNEL'] ?? join(ROOT, '.leeward', 'kernel');
-  return await findMachinery({ cacheFolder: join(tmpdir(), 'leeward-test-stack'), kernelFolders: [unpacked, '/'] });
+  return await findMachinery({ cacheFolder: join(tmpdir(), 'leeward-test-stack'), kernelFolders: [kernelFolder, '/'] });
 }
 
 /** Options for `test()`: skips with the reason where machines are only simulated, and throws instead when CI=true. */

@@ -46,7 +46,7 @@ export async function register(
       windowMs: Math.max(10_000, of.leaseMs ?? 0),
       noAnswer: 'no',
       answerMs: 60_000,
-      alertAfterMs: 60_000,
+      alertAfterMs: 600_000,
     },
     timing: { gapMs: 5000, everyMs: 1000 },
     target: {

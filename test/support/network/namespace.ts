@@ -51,8 +51,9 @@ export class Namespace {
 
   private constructor(holder: ChildProcess, net: string) {
     this.#holder = holder;
-    this.cloudAddress = `${net}.1`;
-    this.witnessAddress = `${net}.2`;
+    // What is not cut comes first: whatever this machine sends into the namespace by itself comes from there.
+    this.witnessAddress = `${net}.1`;
+    this.cloudAddress = `${net}.2`;
     this.siteAddress = `${net}.10`;
   }
 
@@ -70,8 +71,8 @@ export class Namespace {
       while (namespaceOf(namespace.#pid) === namespaceOf(process.pid)) await sleep(5);
       const link = `lw${namespace.#pid}`;
       await tool('ip', `link add ${link} type veth peer name eth0 netns ${namespace.#pid}`);
-      await tool('ip', `addr add ${namespace.cloudAddress}/24 dev ${link}`);
       await tool('ip', `addr add ${namespace.witnessAddress}/24 dev ${link}`);
+      await tool('ip', `addr add ${namespace.cloudAddress}/24 dev ${link}`);
       await tool('ip', `link set ${link} up`);
       await namespace.#inside(
         'ip link set lo up',
@@ -136,6 +137,7 @@ export class Namespace {
     this.signal('SIGKILL');
     for (const relay of this.#relays) relay.close();
     if (this.#holder.exitCode !== null || this.#holder.signalCode !== null) return;
+    this.#holder.ref();
     const ended = once(this.#holder, 'exit');
     this.#holder.kill('SIGKILL');
     await ended;

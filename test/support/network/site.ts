@@ -12,8 +12,7 @@ import type { GroupDocument } from '../../../src/documents/group.ts';
 import { offeredGeneration, volumeKind } from '../../../src/documents/volume.ts';
 import { parseGroup, parseVolume } from '../../../src/kernel/ids.ts';
 import type { GroupRef } from '../../../src/kernel/ids.ts';
-import { QUEUES, documents as names } from '../../../src/kernel/names.ts';
-import { deriveKey, sign } from '../../../src/protocol/signed.ts';
+import { documents as names } from '../../../src/kernel/names.ts';
 import { newGuardAccess, serializeGuardAccess } from '../../../src/site/guard/access.ts';
 import { makeFolder } from '../../../src/system/durable-file.ts';
 import { GuardFiles } from '../../../src/system/guard/files.ts';
@@ -128,14 +127,6 @@ export class NetworkSite {
   /** The newest term in which its guard has promised to start nothing. */
   async promisedTerm(): Promise<number> {
     return (await this.files.read('record'))?.promisedTerm ?? 0;
-  }
-
-  /** Orders its failover, as an operator does. */
-  async orderFailover(): Promise<void> {
-    const { storage } = this.#options.stack;
-    const key = deriveKey(storage.keySecret, { signer: 'operator/test', name: 'k1' });
-    const start = { group: `acme/${this.name}/erp`, kind: 'unplanned', term: 1, reason: 'the test says so' };
-    await storage.queues.send(QUEUES.failover, JSON.stringify(sign(key, 'order', { start })));
   }
 
   async close(): Promise<void> {

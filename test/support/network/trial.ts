@@ -3,24 +3,36 @@
  * the witness has accepted, and that what must not stop has not.
  */
 import assert from 'node:assert/strict';
+import type { GroupDocument } from '../../../src/documents/group.ts';
+import { QUEUES } from '../../../src/kernel/names.ts';
+import { deriveKey, sign } from '../../../src/protocol/signed.ts';
 import { QUIET } from '../integration/doors.ts';
 import { LiveStack, until } from '../integration/live-stack.ts';
+import type { Namespace } from './namespace.ts';
 import { NetworkSite } from './site.ts';
 import { Witness } from './witness.ts';
 
 /** Longer than anything takes that is waited for, on the slowest machine. */
-const LIMIT_MS = 120_000;
+const LIMIT_MS = 300_000;
 /** How often the cloud's application looks whether it may begin. */
 const LOOK_MS = 20;
 const STOP_MS = 500;
 const KILL_MS = 500;
 
+/** What a trial needs of a site, or of a node that is one. */
+export interface TrialSite {
+  /** It writes as this. */
+  readonly name: string;
+  /** What its processes have said. */
+  readonly log: string;
+  readonly network: Namespace;
+  document(): Promise<GroupDocument>;
+}
+
 export class Trial {
   readonly stack: LiveStack;
   readonly witness = new Witness();
-  readonly #sites: NetworkSite[] = [];
-  readonly #over = new AbortController();
-  readonly #clouds: Promise<void>[] = [];
+  readonly #sites: { close(): Promise<void> }[] = [];
 
   private constructor(stack: LiveStack) {
     this.stack = stack;
@@ -31,8 +43,6 @@ export class Trial {
   }
 
   async close(): Promise<void> {
-    this.#over.abort();
-    await Promise.all(this.#clouds);
     await Promise.all(this.#sites.map(async (site) => site.close()));
     this.witness.close();
     await this.stack.close();
@@ -42,13 +52,18 @@ export class Trial {
   async begin(name: string, of: { leaseMs: number; pauseMs?: number }): Promise<NetworkSite> {
     const { stack, witness } = this;
     const site = await NetworkSite.open({ stack, witness, name, stopMs: STOP_MS, killMs: KILL_MS, ...of });
-    this.#sites.push(site);
+    this.keep(site);
     await this.until(site, 'it writes', () => witness.first(name) !== undefined);
     await this.until(site, 'it is replicated', async () => site.isReplicated());
     return site;
   }
 
-  async until(site: NetworkSite, what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
+  /** Is closed with the trial. */
+  keep(site: { close(): Promise<void> }): void {
+    this.#sites.push(site);
+  }
+
+  async until(site: TrialSite, what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
     await until(
       () => `${site.name}: ${what}\n${site.log}`,
       LIMIT_MS,
@@ -57,11 +72,14 @@ export class Trial {
   }
 
   /**
-   * Fails it over. The cloud's application writes as early as it could ever start, from the moment the term has ended: a
+   * Fails it over, as an operator orders it. The cloud's application writes as early as it could ever start, from the moment the term has ended: a
    * machine of the run starts later still.
    */
-  async failOver(site: NetworkSite): Promise<void> {
-    await site.orderFailover();
+  async failOver(site: TrialSite): Promise<void> {
+    const { storage } = this.stack;
+    const key = deriveKey(storage.keySecret, { signer: 'operator/test', name: 'k1' });
+    const start = { group: `acme/${site.name}/erp`, kind: 'unplanned', term: 1, reason: 'the test says so' };
+    await storage.queues.send(QUEUES.failover, JSON.stringify(sign(key, 'order', { start })));
     await until(
       () => `${site.name}: the cloud has the term\n${site.log}`,
       LIMIT_MS,
@@ -75,21 +93,21 @@ export class Trial {
   }
 
   /** The site's last accepted write is before the cloud's first. */
-  assertOneWriter(site: NetworkSite): void {
+  assertOneWriter(site: TrialSite): void {
     const [last, first] = [this.witness.last(site.name), this.witness.first(inCloud(site))];
     assert.ok(last && first);
     assert.ok(last.atMs < first.atMs, `${site.name} wrote ${last.atMs - first.atMs} ms after the cloud\n${site.log}`);
   }
 
   /** It hears from the cloud again and again, and starts nothing. */
-  async assertOnStandby(site: NetworkSite): Promise<void> {
+  async assertOnStandby(site: TrialSite): Promise<void> {
     const { answers } = site.network;
     await this.until(site, 'it has heard the cloud', () => site.network.answers >= answers + 5);
     this.assertOneWriter(site);
   }
 
   /** It renews, and what writes is what wrote at first. */
-  async assertGoesOn(site: NetworkSite): Promise<void> {
+  async assertGoesOn(site: TrialSite): Promise<void> {
     const { renewals } = await site.document();
     await this.until(site, 'it renews', async () => (await site.document()).renewals > renewals);
     const atMs = performance.now();
@@ -98,11 +116,11 @@ export class Trial {
   }
 
   /** Its application has stopped, and was started anew since. */
-  async assertStartedAnew(site: NetworkSite): Promise<void> {
+  async assertStartedAnew(site: TrialSite): Promise<void> {
     await this.until(site, 'it was started anew', () => this.witness.writers(site.name).length === 2);
   }
 }
 
-function inCloud({ name }: NetworkSite): string {
+function inCloud({ name }: TrialSite): string {
   return `${name} in the cloud`;
 }
