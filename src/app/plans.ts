@@ -1,16 +1,24 @@
 /**
- * Whether a plan fits what it hangs on: its group's lease and margin, its site's witnesses, the monitor's gap.
+ * Who decides on a group: its plan shown and changed, and whether it fits what it hangs on: the group's lease and margin, its
+ * site's witnesses, the monitor's gap.
  *
  * Invariant: whoever stores a plan, or changes what one hangs on, asks here first; a plan that does not fit is refused with the
  * inequality that fails, and nothing is written.
  */
+import { groupKind } from '../documents/group.ts';
 import type { GroupDocument } from '../documents/group.ts';
+import { mayMoveUnasked, planKind } from '../documents/plan.ts';
 import type { Plan } from '../documents/plan.ts';
-import { witnessesOf } from '../documents/site.ts';
+import { heartbeatKind, siteKind, witnessesOf } from '../documents/site.ts';
 import type { SiteDocument } from '../documents/site.ts';
+import type { Documents } from '../documents/store.ts';
 import { brokenBounds } from '../health/bounds.ts';
 import type { MarginAssumptions } from '../health/margin.ts';
+import { whyNotByItself } from '../health/site-failure.ts';
 import { LeewardError } from '../kernel/errors.ts';
+import type { GroupRef } from '../kernel/ids.ts';
+import { documents as names } from '../kernel/names.ts';
+import { firstIssue } from '../kernel/schema.ts';
 import type { Settings } from './settings.ts';
 
 /** How the monitor and the heartbeats are set. */
@@ -53,4 +61,58 @@ export function checkFits(
   });
   if (broken.length > 0)
     throw new LeewardError('USAGE', `the plan of ${plan.group} does not fit: ${broken.join('; ')}`);
+}
+
+/** What of a plan says who decides. */
+export type Deciding = Pick<Plan, 'mode' | 'consents' | 'windowMs' | 'noAnswer' | 'answerMs' | 'alertAfterMs'>;
+
+/**
+ * Changes who decides on a group, and when. Errors: NOT_FOUND for a group without a plan; USAGE for a plan that does not fit,
+ * lacks a consent, or would move unasked what runs on without a lease.
+ */
+export async function changePlan(
+  documents: Documents,
+  group: GroupRef,
+  of: { readonly change: Partial<Deciding>; readonly timing: Timing; readonly stopping: Stopping },
+): Promise<Plan> {
+  const [{ value: site }, { value: known }] = await Promise.all([
+    documents.need(siteKind, names.site(group)),
+    documents.need(groupKind, names.group(group)),
+  ]);
+  const { value } = await documents.update(planKind, names.plan(group), (found) => {
+    const parsed = planKind.schema.safeParse({ ...found, ...of.change });
+    if (!parsed.success) throw new LeewardError('USAGE', `the plan of ${found.group}: ${firstIssue(parsed.error)}`);
+    const plan = parsed.data;
+    if (known.lease === 'keep' && mayMoveUnasked(plan)) {
+      throw new LeewardError('USAGE', `${found.group} runs on without a lease: it is never failed over by itself`);
+    }
+    checkFits({ plan, group: known, site }, of.timing, of.stopping);
+    return plan;
+  });
+  return value;
+}
+
+/** A group's plan, and why the group would not be failed over without anybody's yes as things stand: a reason each. */
+export async function planOf(
+  documents: Documents,
+  group: GroupRef,
+  { everyMs }: Timing,
+): Promise<{ readonly plan: Plan; readonly missing: readonly string[] }> {
+  const [{ value: site }, { value: known }, { value: plan }, heartbeat] = await Promise.all([
+    documents.need(siteKind, names.site(group)),
+    documents.need(groupKind, names.group(group)),
+    documents.need(planKind, names.plan(group)),
+    documents.read(heartbeatKind, names.heartbeat(group)),
+  ]);
+  const word = heartbeat?.value.heartbeat.groups.find((one) => one.group === known.group);
+  const missing = whyNotByItself({
+    witnesses: witnessesOf(site, everyMs).map((witness) => ({ ...witness, spoken: null })),
+    consents: plan.consents,
+    keep: known.lease === 'keep',
+    nodes: word?.nodes ?? [],
+    guards: (known.guards ?? []).map(({ node }) => node),
+    renewals: known.renewals,
+    term: known.term,
+  });
+  return { plan, missing };
 }

@@ -15,6 +15,7 @@ import { addHeartbeat } from './commands/heartbeat.ts';
 import { addInspect } from './commands/inspect.ts';
 import { addOffline } from './commands/offline.ts';
 import { addPerson } from './commands/person.ts';
+import { addPlan } from './commands/plan.ts';
 import { addReplicate } from './commands/replicate.ts';
 import { addSimulate } from './commands/simulate.ts';
 import { addSite } from './commands/site.ts';
@@ -42,6 +43,7 @@ const COMMANDS: readonly AddCommand[] = [
   addStatus,
   addFailover,
   addDecisions,
+  addPlan,
   addSimulate,
   addInspect,
 ];

@@ -1,0 +1,50 @@
+/** Changing who decides on a group: only what fits is stored, and what is missing for a failover by itself is told. */
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { changePlan, planOf } from '../../src/app/plans.ts';
+import type { Deciding } from '../../src/app/plans.ts';
+import { groupKind } from '../../src/documents/group.ts';
+import { STRICT_LEASE_CONSENT } from '../../src/documents/plan.ts';
+import { parseGroup } from '../../src/kernel/ids.ts';
+import { documents as names } from '../../src/kernel/names.ts';
+import { GROUP, createWorld } from '../failover/world.ts';
+import type { World } from '../failover/world.ts';
+
+const group = parseGroup(GROUP);
+const timing = { gapMs: 60_000, everyMs: 15_000 };
+const stopping = { stopMs: 10_000, assumptions: { driftPpm: 1000, pauseMs: 2000, killMs: 1000 } };
+const change = async (world: World, wanted: Partial<Deciding>) =>
+  changePlan(world.documents, group, { change: wanted, timing, stopping });
+
+suite('a plan', () => {
+  test('is changed where it says so, and nowhere else', async () => {
+    const world = await createWorld();
+    const { plan: before } = await planOf(world.documents, group, timing);
+    const after = await change(world, { mode: 'ask', answerMs: 5000 });
+    assert.deepEqual(after, { ...before, mode: 'ask', answerMs: 5000 });
+    assert.deepEqual((await planOf(world.documents, group, timing)).plan, after);
+  });
+
+  test('that does not fit, or lacks its consent, is refused and not stored', async () => {
+    const world = await createWorld();
+    const { plan: before } = await planOf(world.documents, group, timing);
+    const cases: [Partial<Deciding>, RegExp][] = [
+      [{ windowMs: 119_000 }, /window ≥ 2 × the monitor's gap does not hold: 119 s ≥ 2 × 60 s/],
+      [{ consents: [] }, /needs the consent "applications stop when their lease runs out"/],
+      [{ mode: 'ask', noAnswer: 'fail-over', consents: [] }, /needs the consent/],
+    ];
+    for (const [wanted, message] of cases) await assert.rejects(change(world, wanted), { code: 'USAGE', message });
+    assert.deepEqual((await planOf(world.documents, group, timing)).plan, before);
+    await world.documents.update(groupKind, names.group(group), (found) => ({ ...found, lease: 'keep' as const }));
+    await assert.rejects(change(world, { windowMs: 180_000 }), { code: 'USAGE', message: /without a lease/ });
+  });
+
+  test('tells what is missing for a failover by itself', async () => {
+    const world = await createWorld({ plan: { consents: [STRICT_LEASE_CONSENT] } });
+    const missing = async () => (await planOf(world.documents, group, timing)).missing.join('; ');
+    assert.match(await missing(), /1 of the 3 failure domains.*has not named the nodes.*never renewed in term 1/);
+    await world.heartbeat();
+    await world.renew();
+    assert.match(await missing(), /^1 of the 3 failure domains are there, and the plan does not consent to fewer$/);
+  });
+});
