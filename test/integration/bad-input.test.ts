@@ -87,7 +87,7 @@ describe('heartbeats and lease requests', () => {
     ['half of JSON', () => text(signed(beat())).slice(0, -10), 400, 'MESSAGE_INVALID', /^the body is not JSON$/],
     ['no UTF-8', () => Buffer.from('{"signer":"\xff"}', 'latin1'), 400, 'MESSAGE_INVALID', /^the body is not JSON$/],
     ['null', () => 'null', 400, 'MESSAGE_INVALID', /not a signed heartbeat message: the whole: /],
-    ['too large', () => 'x'.repeat(5 * MIB), 400, 'MESSAGE_INVALID', /^the body has 5242880 bytes, at most 4194304/],
+    ['too large', () => 'x'.repeat(7 * MIB), 400, 'MESSAGE_INVALID', /^the body has 7340032 bytes, at most 6291456/],
     [
       '5,001 volumes',
       () => text(signed({ counter: 2000, volumes: volumes(5001) })),
