@@ -4,13 +4,15 @@ import { showBytes, table } from './output.ts';
 
 const PROOFS: Readonly<Record<keyof Proofs, string>> = {
   failedOverByItself: "the failover was the monitor's own decision",
-  leaseOverBeforeTermEnded: "the site's lease was over before its term ended",
+  agentAloneStoppedNothing: "the agent's death stopped nothing and moved nothing: people were told",
   applicationGoneBeforeTermEnded: "the application was gone before the site's term ended",
+  lastWriteBeforeFirstInCloud: "the site's last write was before the cloud's first",
+  siteStaysOnStandby: 'the site that came back stays on standby',
   unchangedIntervalSentNothing: 'an interval without changes sent nothing',
   replicaIsFixedVhd: 'the replica is a fixed VHD of the right size',
   replicaEqualsVolume: "every byte of the replica is the volume's",
   diskEqualsReplica: "the machine's disk has the same hash",
-  lastFileReadBack: 'the last file before the failure is on it',
+  lastFileReadBack: 'the last file before the last point is on it',
   filesReadBack: 'files of the volume were read back from it, equal',
   databaseIntact: 'the database on it passes its integrity check',
   databaseComplete: 'the database has exactly the rows of the last point',
@@ -52,9 +54,7 @@ export function describeDemo(report: DemoReport): string {
       [
         'RPO at the failure',
         showSeconds(rpoSeconds),
-        application
-          ? `${application.rowsLost ?? 'all'} rows, written from the failure until the lease ran out, are lost`
-          : '',
+        application ? `${application.rowsLost ?? 'all'} rows, written after the last point, are lost` : '',
       ],
       ['RTO', showSeconds(rtoSeconds), ''],
       ...partsOf(report.rtoParts),

@@ -2,7 +2,7 @@
 import { describeError } from '../kernel/errors.ts';
 import type { SiteNews } from '../site/loops.ts';
 
-/** The same for programs: docs/cli.md, "Logs". */
+/** The same for programs: docs/cli.md, "Options". */
 export function newsFacts(news: SiteNews): Readonly<Record<string, unknown>> {
   if (!('error' in news)) return { ...news };
   return { ...(news.volume !== undefined && { volume: news.volume }), error: describeError(news.error) };

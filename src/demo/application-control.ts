@@ -1,6 +1,6 @@
 /**
- * How the site makes the demo's application wait: two files in a folder beside the volume, as simple as the scripts that
- * real applications are made to wait with.
+ * How the demo's application is made to wait: files in a folder beside the volume, as simple as the scripts that real
+ * applications are made to wait with.
  *
  * Invariant: an answer counts only with the nonce of its question, so that one left over from an earlier pause is never
  * taken for a new one; from the answer on, the application writes nothing until the question is taken away.
@@ -30,6 +30,11 @@ function questionFile(folder: string): string {
 
 function answerFile(folder: string): string {
   return join(folder, 'paused.json');
+}
+
+/** Written by the application as it begins: its process id. */
+export function pidFile(folder: string): string {
+  return join(folder, 'pid');
 }
 
 /** The application's side: the nonce of the pause that it is asked for, if it is. */
@@ -67,7 +72,7 @@ export async function goOn(folder: string): Promise<void> {
 }
 
 /** Whoever reads the file meets all of it or the one before. */
-async function putWhole(path: string, text: string): Promise<void> {
+export async function putWhole(path: string, text: string): Promise<void> {
   await writeFile(`${path}.new`, text);
   await rename(`${path}.new`, path);
 }

@@ -2,29 +2,18 @@
  * How the application's files get onto its volume, which is an image file: by a mount where that is allowed, else through
  * debugfs, which writes files into the file system of an image without any right of its own.
  *
- * Invariant: between `rest` and `wake` the image holds everything that the waiting application has written, and no byte of
- * it changes.
+ * Invariants: between `rest` and `wake` the image holds everything that the waiting application has written, and no byte of
+ * it changes; all that is known of it stands in files, so that any process can do either.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { LeewardError, describeError } from '../kernel/errors.ts';
 import { findTool } from '../local/machines/tools.ts';
+import { putWhole } from './application-control.ts';
 import { APPLICATION_FOLDER } from './file-system.ts';
 import { systemTool } from './tools.ts';
-
-export interface ApplicationVolume {
-  /** Where the application writes. */
-  readonly folder: string;
-  /** In words, for people. */
-  readonly how: string;
-  /** Called while the application waits. */
-  rest(): Promise<void>;
-  /** Lets the volume change again. Can be repeated. */
-  wake(): Promise<void>;
-  /** Called once nobody writes any more; `folder` may be gone then. Can be repeated. */
-  close(): Promise<void>;
-}
 
 /** Folders of one volume, each of its own. */
 export interface VolumeFolders {
@@ -33,83 +22,92 @@ export interface VolumeFolders {
   readonly work: string;
 }
 
-/** The image mounted, or why not and written through debugfs instead. */
-export async function openApplicationVolume(of: VolumeFolders, mayMount: boolean): Promise<ApplicationVolume> {
-  if (!mayMount) return await imageVolume(of, 'a mount was not wanted');
-  if (process.getuid?.() !== 0) return await imageVolume(of, 'only root may mount it');
-  if (findTool('fsfreeze') === undefined) return await imageVolume(of, 'fsfreeze is not installed');
+export const openedVolumeSchema = z.object({
+  image: z.string(),
+  mountPoint: z.string(),
+  work: z.string(),
+  /** Why it is not mounted; null where it is. */
+  unmounted: z.string().nullable(),
+});
+export type OpenedVolume = z.infer<typeof openedVolumeSchema>;
+
+/** The image mounted, or why not. */
+export async function openApplicationVolume(of: VolumeFolders, mayMount: boolean): Promise<OpenedVolume> {
+  const why = mayMount ? await mount(of) : 'a mount was not wanted';
+  if (why !== null) await mkdir(of.work, { recursive: true });
+  return { ...of, unmounted: why };
+}
+
+/** Why it cannot be mounted; null where it is now. */
+async function mount({ image, mountPoint }: VolumeFolders): Promise<string | null> {
+  if (process.getuid?.() !== 0) return 'only root may mount it';
+  if (findTool('fsfreeze') === undefined) return 'fsfreeze is not installed';
+  await mkdir(mountPoint, { recursive: true });
   try {
-    return await mountedVolume(of);
+    await systemTool('mount', ['-o', 'loop,nodev,nosuid,noexec', image, mountPoint]);
+    return null;
   } catch (error) {
-    return await imageVolume(of, `a mount is not allowed here: ${describeError(error)}`);
+    return `a mount is not allowed here: ${describeError(error)}`;
   }
 }
 
-async function mountedVolume({ image, mountPoint }: VolumeFolders): Promise<ApplicationVolume> {
-  await mkdir(mountPoint, { recursive: true });
-  await systemTool('mount', ['-o', 'loop,nodev,nosuid,noexec', image, mountPoint]);
-  let mounted = true;
-  let frozen = false;
-  const wake = async (): Promise<void> => {
-    if (!frozen) return;
-    frozen = false;
-    await systemTool('fsfreeze', ['--unfreeze', mountPoint]);
-  };
-  return {
-    folder: join(mountPoint, APPLICATION_FOLDER),
-    how: 'on a mount of the volume, frozen while the volume is read',
-    async rest() {
-      frozen = true;
-      await systemTool('fsfreeze', ['--freeze', mountPoint]);
-    },
-    wake,
-    async close() {
-      await wake();
-      if (mounted) await systemTool('umount', [mountPoint]);
-      mounted = false;
-    },
-  };
+/** Where the application writes. */
+export function folderOf({ mountPoint, unmounted, work }: OpenedVolume): string {
+  return unmounted === null ? join(mountPoint, APPLICATION_FOLDER) : work;
 }
 
-/** Ends a mount that its owner left behind when it was killed; none is well. */
-export async function endMount({ mountPoint }: VolumeFolders): Promise<void> {
-  if (!existsSync(join(mountPoint, APPLICATION_FOLDER))) return;
-  await systemTool('fsfreeze', ['--unfreeze', mountPoint]).catch(() => undefined);
-  await systemTool('umount', [mountPoint]);
+/** How its files get onto the volume, in words. */
+export function describeVolume({ unmounted }: OpenedVolume): string {
+  return unmounted === null
+    ? 'on a mount of the volume, frozen while the volume is read'
+    : `in a folder whose files are put into the volume through debugfs, since ${unmounted}`;
 }
 
-async function imageVolume({ image, work }: VolumeFolders, reason: string): Promise<ApplicationVolume> {
-  await mkdir(work, { recursive: true });
+/** Called while the application waits: the image stands still, and has everything. */
+export async function rest(volume: OpenedVolume): Promise<void> {
+  if (volume.unmounted === null) await systemTool('fsfreeze', ['--freeze', volume.mountPoint]);
+  else await putIntoImage(volume);
+}
+
+/** Lets the volume change again. Can be repeated. */
+export async function wake({ mountPoint, unmounted }: OpenedVolume): Promise<void> {
+  // It fails where nothing is frozen.
+  if (unmounted === null) await systemTool('fsfreeze', ['--unfreeze', mountPoint]).catch(() => undefined);
+}
+
+/** Called once nobody writes any more. Can be repeated. */
+export async function closeVolume(volume: OpenedVolume): Promise<void> {
+  if (volume.unmounted !== null || !existsSync(folderOf(volume))) return;
+  await wake(volume);
+  await systemTool('umount', [volume.mountPoint]);
+}
+
+const insideSchema = z.record(z.string(), z.string());
+
+async function putIntoImage({ image, work }: OpenedVolume): Promise<void> {
   /** What of the work folder lies in the image: name → size and time of the version that does. */
-  const inside = new Map<string, string>();
-  return {
-    folder: work,
-    how: `in a folder whose files are put into the volume through debugfs, since ${reason}`,
-    async rest() {
-      const commands: string[] = [];
-      let writes = 0;
-      for (const name of await readdir(work)) {
-        // The index of the write-ahead log: SQLite makes it anew.
-        if (name.endsWith('-shm')) continue;
-        const { size, mtimeNs } = await stat(join(work, name), { bigint: true });
-        const version = `${size} ${mtimeNs}`;
-        if (inside.get(name) === version) continue;
-        if (inside.has(name)) commands.push(`rm /${APPLICATION_FOLDER}/${name}`);
-        commands.push(`write "${join(work, name)}" /${APPLICATION_FOLDER}/${name}`);
-        inside.set(name, version);
-        writes += 1;
-      }
-      if (writes === 0) return;
-      const list = `${work}.debugfs`;
-      await writeFile(list, `${commands.join('\n')}\n`);
-      const said = await systemTool('debugfs', ['-w', '-f', list, image]);
-      // It ends well whatever becomes of a command, but says each file that it made.
-      const made = said.split('\n').filter((line) => line.startsWith('Allocated inode')).length;
-      if (made !== writes) {
-        throw new LeewardError('PLATFORM_FAILED', `debugfs wrote ${made} of ${writes} files into the volume`);
-      }
-    },
-    wake: async () => undefined,
-    close: async () => undefined,
-  };
+  const listFile = `${work}.inside.json`;
+  const inside = insideSchema.parse(JSON.parse(await readFile(listFile, 'utf8').catch(() => '{}')));
+  const commands: string[] = [];
+  let writes = 0;
+  for (const name of await readdir(work)) {
+    // The index of the write-ahead log: SQLite makes it anew.
+    if (name.endsWith('-shm')) continue;
+    const { size, mtimeNs } = await stat(join(work, name), { bigint: true });
+    const version = `${size} ${mtimeNs}`;
+    if (inside[name] === version) continue;
+    if (name in inside) commands.push(`rm /${APPLICATION_FOLDER}/${name}`);
+    commands.push(`write "${join(work, name)}" /${APPLICATION_FOLDER}/${name}`);
+    inside[name] = version;
+    writes += 1;
+  }
+  if (writes === 0) return;
+  await writeFile(`${work}.debugfs`, `${commands.join('\n')}\n`);
+  const said = await systemTool('debugfs', ['-w', '-f', `${work}.debugfs`, image]);
+  // It ends well whatever becomes of a command, but says each file that it made.
+  const made = said.split('\n').filter((line) => line.startsWith('Allocated inode')).length;
+  if (made !== writes) {
+    throw new LeewardError('PLATFORM_FAILED', `debugfs wrote ${made} of ${writes} files into the volume`);
+  }
+  await putWhole(listFile, JSON.stringify(inside));
 }

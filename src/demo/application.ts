@@ -1,16 +1,15 @@
 /**
- * The demo's application, a process of its own: a SQLite database in WAL mode that gets a numbered row every tenth of a
+ * The demo's application, which its guard starts: a SQLite database in WAL mode that gets a numbered row every tenth of a
  * second, and a numbered file with every fifth row. Called as `application.ts FOLDER CONTROL-FOLDER RUN`.
  *
  * Invariants: a row counts once its transaction is on stable storage (synchronous FULL), a file once it is synced; while
- * it is paused (`application-control.ts`) it writes nothing. It ends when it is told to, and when the site that started
- * it is gone.
+ * it is paused (`application-control.ts`) it writes nothing. It ends when it is told to.
  */
-import { open } from 'node:fs/promises';
+import { open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { SystemClock } from '../system/clock.ts';
-import { answerPause, askedToPause } from './application-control.ts';
+import { answerPause, askedToPause, pidFile } from './application-control.ts';
 import { DATABASE, countRows } from './database.ts';
 import { noteName } from './notes.ts';
 
@@ -19,12 +18,10 @@ const ROWS_PER_FILE = 5;
 
 const [folder = '', control = '', run = ''] = process.argv.slice(2);
 const clock = new SystemClock();
-const site = process.ppid;
 const told = new AbortController();
 process.on('SIGTERM', () => {
   told.abort();
 });
-process.on('SIGINT', () => undefined);
 
 const database = new DatabaseSync(join(folder, DATABASE));
 database.exec('PRAGMA journal_mode = WAL');
@@ -34,7 +31,8 @@ const insert = database.prepare('INSERT INTO entries VALUES (?, ?, ?)');
 
 let rows = countRows(database);
 let paused: string | undefined;
-while (!told.signal.aborted && process.ppid === site) {
+await writeFile(pidFile(control), `${process.pid}\n`);
+while (!told.signal.aborted) {
   const nonce = await askedToPause(control);
   if (nonce === undefined) {
     rows += 1;

@@ -17,6 +17,17 @@ export function countRows(database: DatabaseSync): number {
   return count === (newest ?? 0) ? count : -1;
 }
 
+/** When its newest row was written, by the writer's clock. Errors: what SQLite says of a database that is none. */
+export function newestRowWallMs(file: string): number {
+  const database = new DatabaseSync(file, { readOnly: true });
+  try {
+    const found = database.prepare('SELECT written_at FROM entries ORDER BY number DESC LIMIT 1').get();
+    return new Date(z.object({ written_at: z.iso.datetime() }).parse(found).written_at).getTime();
+  } finally {
+    database.close();
+  }
+}
+
 export interface Examined {
   /** "ok", or what is wrong. */
   readonly integrity: string;

@@ -13,15 +13,19 @@ import { downStack } from '../local/stack/stack.ts';
 import type { StackFacts } from '../local/stack/stack.ts';
 import { SystemClock } from '../system/clock.ts';
 import { CleanUp } from './clean-up.ts';
+import { killAgentAlone } from './agent-alone.ts';
+import type { AgentAlone } from './agent-alone.ts';
+import { comeBack } from './come-back.ts';
 import { failAndRecover } from './fail.ts';
 import { checkFileSystemTools } from './file-system.ts';
+import { makeLastPoint } from './last-point.ts';
 import { Progress } from './progress.ts';
 import { protect } from './protect.ts';
 import { prove } from './prove.ts';
 import { replicate } from './replicate.ts';
 import type { DemoReport } from './report.ts';
 import { showBytes } from './show.ts';
-import type { Stage } from './stage.ts';
+import type { Scenario, Stage } from './stage.ts';
 import { startOwnStack, useStack } from './stack.ts';
 import { ownVolume, userVolume } from './volume.ts';
 import type { DemoVolume } from './volume.ts';
@@ -35,6 +39,8 @@ export interface DemoOptions {
   readonly volume: string | undefined;
   /** Functions that run elsewhere, at an address without a slash at its end, with the stack that is up in a folder; a stack of the demo's own by default. */
   readonly functions: { readonly url: string; readonly key: string; readonly stackFolder: string } | undefined;
+  /** How the site fails. */
+  readonly scenario: Scenario;
   /** Whether the demo may mount its own volume. */
   readonly mayMount: boolean;
   /** Leave the stack up, and the demo's folder where it is. */
@@ -94,7 +100,7 @@ async function whatIsGiven({ functions, volume }: DemoOptions): Promise<Given> {
 type Means = Pick<Stage, 'clock' | 'progress' | 'cleanUp' | 'folder'>;
 
 async function perform(options: DemoOptions, given: Given, means: Means): Promise<DemoReport> {
-  const { functions, keep, project, signal } = options;
+  const { functions, keep, project, scenario, signal } = options;
   const { cleanUp, folder, progress } = means;
   const name = basename(folder);
   const ref: VolumeRef = {
@@ -117,16 +123,25 @@ async function perform(options: DemoOptions, given: Given, means: Means): Promis
   progress.begin('A volume');
   const volume = given.volume ?? (await ownVolume({ project, folder }));
   progress.line(`${volume.path}: ${showBytes(volume.sizeBytes)}, ${volume.content}`);
-  const stage: Stage = { name, ...means, signal, facts, functionsUrl, storage, ref, volume };
+  const stage: Stage = { name, project, scenario, ...means, signal, facts, functionsUrl, storage, ref, volume };
 
   progress.begin('It is protected');
-  const protectedSite = await protect(stage, options.mayMount);
+  const site = await protect(stage, options.mayMount);
+  const beganWallMs = means.clock.wallMs();
   progress.begin('It is replicated');
-  const replicated = await replicate(stage, protectedSite.site);
-  progress.begin('The site falls silent');
-  const failedOver = await failAndRecover(stage, protectedSite);
+  const replicated = await replicate(stage, site);
+  let agentAlone: AgentAlone | undefined;
+  if (volume.own) {
+    progress.begin('The agent alone dies');
+    agentAlone = await killAgentAlone(stage, site);
+  }
+  progress.begin('The site fails');
+  const lastPoint = await makeLastPoint(stage, site);
+  const failedOver = await failAndRecover(stage, site);
+  const isOnStandby = scenario === 'partition' ? await comeBack(stage, site) : undefined;
   progress.begin('The proofs');
-  const shown = await prove(stage, { replicated, failedOver });
+  const intervals = [replicated, lastPoint.intervals];
+  const shown = await prove(stage, { site, beganWallMs, intervals, agentAlone, lastPoint, failedOver, isOnStandby });
   if (keep && !functions) cleanUp.keep(STACK);
   return {
     ...shown,

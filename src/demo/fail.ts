@@ -1,52 +1,40 @@
-/** The acts in which the site falls silent, and the cloud takes over by itself. */
+/** The acts in which the site fails, and the cloud takes over by itself. */
 import type { RunStep } from '../documents/run.ts';
 import { LeewardError } from '../kernel/errors.ts';
 import { MIB } from '../kernel/units.ts';
 import type { RecoveryParts } from './report.ts';
-import type { Note } from './notes.ts';
-import type { ProtectedSite } from './protect.ts';
+import type { Site } from './site.ts';
 import type { Stage } from './stage.ts';
+import { allowFreezing } from './stillness.ts';
 import { watchRun } from './watch.ts';
 import type { WatchedRun } from './watch.ts';
 
 const FAILOVER_MS = 120_000;
 /** A larger volume takes longer to copy and to start from. */
 const FAILOVER_BYTES_PER_MS = (16 * MIB) / 1000;
+const LOOK_MS = 50;
 
 export interface FailedOver extends WatchedRun {
   readonly failureWallMs: number;
-  /** The newest file of the application at the failure; null where there is none. */
-  readonly lastFile: Note | null;
   readonly endedWallMs: number;
   readonly rtoSeconds: number;
   readonly parts: RecoveryParts;
   /** When the cloud ended the site's term, not later than it did so. */
   readonly termEndedWallMs: number;
-  /** Until when the site's lease lasted. */
-  readonly leaseUntilWallMs: number;
-  /** When the application was gone; undefined where it was not, or where there is none. */
+  /** When the application was gone; undefined where it never was. */
   readonly applicationGoneWallMs: number | undefined;
-  /** Rows that the application had written in the end. */
-  readonly rowsInTheEnd: number | undefined;
 }
 
-/**
- * Cuts the site off, lets an application that waits go on under its lease, and watches what comes of it until the machine
- * in the cloud is healthy.
- */
-export async function failAndRecover(stage: Stage, { site, events }: ProtectedSite): Promise<FailedOver> {
+/** Lets the site fail as the scenario says, and watches what comes of it until the machine in the cloud is healthy. */
+export async function failAndRecover(stage: Stage, site: Site): Promise<FailedOver> {
   const { clock, progress, ref, signal, storage, volume } = stage;
-  const { atWallMs: failureWallMs, lastFile } = await site.tell('cut', signal);
-  await site.tell('wake', signal);
-  const failureBootMs = clock.bootMs() - (clock.wallMs() - failureWallMs);
+  const failureWallMs = clock.wallMs();
+  const failureBootMs = clock.bootMs();
   progress.countFrom(failureBootMs);
-  progress.line('the link to the cloud is cut; from here on, seconds are counted from the failure');
-  if (lastFile) {
-    progress.line(
-      `the application, which had waited since the last point, goes on under its lease: what it writes after ${lastFile.name} is lost`,
-    );
-  }
+  await fail(stage, site);
   progress.begin('The cloud notices and takes over, by itself');
+  const over = new AbortController();
+  const gone = whenApplicationGone(stage, site, over.signal);
   const watched = await watchRun({
     documents: storage.documents,
     group: ref,
@@ -56,23 +44,53 @@ export async function failAndRecover(stage: Stage, { site, events }: ProtectedSi
     tell: ({ step, detail }) => {
       progress.line(`${step.padEnd(8)} ${detail}`);
     },
+  }).finally(() => {
+    over.abort();
   });
-  const endedWallMs = clock.wallMs();
-  const { leaseUntilWallMs, rows } = await site.tell('aftermath', signal);
-  const gone = events.findLast((event) => event.event === 'gone' || event.event === 'started');
   return {
     ...watched,
     failureWallMs,
-    lastFile,
-    endedWallMs,
+    endedWallMs: clock.wallMs(),
     rtoSeconds: (watched.endedBootMs - failureBootMs) / 1000,
     parts: partsOf(watched, failureBootMs),
     // The service's time in whole seconds, cut off: at most a second too early.
     termEndedWallMs: stepOf(watched, 'end').startedAtMs,
-    leaseUntilWallMs,
-    applicationGoneWallMs: gone?.event === 'gone' ? gone.atWallMs : undefined,
-    rowsInTheEnd: rows ?? undefined,
+    applicationGoneWallMs: await gone,
   };
+}
+
+async function fail({ progress, scenario }: Stage, site: Site): Promise<void> {
+  if (scenario === 'power-cut') {
+    const killed = site.cutPower();
+    progress.line(
+      `agent, guard and application are killed at once (SIGKILL, ${killed} processes), as a power cut would`,
+    );
+  } else {
+    site.line.cut();
+    if (site.opened) await allowFreezing(site.control);
+    site.signalAgent('SIGCONT');
+    progress.line('the line to the cloud is cut, both ways; agent, guard and application go on');
+  }
+  progress.line('from here on, seconds are counted from the failure');
+}
+
+/** When nothing of the application ran any more; undefined where it still does when `signal` is aborted. */
+async function whenApplicationGone(
+  { clock, progress, scenario }: Stage,
+  site: Site,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  while (await site.isApplicationRunning()) {
+    if (signal.aborted) return undefined;
+    await clock.sleep(LOOK_MS, signal).catch(() => undefined);
+  }
+  const goneWallMs = clock.wallMs();
+  if (scenario === 'partition') {
+    for (const { line } of (await site.guardLines()).filter((said) => /stopping|gone/.test(said.line)).slice(-2)) {
+      progress.line(`the guard: ${line}`);
+    }
+  }
+  return goneWallMs;
 }
 
 function stepOf({ run }: WatchedRun, step: RunStep): WatchedRun['run']['steps'][number] {

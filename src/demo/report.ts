@@ -1,14 +1,20 @@
 /** What a demo has shown: one JSON document, which other programs read (docs/cli.md, "The demo"). */
+import type { Scenario } from './stage.ts';
 import type { Tally } from './tally.ts';
+import type { Writes } from './who-wrote-when.ts';
 
 /** Each is true or false, and only if all are true everything was proved. */
 export interface Proofs {
   /** The run's actor is the monitor, by a decision of its own: nobody called for the failover. */
   readonly failedOverByItself: boolean;
-  /** The site's lease was over before the cloud ended its term. */
-  readonly leaseOverBeforeTermEnded: boolean;
-  /** The application was gone before the cloud ended the site's term. Only where there is one. */
-  readonly applicationGoneBeforeTermEnded?: boolean;
+  /** When the agent alone was killed, the application ran on under its guard, and no failover began. Only with the demo's own volume. */
+  readonly agentAloneStoppedNothing?: boolean;
+  /** The application was gone before the cloud ended the site's term. */
+  readonly applicationGoneBeforeTermEnded: boolean;
+  /** The site's last write was before the cloud's first. Only where a machine boots, and something writes. */
+  readonly lastWriteBeforeFirstInCloud?: boolean;
+  /** When the site came back, it heard who has the term, said so, and started nothing. Only after a partition. */
+  readonly siteStaysOnStandby?: boolean;
   /** An interval in which nothing was written made no delta and sent nothing. */
   readonly unchangedIntervalSentNothing: boolean;
   /** The replica is a fixed VHD that Azure would import, of the volume's size in whole MiB. */
@@ -17,7 +23,7 @@ export interface Proofs {
   readonly replicaEqualsVolume: boolean;
   /** The disk of the machine has the same hash as the replica. */
   readonly diskEqualsReplica: boolean;
-  /** The file that was written last before the failure is on the machine's disk, as it stood at the site then. */
+  /** The file that was written last before the last point is on the machine's disk, as it stood at the site then. */
   readonly lastFileReadBack?: boolean;
   /** Files of the volume, spread over all of them, are on the machine's disk, byte for byte. */
   readonly filesReadBack?: boolean;
@@ -39,6 +45,7 @@ export interface RecoveryParts {
 }
 
 export interface DemoReport {
+  readonly scenario: Scenario;
   /** True only if every proof is. */
   readonly proved: boolean;
   readonly proofs: Proofs;
@@ -80,11 +87,17 @@ export interface DemoReport {
     /** How its files got onto the volume. */
     readonly how: string;
     readonly rowsAtPoint: number;
-    /** Rows written after the failure, until the lease ran out: lost. Null if they cannot be counted. */
+    /** Rows written after the last point: lost. Null if they cannot be counted. */
     readonly rowsLost: number | null;
-    /** The file that was written last before the failure, as it was read on the machine's disk; null where it is not. */
+    /** Who wrote when around the failover. */
+    readonly writes: Writes | null;
+    /** The file that was written last before the last point, as it was read on the machine's disk; null where it is not. */
     readonly lastFile: { readonly name: string; readonly text: string } | null;
   } | null;
+  /** What people were told when the agent alone was dead; null with a volume of the user's own. */
+  readonly alert: string | null;
+  /** The decision to fail over, told from its stored history. */
+  readonly explanation: readonly string[];
   readonly volume: { readonly path: string; readonly sizeBytes: number; readonly content: string };
   readonly stack: {
     /** Folder for `leeward --state`, where the stack was started by the demo. */

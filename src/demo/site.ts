@@ -1,125 +1,177 @@
 /**
- * The demo's side of its site's process: starts it, tells it what to do, hears what happens there.
+ * The demo's site: an agent and a guard, each a process of its own, the application that the guard starts, and the line
+ * by which all of them reach the cloud.
  *
  * Invariant: after `end` nothing of the site runs and nothing of it is mounted, however it went.
  */
-import { fork } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { open } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { LeewardError } from '../kernel/errors.ts';
-import type { Clock } from '../kernel/clock.ts';
-import { endMount } from './application-volume.ts';
-import { SITE_ANSWERS, fromSiteSchema } from './site-messages.ts';
-import type { OrderMessage, SiteAnswer, SiteConfig, SiteEvent, SiteOrder } from './site-messages.ts';
+import { groupId, nameInSite, siteId, volumeId } from '../kernel/ids.ts';
+import { makeFolder } from '../system/durable-file.ts';
+import { closeVolume, folderOf, openApplicationVolume } from './application-volume.ts';
+import type { OpenedVolume } from './application-volume.ts';
+import { killEverythingOf, markOfSite } from './everything-of.ts';
+import { Line } from './line.ts';
+import { Service } from './service.ts';
+import type { LogLine } from './service.ts';
+import type { Stage } from './stage.ts';
+import { applicationRuns, prepareStillness } from './stillness.ts';
 
-const END_MS = 10_000;
+/** The node on which the demo's guard and application run. */
+export const NODE = 'shop-1';
 
-interface Waiting {
-  resolve(result: unknown): void;
-  reject(error: Error): void;
+/** How often the volume is looked at. */
+const INTERVAL_MS = 2000;
+
+export interface SiteTimes {
+  readonly stopMs: number;
+  readonly killMs: number;
 }
 
 export class Site {
-  readonly #child: ChildProcess;
-  readonly #config: SiteConfig;
-  readonly #log: string;
-  readonly #waiting = new Map<number, Waiting>();
-  readonly #exited: Promise<unknown>;
-  #orders = 0;
+  readonly line: Line;
+  /** Where the application is made to wait, and says that it runs. */
+  readonly control: string;
+  /** The application's volume; undefined for one of the user's own, which nothing is written to. */
+  readonly opened: OpenedVolume | undefined;
+  readonly #stage: Stage;
+  #agent: Service | undefined;
+  #guard: Service | undefined;
 
-  private constructor(child: ChildProcess, of: { config: SiteConfig; log: string; hear: (event: SiteEvent) => void }) {
-    this.#child = child;
-    this.#config = of.config;
-    this.#log = of.log;
-    this.#exited = once(child, 'exit');
-    child.on('message', (message) => {
-      this.#receive(message, of.hear);
-    });
-    child.once('exit', () => {
-      this.#failAll('ended');
-    });
-    child.on('error', () => {
-      this.#failAll('could not be reached');
-    });
+  private constructor(stage: Stage, of: { line: Line; control: string; opened: OpenedVolume | undefined }) {
+    this.#stage = stage;
+    this.line = of.line;
+    this.control = of.control;
+    this.opened = of.opened;
   }
 
-  /** Starts the process; what it prints goes to `log`. */
-  static async start(config: SiteConfig, log: string, hear: (event: SiteEvent) => void): Promise<Site> {
-    const output = await open(log, 'a', 0o600);
-    try {
-      const child = fork(join(import.meta.dirname, 'site-process.ts'), [JSON.stringify(config)], {
-        stdio: ['ignore', output.fd, output.fd, 'ipc'],
-      });
-      return new Site(child, { config, log, hear });
-    } finally {
-      await output.close();
+  /** Everything but the processes. The site's access files are there already. */
+  static async prepare(stage: Stage, times: SiteTimes, mayMount: boolean): Promise<Site> {
+    const { folder, volume } = stage;
+    const control = join(folder, 'control');
+    await makeFolder(control);
+    const folders = { image: volume.path, mountPoint: join(folder, 'mount'), work: join(folder, 'work') };
+    const opened = volume.own && (await openApplicationVolume(folders, mayMount));
+    const site = new Site(stage, { line: await Line.open(), control, opened });
+    if (opened) {
+      await mkdir(folderOf(opened), { recursive: true });
+      await prepareStillness(control, opened);
     }
+    // What is JSON is YAML, too.
+    const config = JSON.stringify(site.#config(times), undefined, 2);
+    await writeFile(join(folder, 'sites', siteId(stage.ref), 'leeward.yaml'), `${config}\n`);
+    return site;
   }
 
-  /** Errors: the site's own; PLATFORM_FAILED when its process is gone; the signal's reason when it is aborted. */
-  async tell<Order extends SiteOrder>(order: Order, signal?: AbortSignal): Promise<SiteAnswer<Order>> {
-    signal?.throwIfAborted();
-    const id = (this.#orders += 1);
-    const answer = new Promise<unknown>((resolve, reject) => {
-      if (!this.#child.connected) reject(this.#gone('is not running'));
-      this.#waiting.set(id, { resolve, reject });
-    });
-    const message: OrderMessage = { id, order };
-    if (this.#child.connected) this.#child.send(message);
-    const abort = (): void => {
-      this.#waiting.get(id)?.reject(signal?.reason instanceof Error ? signal.reason : this.#gone('was left'));
+  /** What an administrator would write. */
+  #config({ stopMs, killMs }: SiteTimes): object {
+    const { name, project, ref } = this.#stage;
+    const script = (file: string, ...args: readonly string[]): string =>
+      [process.execPath, join(project, 'src/demo', file), ...args].map((word) => `'${word}'`).join(' ');
+    const pid = join(this.control, 'pid');
+    const stillness = (order: string): string => script('stillness.ts', order, this.control);
+    const command = this.opened
+      ? `exec ${script('application.ts', folderOf(this.opened), this.control, name)}`
+      : // It stands for an application, and leaves the volume alone.
+        `echo $$ >'${pid}'; exec sleep infinity`;
+    return {
+      intervalMs: INTERVAL_MS,
+      ...(this.opened && {
+        volumes: { [nameInSite(volumeId(ref))]: { quiesce: { freeze: stillness('freeze'), thaw: stillness('thaw') } } },
+      }),
+      groups: {
+        [ref.group]: {
+          stopMs,
+          killMs,
+          applications: {
+            shop: { node: NODE, run: { command }, monitors: [{ name: 'process', kind: 'process', pidFile: pid }] },
+          },
+        },
+      },
     };
-    signal?.addEventListener('abort', abort, { once: true });
-    try {
-      const schema: (typeof SITE_ANSWERS)[SiteOrder] = SITE_ANSWERS[order];
-      // Checked by the order's own schema, which the compiler cannot follow through an index.
-      return schema.parse(await answer) as SiteAnswer<Order>;
-    } finally {
-      signal?.removeEventListener('abort', abort);
-      this.#waiting.delete(id);
-    }
   }
 
-  /** Ends the site in order, or by force. Can be repeated. */
-  async end(clock: Clock): Promise<void> {
-    if (this.#child.exitCode === null && this.#child.signalCode === null) {
-      const timeOut = new AbortController();
-      const inOrder = this.tell('end').then(
-        () => true,
-        () => false,
-      );
-      await Promise.race([inOrder, clock.sleep(END_MS, timeOut.signal).catch(() => undefined)]);
-      timeOut.abort();
-      // The application notices that its site is gone, and ends by itself.
-      this.#child.kill('SIGKILL');
-      await this.#exited;
-    }
-    if (this.#config.application) await endMount(this.#config.application);
+  async startAgent(): Promise<void> {
+    this.#agent = await this.#start('agent', ['agent', '--site', siteId(this.#stage.ref)]);
   }
 
-  #receive(message: unknown, hear: (event: SiteEvent) => void): void {
-    const said = fromSiteSchema.parse(message);
-    if ('event' in said) {
-      hear(said);
-      return;
-    }
-    const waiting = this.#waiting.get(said.id);
-    if ('failure' in said) waiting?.reject(failureOf(said.failure));
-    else waiting?.resolve(said.result);
+  async startGuard(): Promise<void> {
+    this.#guard = await this.#start('guard', [
+      'guard',
+      'run',
+      groupId(this.#stage.ref),
+      '--node',
+      NODE,
+      '--arm',
+      'process',
+    ]);
   }
 
-  #failAll(what: string): void {
-    for (const waiting of this.#waiting.values()) waiting.reject(this.#gone(what));
+  async #start(what: string, args: readonly string[]): Promise<Service> {
+    const { clock, folder, name, project } = this.#stage;
+    return await Service.start({
+      project,
+      args: ['--state', folder, ...args],
+      environment: { ...markOfSite(name), ...this.line.environment },
+      log: join(folder, `${what}.log`),
+      clock,
+    });
   }
 
-  #gone(what: string): LeewardError {
-    return new LeewardError('PLATFORM_FAILED', `the site's process ${what}; its log: ${this.#log}`);
+  signalAgent(signal: NodeJS.Signals): void {
+    this.#agent?.signal(signal);
+  }
+
+  get isGuardRunning(): boolean {
+    return this.#guard?.isRunning === true;
+  }
+
+  async isApplicationRunning(): Promise<boolean> {
+    return await applicationRuns(this.control);
+  }
+
+  /** What the guard has said. */
+  async guardLines(): Promise<readonly LogLine[]> {
+    return (await this.#guard?.lines()) ?? [];
+  }
+
+  /** How many intervals this agent has told of. */
+  async intervalCount(): Promise<number> {
+    return ((await this.#agent?.lines()) ?? []).filter(isInterval).length;
+  }
+
+  /** The agent's intervals, once there are `count`. Errors: those of {@link Service.said}. */
+  async intervals(count: number, timeoutMs: number): Promise<readonly Interval[]> {
+    const { signal } = this.#stage;
+    const lines = (await this.#agent?.said('the next interval', isInterval, { count, timeoutMs, signal })) ?? [];
+    return lines.map(({ acknowledged = [], readBytes = 0, changedBytes = 0, sentBytes = 0 }) => {
+      return { numbers: acknowledged, readBytes, changedBytes, sentBytes };
+    });
+  }
+
+  /** Everything of the site ends at once. */
+  cutPower(): number {
+    return killEverythingOf(this.#stage.name);
+  }
+
+  /** Ends what is left of it. Can be repeated. */
+  async end(): Promise<void> {
+    this.cutPower();
+    if (this.opened) await closeVolume(this.opened);
+    await this.line.close();
   }
 }
 
-function failureOf(failure: { code: string; message: string }): LeewardError {
-  const code = failure.code === 'UNAVAILABLE' || failure.code === 'REFUSED' ? failure.code : 'PLATFORM_FAILED';
-  return new LeewardError(code, `at the site: ${failure.message}`);
+/** One interval that the cloud has acknowledged. */
+export interface Interval {
+  /** The deltas that were made. */
+  readonly numbers: readonly number[];
+  readonly readBytes: number;
+  readonly changedBytes: number;
+  /** Everything that this agent had sent by then. */
+  readonly sentBytes: number;
+}
+
+function isInterval({ acknowledged }: LogLine): boolean {
+  return acknowledged !== undefined;
 }

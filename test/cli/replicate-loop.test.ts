@@ -1,9 +1,6 @@
-/**
- * `leeward replicate --every`: heartbeats do not wait for an interval, an application runs under the lease, and a site
- * whose term has ended hears of it.
- */
+/** `leeward replicate --every`: heartbeats do not wait for an interval, and a site whose term has ended hears of it. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
@@ -32,20 +29,14 @@ suite('replication that goes on', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  test('is not taken for silence between its intervals, and its application runs under the lease', async () => {
-    const alive = join(folder, 'alive');
-    const application = `while :; do date > ${alive}; sleep 0.1; done`;
-    const loop = leeward.start('replicate', '--every', '600', '--application', application);
-    await loop.said(/application: started under the lease of term 1/);
+  test('is not taken for silence between its intervals', async () => {
+    const loop = leeward.start('replicate', '--every', '600');
+    await loop.said(/deltas 1 acknowledged/);
     // Longer than the plan's window.
     await sleep(14_000);
-    assert.deepEqual(runs.parse(JSON.parse((await leeward.run('--json', 'failover', 'status', GROUP)).stdout)), []);
+    assert.deepEqual(JSON.parse((await leeward.run('--json', 'decisions', GROUP)).stdout), []);
     loop.signal('SIGTERM');
-    const { stderr } = await loop.ended;
-    assert.match(stderr, /application: gone .*[1-9]\d* ms before its lease ends/);
-    const last = await readFile(alive, 'utf8');
-    await sleep(500);
-    assert.equal(await readFile(alive, 'utf8'), last, 'something of the application still runs');
+    assert.equal((await loop.ended).code, 0);
   });
 
   test('ends in silence once it was stopped: without a guard that is reported, and a person orders the failover', async () => {

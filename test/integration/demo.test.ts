@@ -31,6 +31,7 @@ const [ODD, RAGGED, EMPTY, EXT4] = [
 
 /** What other programs rely on: docs/cli.md, "The demo". */
 const reportSchema = z.object({
+  scenario: z.enum(['power-cut', 'partition']),
   proved: z.boolean(),
   proofs: z.record(z.string(), z.boolean()),
   machine: z.object({ kind: z.enum(['qemu', 'simulated']), booted: z.string() }),
@@ -46,8 +47,15 @@ const reportSchema = z.object({
   rpoSeconds: z.number().min(0),
   rtoSeconds: z.number().positive(),
   application: z
-    .object({ rowsAtPoint: z.int().positive(), rowsLost: z.int().positive(), lastFile: z.object({ text: z.string() }) })
+    .object({
+      rowsAtPoint: z.int().positive(),
+      rowsLost: z.int().positive(),
+      lastFile: z.object({ text: z.string() }),
+      writes: z.object({ betweenSeconds: z.number().min(0).nullable() }).nullable(),
+    })
     .nullable(),
+  alert: z.string().nullable(),
+  explanation: z.array(z.string()).min(1),
   stack: z.object({ state: z.string(), functionsUrl: z.url(), kept: z.boolean() }),
 });
 type Report = z.infer<typeof reportSchema>;
@@ -120,14 +128,21 @@ describe('leeward demo', () => {
 
   test('proves the whole path with a volume and an application of its own, and leaves nothing behind', async () => {
     const report = await demo(['--state', state, 'demo']);
+    assert.equal(report.scenario, 'power-cut');
     assert.equal(report.machine.kind, (await machineryHere()).kind);
     assert.equal(report.replicas[0].volume, 'demo/site/shop/disk');
     assert.match(report.application?.lastFile.text ?? '', /^note \d+ of demo-/);
-    for (const proof of ['databaseComplete', 'lastFileReadBack', 'applicationGoneBeforeTermEnded']) {
+    for (const proof of [
+      'agentAloneStoppedNothing',
+      'databaseComplete',
+      'lastFileReadBack',
+      'applicationGoneBeforeTermEnded',
+    ]) {
       assert.equal(report.proofs[proof], true, proof);
     }
     assert(report.bytes.sent < report.bytes.read);
-    assert.match(report.stderr, /had waited since the last point, goes on/);
+    assert.match(report.alert ?? '', /the lease was renewed/);
+    assert.match(report.explanation.join(' '), /Replayed from its history, the decision is the same/);
     const documented = await readFile(join(ROOT, 'docs', 'cli.md'), 'utf8');
     const fields = fieldsOf(JSON.parse(report.stdout));
     assert.deepEqual(
@@ -138,17 +153,15 @@ describe('leeward demo', () => {
     assert.deepEqual(await leftovers(), []);
   });
 
-  test('where nothing boots and nothing is mounted, it passes too and says what it simulated', async () => {
-    // A PATH without QEMU; mke2fs and debugfs are found where the system keeps them.
-    const bin = join(state, 'bin');
-    await mkdir(bin);
-    await symlink('/bin/cp', join(bin, 'cp'));
-    const report = await demo(['--state', state, 'demo', '--no-mount'], { PATH: bin });
-    assert.equal(report.machine.kind, 'simulated');
-    assert.match(report.machine.booted, /^nothing: .*simulated.*because/);
-    assert.match(report.stderr, /machines are only simulated/);
+  test('a cut in place of a death, nothing mounted: the last write at the site, the first in the cloud, and standby', async () => {
+    const report = await demo(['--state', state, 'demo', '--scenario', 'partition', '--no-mount']);
+    assert.equal(report.scenario, 'partition');
     assert.match(report.stderr, /through debugfs/);
     assert.equal(report.proofs['databaseComplete'], true);
+    assert.equal(report.proofs['siteStaysOnStandby'], true);
+    const boots = report.machine.kind === 'qemu';
+    assert.equal(report.proofs['lastWriteBeforeFirstInCloud'], boots ? true : undefined);
+    assert.equal(typeof report.application?.writes?.betweenSeconds, boots ? 'number' : 'object');
     assert.deepEqual(await leftovers(), []);
   });
 
@@ -157,11 +170,16 @@ describe('leeward demo', () => {
     const volumes: Record<string, { path: string; sizeBytes: number; url?: string }> = {};
     let kept: Report | undefined;
     /** Runs the demo with one of them, which must stay as it is; gives the demo's report. */
-    const protect = async (name: string, stateFolder: string, options: readonly string[]): Promise<Report & Ran> => {
+    const protect = async (
+      name: string,
+      stateFolder: string,
+      options: readonly string[],
+      environment: Record<string, string> = {},
+    ): Promise<Report & Ran> => {
       const volume = volumes[name];
       assert(volume);
       const content = await readFile(volume.path);
-      const report = await demo(['--state', stateFolder, 'demo', '--volume', volume.path, ...options]);
+      const report = await demo(['--state', stateFolder, 'demo', '--volume', volume.path, ...options], environment);
       const [{ sha256, sizeBytes, url }] = report.replicas;
       assert.equal(sizeBytes, volume.sizeBytes);
       assert.equal(sha256, paddedHash(content));
@@ -184,8 +202,15 @@ describe('leeward demo', () => {
       await systemTool('mke2fs', ['-q', '-F', '-t', 'ext4', '-d', join(ROOT, 'docs'), ext4, '12M']);
     });
 
-    test(`${ODD}, and the stack is kept when asked to`, async () => {
-      const report = await protect(ODD, state, ['--keep']);
+    test(`${ODD}, where nothing boots, and the stack is kept when asked to`, async () => {
+      // A PATH without QEMU; other tools are found where the system keeps them.
+      const bin = join(state, 'bin');
+      await mkdir(bin);
+      for (const tool of ['cp', 'sleep']) await symlink(`/bin/${tool}`, join(bin, tool));
+      const report = await protect(ODD, state, ['--keep'], { PATH: bin });
+      assert.equal(report.machine.kind, 'simulated');
+      assert.match(report.machine.booted, /^nothing: .*simulated.*because/);
+      assert.match(report.stderr, /machines are only simulated/);
       const answer = await fetch(report.replicas[0].url);
       assert.equal(answer.status, 200);
       assert.equal((await answer.arrayBuffer()).byteLength, 7 * MIB + 512);

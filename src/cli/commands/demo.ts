@@ -1,8 +1,10 @@
 /** `leeward demo`: the project's main job from end to end on this machine, proved and told in a table. */
 import { join } from 'node:path';
+import { Option } from 'commander';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { runDemo } from '../../demo/demo.ts';
+import { SCENARIOS } from '../../demo/stage.ts';
 import { LeewardError } from '../../kernel/errors.ts';
 import { httpUrl, word } from '../arguments.ts';
 import { storageOfStack } from '../context.ts';
@@ -16,6 +18,7 @@ const PROJECT = join(import.meta.dirname, '../../..');
 const optionsSchema = z.object({
   volume: z.string().optional(),
   functions: z.string().optional(),
+  scenario: z.enum(SCENARIOS),
   key: z.string().optional(),
   mount: z.boolean(),
   keep: z.boolean(),
@@ -25,6 +28,11 @@ export function addDemo(program: Command): void {
   program
     .command('demo')
     .option('--volume <path>', 'protect this block device or image file, which is only read (default: one is made)')
+    .addOption(
+      new Option('--scenario <name>', 'how the site fails: everything at once, or only its line to the cloud')
+        .choices(SCENARIOS)
+        .default('power-cut'),
+    )
     .option('--keep', 'leave the local stack up afterwards', false)
     .option('--functions <url>', 'use the local stack that is up, with functions that answer at this address', httpUrl)
     .option('--key <key>', 'a function key of theirs', word)
@@ -53,6 +61,7 @@ async function demo(_options: unknown, command: Command): Promise<void> {
       options.functions !== undefined && options.key !== undefined
         ? { url: options.functions, key: options.key, stackFolder: places.stack }
         : undefined,
+    scenario: options.scenario,
     mayMount: options.mount,
     keep: options.keep,
     openStorage: storageOfStack,

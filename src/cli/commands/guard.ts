@@ -11,12 +11,14 @@ import { groupId, nodeSchema, parseGroup } from '../../kernel/ids.ts';
 import type { GroupRef } from '../../kernel/ids.ts';
 import { newGuardAccess, parseGuardAccess, serializeGuardAccess } from '../../site/guard/access.ts';
 import { parseConfig } from '../../site/agent/config.ts';
+import { SystemClock } from '../../system/clock.ts';
 import { makeFolder, readIfThere } from '../../system/durable-file.ts';
 import { readPrivateFile, writePrivateFile } from '../../system/private-file.ts';
 import { seconds, word } from '../arguments.ts';
 import { openCloud } from '../context.ts';
 import { outputOf, placesOf } from '../globals.ts';
 import type { Places } from '../globals.ts';
+import { logOption, logSchema, serviceLog } from '../service-log.ts';
 import { stopOnSignals } from '../stop-on-signals.ts';
 
 const runSchema = z.object({
@@ -26,6 +28,7 @@ const runSchema = z.object({
   kill: z.number().optional(),
   arm: z.enum(['process', 'systemd', 'watchdog']).optional(),
   watchdog: z.string(),
+  log: logSchema,
 });
 
 /** What is said of a site is in its folder, unless the command names another file. */
@@ -57,6 +60,7 @@ export function addGuard(program: Command): void {
       ).choices([...['process', 'systemd', 'watchdog']]),
     )
     .option('--watchdog <device>', 'the watchdog, for --arm watchdog', '/dev/watchdog0')
+    .addOption(logOption())
     .description('guard until SIGTERM; what runs then goes on, and the next guard takes it over')
     .action(run);
 }
@@ -95,7 +99,7 @@ async function remove(name: string, _options: unknown, command: Command): Promis
 }
 
 async function run(name: string, _options: unknown, command: Command): Promise<void> {
-  const [group, node, output] = [parseGroup(name), nodeOf(command), outputOf(command)];
+  const [group, node] = [parseGroup(name), nodeOf(command)];
   const options = runSchema.parse(command.opts());
   const places = placesOf(command);
   const folder = folderOf(places, group, node);
@@ -118,9 +122,7 @@ async function run(name: string, _options: unknown, command: Command): Promise<v
       },
       arm: options.arm,
       watchdog: options.watchdog,
-      tell: (line) => {
-        output.say(line);
-      },
+      tell: serviceLog(options.log, new SystemClock()),
     },
     stopOnSignals().signal,
   );

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { openSite } from '../../app/site.ts';
-import { LeewardError, describeError } from '../../kernel/errors.ts';
+import { LeewardError } from '../../kernel/errors.ts';
 import { parseVolume, volumeId } from '../../kernel/ids.ts';
 import { workForEver, workOnce } from '../../site/loops.ts';
 import type { SiteNews } from '../../site/loops.ts';
@@ -11,7 +11,6 @@ import { seconds, zstdLevel } from '../arguments.ts';
 import { chooseSite, readAccess } from '../context.ts';
 import { exitCodeOf } from '../exit-codes.ts';
 import { outputOf, placesOf } from '../globals.ts';
-import { runLeased } from '../leased.ts';
 import { showBytes, table } from '../output.ts';
 import { newsLine } from '../site-news.ts';
 import { stopOnSignals } from '../stop-on-signals.ts';
@@ -20,7 +19,6 @@ import type { Output } from '../output.ts';
 const optionsSchema = z.object({
   site: z.string().optional(),
   every: z.number().optional(),
-  application: z.string().min(1).optional(),
   wait: z.number(),
   compression: z.int().optional(),
 });
@@ -30,10 +28,6 @@ export function addReplicate(program: Command): void {
     .command('replicate')
     .argument('[volumes...]', 'TENANT/SITE/GROUP/VOLUME (default: all of the site)')
     .option('--site <site>', 'TENANT/SITE (default: the only one kept here)')
-    .option(
-      '--application <command>',
-      "with --every: run this under the group's lease, and stop it before the lease ends",
-    )
     .option('--every <seconds>', 'go on, with an interval of each volume this often, until SIGTERM or Ctrl-C', seconds)
     .option('--wait <seconds>', 'how long to wait until the cloud has acknowledged everything', seconds, 300)
     .option(
@@ -49,9 +43,6 @@ async function replicate(given: string[], _options: unknown, command: Command): 
   const output = outputOf(command);
   const places = placesOf(command);
   const options = optionsSchema.parse(command.opts());
-  if (options.application !== undefined && options.every === undefined) {
-    throw new LeewardError('USAGE', '--application runs beside the intervals: give --every too');
-  }
   const volumes = given.map((text) => volumeId(parseVolume(text)));
   const [first] = given;
   const site = await chooseSite(places, options.site ?? first?.split('/').slice(0, 2).join('/'));
@@ -68,13 +59,7 @@ async function replicate(given: string[], _options: unknown, command: Command): 
     ...(options.compression !== undefined && { replication: { zstdLevel: options.compression } }),
   });
   const { signal, stop } = stopOnSignals();
-  const { every, application } = options;
-  const leased =
-    application === undefined
-      ? undefined
-      : runLeased(open, { command: application, signal, output }).catch((error: unknown) => {
-          output.say(describeError(error));
-        });
+  const { every } = options;
   let failure: unknown;
   const tell = (news: SiteNews): void => {
     if ('error' in news) failure ??= news.error;
@@ -90,7 +75,6 @@ async function replicate(given: string[], _options: unknown, command: Command): 
     report(open.replicators, output);
   } finally {
     stop();
-    await leased;
     await open.close();
   }
 }

@@ -45,17 +45,22 @@ export function startDetached(of: {
 
 /** Sends `signal` and waits until the process is gone: true, or false when it is still there after `limitMs`. */
 export async function endProcess(mark: ProcessMark, signal: NodeJS.Signals, limitMs: number): Promise<boolean> {
-  if (!isRunning(mark)) return true;
-  try {
-    process.kill(mark.pid, signal);
-  } catch {
-    // It ended by itself in the meantime, or is not ours: the next lines tell which.
-  }
+  signalTo(mark, signal);
   for (const begun = performance.now(); performance.now() - begun < limitMs;) {
     if (!isRunning(mark)) return true;
     await sleep(POLL_MS);
   }
   return !isRunning(mark);
+}
+
+/** Sends `signal` to the process, if it runs. */
+export function signalTo(mark: ProcessMark, signal: NodeJS.Signals): void {
+  if (!isRunning(mark)) return;
+  try {
+    process.kill(mark.pid, signal);
+  } catch {
+    // It ended by itself in the meantime, or is not ours: whoever asks whether it runs finds out.
+  }
 }
 
 /** Waits until `file` is there. Returns at once with false when the process ended without it, or after `limitMs`. */

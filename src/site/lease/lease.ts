@@ -6,12 +6,7 @@
  * it granted; an answer of an older term than was ever seen grants nothing: the cloud's store was set back. All of it is
  * in memory: whoever starts anew holds nothing.
  */
-import type { Clock, Random } from '../../kernel/clock.ts';
-import type { CloudLink } from '../../ports/cloud-link.ts';
-import type { Heartbeat } from '../../protocol/heartbeat.ts';
-import type { LeaseAnswer, LeaseRequest } from '../../protocol/lease.ts';
-import { sign } from '../../protocol/signed.ts';
-import type { SigningKey } from '../../protocol/signed.ts';
+import type { LeaseAnswer } from '../../protocol/lease.ts';
 
 /** One group's lease, as a value. */
 export interface LeaseState {
@@ -74,81 +69,3 @@ export function isHeld(state: LeaseState, nowBootMs: number): boolean {
 
 /** A lease is renewed at a third of its length, so that two requests may fail before the third is late. */
 export const RENEWALS_PER_LEASE = 3;
-/** While none is held, and after a request that failed. */
-const RETRY_MS = 1000;
-
-export interface LeaseHolderOptions {
-  readonly key: SigningKey;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly link: Pick<CloudLink, 'lease'>;
-  /** tenant/site/group, each. */
-  readonly groups: readonly string[];
-  /** The node whose guard it asks for; leases of groups that have guards are granted to those alone. */
-  readonly node?: string;
-}
-
-/** Asks for the leases of a site's groups, all in one request, and says what is held. */
-export class LeaseHolder {
-  readonly #options: LeaseHolderOptions;
-  readonly #states: Map<string, LeaseState>;
-
-  constructor(options: LeaseHolderOptions) {
-    this.#options = options;
-    this.#states = new Map(options.groups.map((group) => [group, noLease(group)]));
-  }
-
-  /** The lease as it stands; never one of a group that is not asked for. */
-  lease(group: string): LeaseState {
-    return this.#states.get(group) ?? noLease(group);
-  }
-
-  isHeld(group: string): boolean {
-    return isHeld(this.lease(group), this.#options.clock.bootMs());
-  }
-
-  /** What a heartbeat says of the leases. */
-  report(): Heartbeat['groups'] {
-    return [...this.#states.values()].map(({ group, term }) => ({
-      group,
-      term,
-      lease: this.isHeld(group) ? ('held' as const) : ('none' as const),
-    }));
-  }
-
-  /** Asks once, for all groups. Errors: those of {@link CloudLink}.lease; nothing that is held is lost by them. */
-  async renew(): Promise<void> {
-    const { clock, random, key, link, node } = this.#options;
-    const groups: LeaseRequest['groups'] = [];
-    for (const [group, state] of this.#states) {
-      const nonce = Buffer.from(random.bytes(16)).toString('hex');
-      // The clock is read before the question leaves, or the lease would be counted too long.
-      this.#states.set(group, asked(state, { nonce, givenBootMs: clock.bootMs() }));
-      groups.push({ group, nonce, ...(node !== undefined && { node }) });
-    }
-    if (groups.length === 0) return;
-    const answer = await link.lease(sign(key, 'lease', { groups } satisfies LeaseRequest));
-    for (const one of answer.groups) {
-      const state = this.#states.get(one.group);
-      if (state) this.#states.set(one.group, answered(state, one));
-    }
-  }
-
-  /** Renews for ever, until `signal` is aborted; without groups there is nothing to do. A failure is told to `report`, and the next request follows soon. */
-  async run(signal: AbortSignal, report: (error: unknown) => void): Promise<void> {
-    const { clock } = this.#options;
-    while (!signal.aborted && this.#states.size > 0) {
-      const sound = await this.renew().then(
-        () => true,
-        (error: unknown) => {
-          report(error);
-          return false;
-        },
-      );
-      const shortestMs = Math.min(...[...this.#states.values()].map((state) => state.leaseMs || Infinity));
-      const renewMs = Math.floor(shortestMs / RENEWALS_PER_LEASE);
-      const all = [...this.#states.keys()].every((group) => this.isHeld(group));
-      await clock.sleep(sound && all ? renewMs : Math.min(RETRY_MS, renewMs), signal).catch(() => undefined);
-    }
-  }
-}
