@@ -33,7 +33,7 @@ const { values } = parseArgs({
     'weak-abort': { type: 'boolean' },
     'keep-waits': { type: 'boolean' },
     'keep-early': { type: 'boolean' },
-    walks: { type: 'string', default: '5000' },
+    walks: { type: 'string', default: '2000' },
     seed: { type: 'string', default: '1' },
   },
 });

@@ -49,8 +49,10 @@ export const FULL_BOUNDS = {
     jumps: ALWAYS,
     isCalmed: true,
   },
-  'strict leases, started by hand once': { ...SMALL, deaths: 1, handStarts: 1 },
+  'strict leases, started by hand once': { ...STEADY, deaths: ALWAYS, handStarts: 1 },
   'strict leases, aborted or brought back once, and failed over again': { ...SMALL, aborts: 1 },
+  'the same, and what comes after the faults': { ...STEADY, deaths: ALWAYS, aborts: 1, isCalmed: true },
+  'leases that keep, aborted or brought back once': { ...STEADY, lease: 'keep', aborts: 1, isCalmed: true },
 } as const satisfies Record<string, LeaseBounds>;
 
 /** Beyond what is looked at whole: two nodes, more of everything at once. */
