@@ -5,7 +5,7 @@
  * somebody else's; a guard that does not answer is asked again, and nothing is concluded from that.
  */
 import type { Clock } from '../../kernel/clock.ts';
-import { LeewardError, describeError, isLeewardError } from '../../kernel/errors.ts';
+import { LeewardError, describeError } from '../../kernel/errors.ts';
 import { KeyedLock } from '../../kernel/keyed-lock.ts';
 import type { GuardDesk, GuardStatus } from '../../ports/guard-desk.ts';
 import { restartOrderOf } from '../decide/restart.ts';
@@ -115,10 +115,8 @@ export class WatchedGuard {
     );
     const answer = desk.status(asked).then(
       (status) => (status.group === group && status.node === node ? status : this.#foreign(status)),
-      (error: unknown) => {
-        if (!isLeewardError(error) && !signal.aborted) throw error;
-        return { reason: `the guard on ${node} cannot be asked: ${describeError(error)}` };
-      },
+      // Whatever it was: what a guard said before is not believed any more.
+      (error: unknown) => ({ reason: `the guard on ${node} cannot be asked: ${describeError(error)}` }),
     );
     try {
       return await Promise.race([answer, late]);

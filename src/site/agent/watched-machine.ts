@@ -136,7 +136,12 @@ export class WatchedMachine {
     const now = this.#now();
     const weighed = this.#weighed();
     await this.#noteWell(weighed !== undefined && this.#isWell(), now);
-    if (weighed === undefined) return;
+    if (weighed === undefined) {
+      // What cannot be decided about is not wanted either: the group may run elsewhere by now.
+      this.#want = undefined;
+      this.#trouble = undefined;
+      return;
+    }
     const { policy } = this.config;
     const history: MachineDecision['history'] & MachineHistory = {
       ...{ policy, applications: weighed, offline: [...this.#options.marks()], nowWallMs: now.wallMs },

@@ -221,6 +221,24 @@ suite('the site under watch', () => {
     assert.equal(world.resets, 0);
   });
 
+  test('what the site wants ends with its lease: the group may run elsewhere by then', async () => {
+    const world = new World({ applications: { database: { attempts: 0 } } });
+    world.broken.add('database');
+    const clock = new WakingClock(world.manual);
+    const watch = await world.open(clock);
+    const stop = new AbortController();
+    const running = watch.run(stop.signal);
+    const script = async (): Promise<void> => {
+      await until(clock, () => watch.word().groups[0]?.wants !== undefined);
+      world.desk.lease = 'none';
+      world.desk.set('database', { state: 'stopped', startedBootMs: undefined });
+      await until(clock, () => watch.word().groups[0]?.wants === undefined);
+      stop.abort(new Error('the test ends'));
+      await running;
+    };
+    await clock.passUntil(script());
+  });
+
   const EXAMPLE = { applications: { five: { priority: 5 }, one: { priority: 1 }, six: { priority: 6 } } };
   for (const [policy, restarts] of [
     ['failed-against-running', true],
