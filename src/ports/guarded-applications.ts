@@ -16,7 +16,8 @@ export interface GuardedApplications {
   kill(): void;
   /**
    * Resolves once they were asked to stop, or killed, and nothing of them runs, with how it ended, in words. What ends by
-   * itself is not gone: it stays the guard's, which does not start it again by itself.
+   * itself is not gone: it stays the guard's, which does not start it again by itself. Once the signal is aborted nobody
+   * waits any more, and it rejects.
    */
-  gone(): Promise<string>;
+  gone(signal?: AbortSignal): Promise<string>;
 }

@@ -111,8 +111,8 @@ describe('a guard', () => {
     return guard;
   }
 
-  async function kill(guard: ChildProcess): Promise<void> {
-    guard.kill('SIGKILL');
+  async function kill(guard: ChildProcess, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    guard.kill(signal);
     await once(guard, 'exit');
   }
 
@@ -198,7 +198,8 @@ describe('a guard', () => {
 
   test('without any guard it is stopped from outside at the end of the lease, and the next guard starts it anew', async () => {
     const running = await both();
-    for (const guard of guards) if (guard.exitCode === null && guard.signalCode === null) await kill(guard);
+    // Told to end, it does so at once, and leaves what it has started as it is.
+    for (const guard of guards) if (guard.exitCode === null && guard.signalCode === null) await kill(guard, 'SIGTERM');
     assert.deepEqual(await leader('shop'), running[1], 'it goes on for a while');
     await until('it is stopped', async () =>
       (await leader('shop')) === undefined && (await leader('database')) === undefined ? true : undefined,

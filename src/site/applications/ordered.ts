@@ -101,12 +101,13 @@ export class OrderedApplications implements GuardedApplications {
     this.#killAll();
   }
 
-  async gone(): Promise<string> {
+  async gone(signal?: AbortSignal): Promise<string> {
     for (;;) {
+      signal?.throwIfAborted();
       // What is under way is waited for: it might have begun something that is not seen yet.
       if (this.#phase !== 'up' && !(await this.#isAnyRunning()) && this.#underWay === 0) break;
       if (this.#isKilled) this.#killAll();
-      await this.#options.clock.sleep(LOOK_MS);
+      await this.#options.clock.sleep(LOOK_MS, signal);
     }
     this.#phase = 'down';
     return 'nothing of it is left';

@@ -58,6 +58,8 @@ export class Guard {
   #nextMs: number | undefined;
   /** When it is looked next whether anything runs, while nothing should. */
   #lookBootMs = 0;
+  /** Aborted once this process is to end. */
+  #ending: AbortSignal | undefined;
 
   private constructor(options: GuardOptions, state: GuardState) {
     this.#options = options;
@@ -88,6 +90,7 @@ export class Guard {
 
   /** Guards until `signal` is aborted, and then leaves everything as it is. */
   async run(signal: AbortSignal): Promise<void> {
+    this.#ending = signal;
     await Promise.all([this.#asking(signal), this.#acting(signal)]);
   }
 
@@ -210,10 +213,17 @@ export class Guard {
   #watchEnd(): void {
     const { applications, tell, group } = this.#options;
     if (this.#state.application === 'stopped') return;
-    void applications.gone().then((how) => {
-      tell(`${group}: gone (${how})`);
-      this.#state = told(this.#state, { event: 'gone' });
-    });
+    const ending = this.#ending;
+    // Who waited for the end of what goes on would keep this process, which is told to end, from ending.
+    void applications.gone(ending).then(
+      (how) => {
+        tell(`${group}: gone (${how})`);
+        this.#state = told(this.#state, { event: 'gone' });
+      },
+      (error: unknown) => {
+        if (ending?.aborted !== true) throw error;
+      },
+    );
   }
 
   async #lookAtWhatRuns(): Promise<void> {
