@@ -6,7 +6,8 @@
  * signal is aborted everything ends soon, and nothing is under way any more when it has.
  */
 import type { Clock } from '../kernel/clock.ts';
-import { isLeewardError } from '../kernel/errors.ts';
+import { describeError, isLeewardError } from '../kernel/errors.ts';
+import { Troubles } from '../kernel/troubles.ts';
 import type { IntervalReport } from './chain/interval.ts';
 import type { Replicator } from './replicator.ts';
 import type { SiteAgent } from './send/agent.ts';
@@ -60,19 +61,26 @@ export async function workOnce(site: WorkingSite, options: SiteWorkOptions): Pro
 
 /**
  * Heartbeats and intervals until the signal is aborted. `everyMs` says how long after the beginning of one interval of a
- * volume its next one begins, at the earliest.
+ * volume its next one begins, at the earliest. What fails again in the same words, with nothing well in between, is told once.
  */
 export async function workForEver(
   site: WorkingSite,
   options: SiteWorkOptions & { readonly everyMs: (volume: string) => number },
 ): Promise<void> {
-  const { signal, tell, everyMs } = options;
+  const { signal, everyMs } = options;
   const { clock } = site;
+  const troubles = new Troubles();
+  const tell = (news: SiteNews): void => {
+    const what = news.volume ?? '';
+    if (!('error' in news)) troubles.isOver(what);
+    else if (!troubles.isNews(what, describeError(news.error))) return;
+    options.tell(news);
+  };
   const loop = async (replicator: WorkingSite['replicators'][number]): Promise<void> => {
     const { volume } = replicator;
     while (!signal.aborted) {
       const nextBootMs = clock.bootMs() + everyMs(volume);
-      await interval(replicator, options).catch((error: unknown) => {
+      await interval(replicator, { ...options, tell }).catch((error: unknown) => {
         if (!signal.aborted) tell({ volume, error });
       });
       await clock.sleep(Math.max(0, nextBootMs - clock.bootMs()), signal).catch(() => undefined);

@@ -7,6 +7,7 @@
  */
 import type { Clock, Random } from '../../kernel/clock.ts';
 import { LeewardError } from '../../kernel/errors.ts';
+import { Troubles } from '../../kernel/troubles.ts';
 import type { ArmedStop } from '../../ports/armed-stop.ts';
 import type { GuardLink } from '../../ports/guard-link.ts';
 import type { GuardFacts, GuardRecord } from '../../ports/guard-record.ts';
@@ -56,6 +57,8 @@ export class Guard {
   #hardwareAheadMs: number | undefined;
   /** When who carries the questions wants the next one; undefined where nobody does. */
   #nextMs: number | undefined;
+  /** What goes wrong, and why there is no lease. */
+  readonly #troubles = new Troubles();
   /** When it is looked next whether anything runs, while nothing should. */
   #lookBootMs = 0;
   /** Aborted once this process is to end. */
@@ -112,6 +115,10 @@ export class Guard {
   async #heed(grant: Grant): Promise<void> {
     if (grant.term > this.#state.lease.term) await this.#note({ seenTerm: grant.term });
     this.#state = guardAnswered(this.#state, grant, grant.closing);
+    const { refusal } = this.#state.lease;
+    if (refusal === undefined) this.#troubles.isOver('refusal');
+    else if (this.#troubles.isNews('refusal', refusal))
+      this.#options.tell(`${this.#options.group}: no lease: ${refusal}`);
   }
 
   /**
@@ -265,15 +272,16 @@ export class Guard {
     void this.#try('the lease', async () => this.ask());
   }
 
-  /** Whether it went well; what did not is told. */
+  /** Whether it went well; what did not is told, once as long as it stays the same. */
   async #try(what: string, work: () => Promise<void>): Promise<boolean> {
     const { tell, group } = this.#options;
     try {
       await work();
+      if (this.#troubles.isOver(what)) tell(`${group}: ${what}: well again`);
       return true;
     } catch (error) {
       if (!(error instanceof LeewardError)) throw error;
-      tell(`${group}: ${what}: ${error.message}`);
+      if (this.#troubles.isNews(what, error.message)) tell(`${group}: ${what}: ${error.message}`);
       return false;
     }
   }

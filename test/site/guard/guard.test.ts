@@ -130,6 +130,22 @@ suite('a guard', () => {
     site.end();
   });
 
+  test('says once that no answer comes, that one does again, and why there is no lease', async () => {
+    const site = await GuardedSite.make();
+    await site.begin();
+    await site.pass(5000);
+    site.isCut = true;
+    await site.pass(3 * LEASE_MS);
+    assert.equal(site.lines.filter((line) => line.startsWith(`${GROUP}: the lease: `)).length, 1);
+    site.isCut = false;
+    await site.pass(5000);
+    assert.equal(site.lines.filter((line) => line === `${GROUP}: the lease: well again`).length, 1);
+    await site.close();
+    await site.pass(2 * LEASE_MS);
+    assert.equal(site.lines.filter((line) => /no lease: term 1 is closing/.test(line)).length, 1);
+    site.end();
+  });
+
   test('kills what does not stop in order, early enough for that to be over too', async () => {
     const site = await GuardedSite.make();
     site.node.isObedient = false;
