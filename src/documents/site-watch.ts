@@ -8,6 +8,7 @@
 import { z } from 'zod';
 import { groupIdSchema, siteIdSchema } from '../kernel/ids.ts';
 import { versionSchema } from '../kernel/versions.ts';
+import { HEARTBEAT_APPLICATIONS_MAX, HEARTBEAT_MACHINES_MAX } from '../protocol/heartbeat.ts';
 import type { DocumentKind } from './store.ts';
 import { GROUPS_MAX, WITNESSES_MAX, spokenSchema, timeMsSchema } from './witness.ts';
 
@@ -27,6 +28,11 @@ export const siteWatchSchema = z.looseObject({
       }),
     )
     .max(GROUPS_MAX),
+  /** What the site says of itself that people are told once, as long as it goes on (src/health/site-words.ts). */
+  words: z
+    .array(z.looseObject({ about: z.string(), sinceMs: timeMsSchema, isTold: z.boolean() }))
+    .max(HEARTBEAT_APPLICATIONS_MAX + HEARTBEAT_MACHINES_MAX)
+    .default([]),
 });
 export type SiteWatch = z.infer<typeof siteWatchSchema>;
 export const siteWatchKind: DocumentKind<SiteWatch> = { what: 'site watch', schema: siteWatchSchema };

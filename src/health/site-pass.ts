@@ -32,6 +32,7 @@ import { observe } from './observe.ts';
 import { askPerson, newestQuestion } from './question.ts';
 import { decideSiteFailure, isOfMonitor } from './site-failure.ts';
 import type { SiteVerdict } from './site-failure.ts';
+import { rememberedWords, siteWords } from './site-words.ts';
 import { spoke } from './spoken.ts';
 
 export interface GroupReport {
@@ -79,7 +80,8 @@ export async function passOverSite(
       const after = looked?.after ?? before;
       if (after) watched.push(after);
     }
-    await remember(ports, site, { before: known.watch, probes, groups: watched });
+    const words = await tellWords(ports, pass, known);
+    await remember(ports, site, { before: known.watch, probes, groups: watched, words });
     return reports;
   });
 }
@@ -251,6 +253,32 @@ async function carryOut(
   return { run, isDone: Boolean(asked) && Boolean(told) && (!isFailover || run !== undefined) };
 }
 
+/** What the site says of itself, told where that was remembered before. What cannot be told now is told at the next tick. */
+async function tellWords(
+  { documents }: MonitorPorts,
+  { watch, attempt }: Pass,
+  { heartbeat, watch: before }: Known,
+): Promise<SiteWatch['words']> {
+  if (!heartbeat) return [];
+  const known = before?.value.words ?? [];
+  const { site, heartbeat: word } = heartbeat.value;
+  const said = siteWords(word);
+  const remembered = rememberedWords(known, said, watch.lastTickMs);
+  return await Promise.all(
+    remembered.map(async (one, at) => {
+      const of = said[at];
+      if (one.isTold || !of || !known.includes(one)) return one;
+      const { about, ...notice } = of;
+      const id = `${about}-${one.sinceMs}`;
+      const told = await attempt(site, async () => {
+        await noteNotice(documents, { ...notice, id, site, atMs: one.sinceMs });
+        return true;
+      });
+      return { ...one, isTold: told === true };
+    }),
+  );
+}
+
 const SEVERITIES = {
   none: 'info',
   alert: 'warning',
@@ -295,14 +323,14 @@ async function freed({ documents, failover }: MonitorPorts, group: GroupRef): Pr
 async function remember(
   { documents }: MonitorPorts,
   site: SiteRef,
-  now: { before: Held<SiteWatch> | undefined; probes: SiteWatch['probes']; groups: SiteWatch['groups'] },
+  now: { before: Held<SiteWatch> | undefined } & Pick<SiteWatch, 'probes' | 'groups' | 'words'>,
 ): Promise<void> {
-  const { before, probes, groups } = now;
+  const { before, probes, groups, words } = now;
   if (before && !isNews(before.value, now)) return;
   try {
-    if (before) await documents.replace(siteWatchKind, before, { ...before.value, probes, groups });
+    if (before) await documents.replace(siteWatchKind, before, { ...before.value, probes, groups, words });
     else if (groups.length > 0) {
-      const fresh = { version: CURRENT_VERSION, site: siteId(site), probes, groups };
+      const fresh = { version: CURRENT_VERSION, site: siteId(site), probes, groups, words };
       await documents.create(siteWatchKind, names.siteWatch(site), fresh);
     }
   } catch (error) {
@@ -310,7 +338,10 @@ async function remember(
   }
 }
 
-function isNews(before: SiteWatch, { probes, groups }: Pick<SiteWatch, 'probes' | 'groups'>): boolean {
+function isNews(before: SiteWatch, now: Pick<SiteWatch, 'probes' | 'groups' | 'words'>): boolean {
+  const { probes, groups, words } = now;
+  const isSaid = words.length === before.words.length && words.every((word) => before.words.includes(word));
+  if (!isSaid) return true;
   if (probes.length > 0 || before.probes.length > 0 || groups.length !== before.groups.length) return true;
   return groups.some((group) => {
     const known = before.groups.find((one) => one.group === group.group);

@@ -41,6 +41,7 @@ import type { ReplicaStore } from '../../src/ports/replica-store.ts';
 import type { StateStore } from '../../src/ports/state.ts';
 import { answerVolumes } from '../../src/replica/answer/volumes-answer.ts';
 import { deriveKey, sign, witnessKey } from '../../src/protocol/signed.ts';
+import type { Heartbeat } from '../../src/protocol/heartbeat.ts';
 import type { MessageKind, SignedMessage } from '../../src/protocol/signed.ts';
 import { ManualClock } from '../support/memory/clock.ts';
 import { intercept } from '../support/memory/intercept.ts';
@@ -110,7 +111,8 @@ export interface World {
   dieAt(write: number, when: 'before' | 'after'): void;
   /** Sends a message of the site, as it would be signed. */
   signed(kind: MessageKind, payload: unknown, signer?: { signer: string; name: string }): SignedMessage;
-  heartbeat(): Promise<unknown>;
+  /** A heartbeat; `says` is what this one says of its group beyond the usual, `machines` of its machines. */
+  heartbeat(of?: { readonly says?: object; readonly machines?: Heartbeat['machines'] }): Promise<unknown>;
   renew(): Promise<Awaited<ReturnType<typeof renewLeases>>>;
   /** Starts a run, in a process of its own. Undefined when it died. */
   start(order: StartOrder): Promise<RunDocument | undefined>;
@@ -244,10 +246,11 @@ export async function createWorld(of: WorldOptions = {}): Promise<World> {
     signed(kind, payload, signer = { signer: SITE, name: 'k1' }) {
       return sign(deriveKey(KEY_SECRET, signer), kind, payload);
     },
-    heartbeat: async () => {
+    heartbeat: async ({ says = of.says, machines } = {}) => {
       counter += 1;
-      const groups = [{ group: GROUP, term: 1, lease: 'held', nodes: [NODE], ...of.says }];
-      return await receiveHeartbeat(world.heartbeats, world.signed('heartbeat', { counter, volumes: [], groups }));
+      const groups = [{ group: GROUP, term: 1, lease: 'held', nodes: [NODE], ...says }];
+      const word = { counter, volumes: [], groups, ...(machines && { machines }) };
+      return await receiveHeartbeat(world.heartbeats, world.signed('heartbeat', word));
     },
     renew: async () => {
       const [node] = guards;

@@ -66,6 +66,32 @@ suite('the monitor', () => {
     assert.deepEqual(await noticesOf(world), []);
   });
 
+  test('tells what a site says of itself once, as long as it goes on, and again when it begins anew', async () => {
+    const world = await heardWorld();
+    const application = { name: 'shop', node: 'north', priority: 1 };
+    const trouble = { name: 'db-1', node: 'north', trouble: 'nothing is left to try' };
+    const say = async (of: Parameters<World['heartbeat']>[0]): Promise<void> => {
+      for (let ticks = 0; ticks < 4; ticks += 1) {
+        await world.renew();
+        await world.heartbeat(of);
+        await world.live(MONITOR_EVERY_MS);
+      }
+    };
+    const failed = { ...application, state: 'failed' as const, reason: 'no answer' };
+    await say({ machines: [trouble], says: { applications: [failed] } });
+    assert.deepEqual((await noticesOf(world)).map(({ severity, title }) => `${severity}: ${title}`).toSorted(), [
+      'critical: Machine db-1 needs a person',
+      `warning: ${GROUP}: shop has failed`,
+    ]);
+    await say({
+      says: { applications: [{ ...application, state: 'running', reason: 'performs poorly: after 900 ms' }] },
+    });
+    assert.equal((await noticesOf(world)).filter(({ severity }) => severity === 'info').length, 1);
+    await say({ says: { applications: [failed] } });
+    assert.equal((await noticesOf(world)).length, 4);
+    assert.deepEqual(await decisionsOf(world), []);
+  });
+
   test('tells of a dead agent beside living guards, once, and does nothing', async () => {
     const world = await heardWorld();
     for (let passedMs = 0; passedMs < 3 * LONG_MS; passedMs += 15_000) {

@@ -114,11 +114,19 @@ export function describe(run: RunDocument): string {
 
 /** This user's name, as far as an operator's name may hold it. */
 function operatorName(): string {
-  return (
-    userInfo()
-      .username.toLowerCase()
-      .replaceAll(/[^a-z0-9-]/g, '-')
-      .replace(/^-+/, '')
-      .slice(0, 64) || 'unknown'
-  );
+  const name = userName()
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9-]/g, '-')
+    .replace(/^-+/, '')
+    .slice(0, 64);
+  return name === '' ? 'unknown' : name;
+}
+
+/** Empty for a user that the system has no name for, as in many a container. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return '';
+  }
 }
