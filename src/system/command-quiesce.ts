@@ -14,6 +14,8 @@ import type { HeldStill, Quiesce } from '../ports/quiesce.ts';
 
 /** What the shell does, with both commands and the seconds as arguments. What they write goes to stderr. */
 const SCRIPT = [
+  // Whoever listened may be gone: nobody hearing what is written must not end it before it thaws.
+  "trap '' PIPE",
   'timeout "$3" /bin/sh -c "$1" </dev/null >&2 || { /bin/sh -c "$2" </dev/null >&2; exit 1; }',
   'echo held',
   // 0 at the end of the input, 124 at the end of the time. Source: coreutils, "timeout invocation".
