@@ -49,7 +49,7 @@ param storageSku string = 'Standard_ZRS'
 @description('Address of the function app as sites reach it, https and without /api. Empty: the address that Azure gives it.')
 param publicUrl string = ''
 
-@description('NCRONTAB schedule of the monitor, which decides on silence.')
+@description('NCRONTAB schedule of the monitor, which decides on failures of sites. LEEWARD_MONITOR_GAP_MS is three of its intervals.')
 @minLength(11)
 param monitorSchedule string = '*/15 * * * * *'
 
