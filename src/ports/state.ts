@@ -9,9 +9,9 @@ import { MIB } from '../kernel/units.ts';
 
 /**
  * Largest document, in bytes of its UTF-8. Whatever is stored can be read again and held in memory, so that this bounds
- * what is written as well.
+ * what is written as well. The fullest heartbeat with what is remembered beside it has less.
  */
-export const DOCUMENT_BYTES_MAX = 4 * MIB;
+export const DOCUMENT_BYTES_MAX = 8 * MIB;
 
 /** A document as stored. */
 export interface StoredDocument {

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { jsonBody } from '../../functions/http-answer.ts';
 import { ID_LENGTH_MAX } from '../../src/kernel/ids.ts';
-import { MIB } from '../../src/kernel/units.ts';
+import { KIB, MIB } from '../../src/kernel/units.ts';
+import { DOCUMENT_BYTES_MAX } from '../../src/ports/state.ts';
 import { heartbeatSchema } from '../../src/protocol/heartbeat.ts';
 import type { Heartbeat } from '../../src/protocol/heartbeat.ts';
 import { parseSigned, readPayload, sign } from '../../src/protocol/signed.ts';
@@ -104,6 +105,7 @@ test('the fullest heartbeat that the schema allows fits, and one word more is re
     loadPerCore: share,
     memoryPressure: share,
     ioPressure: share,
+    trouble: words,
   };
   const machines = Array.from({ length: 500 }, () => machine);
   const sources = Array.from({ length: 500 }, () => '"'.repeat(200));
@@ -118,6 +120,9 @@ test('the fullest heartbeat that the schema allows fits, and one word more is re
   const key = { signer, name: 'k'.repeat(32), secret: new Uint8Array(32) };
   const text = JSON.stringify(sign(key, 'heartbeat', fullest));
   assert(text.length > LIMIT_BYTES / 2, `${text.length} bytes: the limit is too wide`);
+  // With a kibibyte for what is remembered of each group: src/health/heartbeat.ts.
+  const storedBytes = Buffer.byteLength(JSON.stringify(fullest)) + groups.length * KIB;
+  assert(storedBytes < DOCUMENT_BYTES_MAX, `${storedBytes} bytes are no document`);
   const message = parseSigned(await jsonBody(requestOf(text)), 'heartbeat');
   assert.deepEqual(readPayload(message, heartbeatSchema), fullest);
 
