@@ -1,6 +1,6 @@
 /**
  * Who decides on a group: its plan shown and changed, and whether it fits what it hangs on: the group's lease and margin, its
- * site's witnesses, the monitor's gap.
+ * site's witnesses and how long its guards take to stop, the monitor's gap.
  *
  * Invariant: whoever stores a plan, or changes what one hangs on, asks here first; a plan that does not fit is refused with the
  * inequality that fails, and nothing is written.
@@ -13,13 +13,16 @@ import { heartbeatKind, siteKind, witnessesOf } from '../documents/site.ts';
 import type { SiteDocument } from '../documents/site.ts';
 import type { Documents } from '../documents/store.ts';
 import { brokenBounds } from '../health/bounds.ts';
-import type { MarginAssumptions } from '../health/margin.ts';
+import { USUAL_ASSUMPTIONS } from '../health/margin.ts';
 import { whyNotByItself } from '../health/site-failure.ts';
 import { LeewardError } from '../kernel/errors.ts';
-import type { GroupRef } from '../kernel/ids.ts';
+import type { GroupRef, SiteRef } from '../kernel/ids.ts';
 import { documents as names } from '../kernel/names.ts';
 import { firstIssue } from '../kernel/schema.ts';
+import type { Heartbeat } from '../protocol/heartbeat.ts';
 import type { Settings } from './settings.ts';
+
+type GroupWord = Heartbeat['groups'][number];
 
 /** How the monitor and the heartbeats are set. */
 export interface Timing {
@@ -33,34 +36,43 @@ export function timingOf(settings: Settings): Timing {
   return { gapMs: settings.LEEWARD_MONITOR_GAP_MS, everyMs: settings.LEEWARD_HEARTBEAT_MS };
 }
 
-/** What a group's guards are said to need, and what the margin has to cover. */
-export interface Stopping {
-  readonly stopMs: number;
-  readonly assumptions: MarginAssumptions;
+/** What a plan has to fit. */
+export interface Fitted {
+  readonly plan: Plan;
+  readonly group: Pick<GroupDocument, 'leaseMs' | 'marginMs'>;
+  readonly site: Pick<SiteDocument, 'witnesses'>;
+  /** What the site's newest heartbeat says of the group, if it names it. */
+  readonly word?: GroupWord | undefined;
 }
 
+/** How long stopping in order takes of a group of which neither its site nor its registration says it. */
+const USUAL_STOP_MS = 10_000;
+
 /** Errors: USAGE with every inequality that does not hold. */
-export function checkFits(
-  of: {
-    readonly plan: Plan;
-    readonly group: Pick<GroupDocument, 'leaseMs' | 'marginMs'>;
-    readonly site: Pick<SiteDocument, 'witnesses'>;
-  },
-  timing: Timing,
-  stopping: Stopping,
-): void {
-  const { plan, group, site } = of;
-  const broken = brokenBounds({
+export function checkFits(of: Fitted, timing: Timing): void {
+  const broken = whyUnfit(of, timing);
+  if (broken.length > 0)
+    throw new LeewardError('USAGE', `the plan of ${of.plan.group} does not fit: ${broken.join('; ')}`);
+}
+
+/** Every inequality that does not hold; the site's own word on how long its guards take to stop counts before the plan's. */
+function whyUnfit({ plan, group, site, word }: Fitted, timing: Timing): readonly string[] {
+  const { stopMs = USUAL_STOP_MS, assumptions = USUAL_ASSUMPTIONS } = plan.stopping ?? {};
+  return brokenBounds({
     leaseMs: group.leaseMs,
     marginMs: group.marginMs,
-    ...stopping,
+    stopMs: word?.stopMs ?? stopMs,
+    assumptions: { ...assumptions, killMs: word?.killMs ?? assumptions.killMs },
     windowMs: plan.windowMs,
     witnesses: witnessesOf(site, timing.everyMs),
     gapMs: timing.gapMs,
     alertAfterMs: plan.alertAfterMs,
   });
-  if (broken.length > 0)
-    throw new LeewardError('USAGE', `the plan of ${plan.group} does not fit: ${broken.join('; ')}`);
+}
+
+/** What the site's newest heartbeat says of its groups. */
+export async function groupWords(documents: Documents, site: SiteRef): Promise<readonly GroupWord[]> {
+  return (await documents.read(heartbeatKind, names.heartbeat(site)))?.value.heartbeat.groups ?? [];
 }
 
 /** What of a plan says who decides. */
@@ -73,12 +85,14 @@ export type Deciding = Pick<Plan, 'mode' | 'consents' | 'windowMs' | 'noAnswer' 
 export async function changePlan(
   documents: Documents,
   group: GroupRef,
-  of: { readonly change: Partial<Deciding>; readonly timing: Timing; readonly stopping: Stopping },
+  of: { readonly change: Partial<Deciding>; readonly timing: Timing },
 ): Promise<Plan> {
-  const [{ value: site }, { value: known }] = await Promise.all([
+  const [{ value: site }, { value: known }, words] = await Promise.all([
     documents.need(siteKind, names.site(group)),
     documents.need(groupKind, names.group(group)),
+    groupWords(documents, group),
   ]);
+  const word = words.find((one) => one.group === known.group);
   const { value } = await documents.update(planKind, names.plan(group), (found) => {
     const parsed = planKind.schema.safeParse({ ...found, ...of.change });
     if (!parsed.success) throw new LeewardError('USAGE', `the plan of ${found.group}: ${firstIssue(parsed.error)}`);
@@ -86,27 +100,30 @@ export async function changePlan(
     if (known.lease === 'keep' && mayMoveUnasked(plan)) {
       throw new LeewardError('USAGE', `${found.group} runs on without a lease: it is never failed over by itself`);
     }
-    checkFits({ plan, group: known, site }, of.timing, of.stopping);
+    checkFits({ plan, group: known, site, word }, of.timing);
     return plan;
   });
   return value;
 }
 
-/** A group's plan, and why the group would not be failed over without anybody's yes as things stand: a reason each. */
+/**
+ * A group's plan, and what is missing, a reason each: why the group would not be failed over without anybody's yes as things
+ * stand, and what no longer fits, since sites set their own times.
+ */
 export async function planOf(
   documents: Documents,
   group: GroupRef,
-  { everyMs }: Timing,
+  timing: Timing,
 ): Promise<{ readonly plan: Plan; readonly missing: readonly string[] }> {
-  const [{ value: site }, { value: known }, { value: plan }, heartbeat] = await Promise.all([
+  const [{ value: site }, { value: known }, { value: plan }, words] = await Promise.all([
     documents.need(siteKind, names.site(group)),
     documents.need(groupKind, names.group(group)),
     documents.need(planKind, names.plan(group)),
-    documents.read(heartbeatKind, names.heartbeat(group)),
+    groupWords(documents, group),
   ]);
-  const word = heartbeat?.value.heartbeat.groups.find((one) => one.group === known.group);
+  const word = words.find((one) => one.group === known.group);
   const missing = whyNotByItself({
-    witnesses: witnessesOf(site, everyMs).map((witness) => ({ ...witness, spoken: null })),
+    witnesses: witnessesOf(site, timing.everyMs).map((witness) => ({ ...witness, spoken: null })),
     consents: plan.consents,
     keep: known.lease === 'keep',
     nodes: word?.nodes ?? [],
@@ -114,5 +131,5 @@ export async function planOf(
     renewals: known.renewals,
     term: known.term,
   });
-  return { plan, missing };
+  return { plan, missing: [...missing, ...whyUnfit({ plan, group: known, site, word }, timing)] };
 }

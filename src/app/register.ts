@@ -44,7 +44,7 @@ export interface Registration {
   /** Whether the group's applications run on when their lease is over; never where nobody is asked. Of a new group alone. */
   readonly keep?: boolean;
   readonly assumptions: MarginAssumptions;
-  /** How long its guards may let the applications take to stop in order. */
+  /** Of a new plan alone, as the assumptions: how long its guards may let the applications take to stop in order. */
   readonly stopMs: number;
   /** Of a new plan alone: who decides, for how long the site has to be down, and what follows where nobody answers. */
   readonly plan: Pick<Plan, 'mode' | 'consents' | 'windowMs' | 'noAnswer' | 'answerMs' | 'alertAfterMs'>;
@@ -143,7 +143,7 @@ async function checkNewPlan(documents: Documents, registration: Registration): P
     documents.read(groupKind, names.group(volume)),
   ]);
   const of = { plan: newPlan(registration), group: group?.value ?? newGroup(registration), site: site?.value ?? {} };
-  checkFits(of, timing, registration);
+  checkFits(of, timing);
 }
 
 /** The group's plan, with the volume as one more disk of its first machine where it is not planned yet. */
@@ -163,7 +163,7 @@ function checkRoom(plan: Plan, volume: VolumeRef): void {
   if (why !== undefined) throw new LeewardError('REFUSED', `${volumeId(volume)}: ${why}; use another group`);
 }
 
-function newPlan({ volume, plan, target }: Registration): Plan {
+function newPlan({ volume, plan, target, stopMs, assumptions }: Registration): Plan {
   return {
     version: CURRENT_VERSION,
     group: groupId(volume),
@@ -180,5 +180,6 @@ function newPlan({ volume, plan, target }: Registration): Plan {
       },
     ],
     healthMs: HEALTH_MS,
+    stopping: { stopMs, assumptions: { ...assumptions } },
   };
 }

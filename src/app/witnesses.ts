@@ -17,12 +17,9 @@ import type { SiteRef } from '../kernel/ids.ts';
 import { documents as names } from '../kernel/names.ts';
 import { deriveKey, witnessKey } from '../protocol/signed.ts';
 import type { SigningKey } from '../protocol/signed.ts';
-import { checkFits } from './plans.ts';
+import { checkFits, groupWords } from './plans.ts';
 import type { Timing } from './plans.ts';
 import type { Storage } from './storage.ts';
-
-/** What guards need hangs on no witness: it was looked at when the plan was stored. */
-const NO_STOPPING = { stopMs: 0, assumptions: { driftPpm: 0, pauseMs: 0, killMs: 0 } };
 
 /**
  * The site has this witness from now on, in place of one of the same name. Gives its key where it posts its words. Errors:
@@ -88,9 +85,11 @@ async function checkPlans(
   site: SiteRef,
   of: { readonly changed: SiteDocument; readonly timing: Timing },
 ): Promise<void> {
+  const words = await groupWords(documents, site);
   for await (const { name } of documents.list(names.groupsOf(site))) {
     const { value: group } = await documents.need(groupKind, name);
     const plan = await documents.read(planKind, name.replace(/^groups\//, 'plans/'));
-    if (plan) checkFits({ plan: plan.value, group, site: of.changed }, of.timing, NO_STOPPING);
+    const word = words.find((one) => one.group === group.group);
+    if (plan) checkFits({ plan: plan.value, group, site: of.changed, word }, of.timing);
   }
 }

@@ -21,6 +21,9 @@ export const HEARTBEAT_MACHINES_MAX = 500;
 /** Nodes of one group. */
 export const HEARTBEAT_NODES_MAX = 16;
 
+/** Longest that a guard may let applications take to stop, or to be killed: an hour, since no lease is longer. */
+export const STOP_MS_MAX = 3_600_000;
+
 /** A time that people or the site's own clock set, in milliseconds since 1970. */
 const wallMs = z.int().min(0).max(8_640_000_000_000_000);
 const ms = z.number().min(0).max(8_640_000_000_000_000);
@@ -112,6 +115,12 @@ export const heartbeatSchema = z
           }),
           nodes: z.array(nodeSchema).max(HEARTBEAT_NODES_MAX).optional().meta({
             description: 'Nodes that its applications can run on: automatic failover needs a guard on each.',
+          }),
+          stopMs: z.int().min(0).max(STOP_MS_MAX).optional().meta({
+            description: 'How long its guards let the applications take to stop in order.',
+          }),
+          killMs: z.int().min(0).max(STOP_MS_MAX).optional().meta({
+            description: 'How long killing what is left may take after that.',
           }),
           applications: z.array(applicationWordSchema).max(HEARTBEAT_APPLICATIONS_MAX).optional(),
           offlineUntilMs: wallMs.optional().meta({ description: 'The group was taken offline on purpose until then.' }),

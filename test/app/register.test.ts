@@ -74,7 +74,9 @@ test('a plan that does not fit is refused with each inequality that fails, and n
     await assert.rejects(registerVolume(storage, { ...right, ...change }), { code: 'USAGE', message });
     assert.equal(await storage.documents.read(siteKind, names.site(right.volume)), undefined);
   }
-  await registerVolume(storage, right);
+  const { plan: stored } = await registerVolume(storage, right);
+  // So that nobody is asked again when the plan is changed.
+  assert.deepEqual(stored.stopping, { stopMs: 10_000, assumptions: USUAL_ASSUMPTIONS });
   const lease = { leaseMs: 600_000 };
   // What is there already is what counts.
   assert.equal((await registerVolume(storage, { ...registration('acme/paris/shop/d-2'), ...lease })).isNew, true);

@@ -63,6 +63,11 @@ suite("a site's witnesses", () => {
       message: /window ≥ 3 × interval of witness oslo does not hold: 120 s ≥ 3 × 41 s$/,
     });
     assert.equal((await siteOf(world)).witnesses, undefined);
+    await world.heartbeat({ says: { stopMs: 20_000 } });
+    await assert.rejects(addWitness(storageOf(world), site, { witness: OSLO, timing }), {
+      code: 'USAGE',
+      message: /fit: stop \+ kill < lease − lease\/3 does not hold: 20 s \+ 1 s < 30 s − 10 s$/,
+    });
   });
 
   test('go with their keys, but the heartbeat stays', async () => {

@@ -345,6 +345,7 @@ async function seed(
       },
     ],
     healthMs: 60_000,
+    stopping: { stopMs: 10_000, assumptions: { driftPpm: 1000, pauseMs: 2000, killMs: 1000 } },
     ...plan,
   };
   await documents.create(planKind, names.plan(group), planDocument);

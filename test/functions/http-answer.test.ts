@@ -4,7 +4,7 @@ import { jsonBody } from '../../functions/http-answer.ts';
 import { ID_LENGTH_MAX } from '../../src/kernel/ids.ts';
 import { KIB, MIB } from '../../src/kernel/units.ts';
 import { DOCUMENT_BYTES_MAX } from '../../src/ports/state.ts';
-import { heartbeatSchema } from '../../src/protocol/heartbeat.ts';
+import { STOP_MS_MAX, heartbeatSchema } from '../../src/protocol/heartbeat.ts';
 import type { Heartbeat } from '../../src/protocol/heartbeat.ts';
 import { parseSigned, readPayload, sign } from '../../src/protocol/signed.ts';
 
@@ -94,6 +94,8 @@ test('the fullest heartbeat that the schema allows fits, and one word more is re
     nodes: Array.from({ length: 16 }, () => node),
     applications: [application, application],
     offlineUntilMs: DATE_MAX,
+    stopMs: STOP_MS_MAX,
+    killMs: STOP_MS_MAX,
     wants: { decision: 'd'.repeat(100), reason: words },
   }));
   const share = 0.123_456_789_012_345_67;
@@ -105,7 +107,6 @@ test('the fullest heartbeat that the schema allows fits, and one word more is re
     loadPerCore: share,
     memoryPressure: share,
     ioPressure: share,
-    trouble: words,
   };
   const machines = Array.from({ length: 500 }, () => machine);
   const sources = Array.from({ length: 500 }, () => '"'.repeat(200));
@@ -138,6 +139,7 @@ test('the fullest heartbeat that the schema allows fits, and one word more is re
     { ...fullest, machines: [...machines, machine] },
     { ...fullest, groups: [{ ...group, nodes: Array.from({ length: 17 }, () => node) }] },
     { ...fullest, groups: [{ ...group, applications: [application, application, application] }, ...groups.slice(1)] },
+    { ...fullest, groups: [{ ...group, killMs: STOP_MS_MAX + 1 }] },
     { ...fullest, groups: [{ ...group, wants: { decision: 'd', reason: 'x'.repeat(201) } }] },
     // Would take seven bytes each.
     { ...fullest, groups: [{ ...group, applications: [{ ...application, reason: '\u0001' }] }] },

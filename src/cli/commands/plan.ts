@@ -6,9 +6,8 @@ import { changePlan, planOf, timingOf } from '../../app/plans.ts';
 import type { Deciding } from '../../app/plans.ts';
 import { SINGLE_WITNESS_CONSENT, STRICT_LEASE_CONSENT } from '../../documents/plan.ts';
 import type { Plan } from '../../documents/plan.ts';
-import { USUAL_ASSUMPTIONS } from '../../health/margin.ts';
 import { parseGroup } from '../../kernel/ids.ts';
-import { seconds, wholeSeconds } from '../arguments.ts';
+import { wholeSeconds } from '../arguments.ts';
 import { openCloud } from '../context.ts';
 import { outputOf, placesOf } from '../globals.ts';
 import { table } from '../output.ts';
@@ -20,13 +19,12 @@ const setSchema = z.object({
   answer: z.number().optional(),
   unanswered: z.enum(['no', 'fail-over']).optional(),
   alert: z.number().optional(),
-  stop: z.number(),
 });
 
 export function addPlan(program: Command): void {
   const plan = program.command('plan').description("who decides on a group's failure, and when");
   const of = (name: string): Command => plan.command(name).argument('<group>', 'TENANT/SITE/GROUP');
-  of('show').description('the plan, and what is missing for a failover by itself').action(show);
+  of('show').description('the plan, what is missing for a failover by itself, and what no longer fits').action(show);
   of('set')
     .addOption(new Option('--mode <mode>', 'who decides').choices(['automatic', 'ask', 'report']))
     .addOption(
@@ -43,7 +41,6 @@ export function addPlan(program: Command): void {
       'how long the monitor may not watch a whole window before people are told',
       wholeSeconds,
     )
-    .option('--stop <seconds>', 'how long its guards let the applications take to stop in order', seconds, 10)
     .description('change who decides; a plan that does not fit is refused with the inequality that fails')
     .action(set);
 }
@@ -52,7 +49,7 @@ async function show(name: string, _options: unknown, command: Command): Promise<
   const { storage, settings } = await openCloud(placesOf(command));
   const found = await planOf(storage.documents, parseGroup(name), timingOf(settings));
   outputOf(command).result(found, () =>
-    [describe(found.plan), ...found.missing.map((why) => `not by itself: ${why}`)].join('\n'),
+    [describe(found.plan), ...found.missing.map((why) => `missing: ${why}`)].join('\n'),
   );
 }
 
@@ -67,9 +64,8 @@ async function set(name: string, _options: unknown, command: Command): Promise<v
     ...(options.unanswered && { noAnswer: options.unanswered }),
     ...(options.alert !== undefined && { alertAfterMs: options.alert * 1000 }),
   };
-  const stopping = { stopMs: options.stop * 1000, assumptions: USUAL_ASSUMPTIONS };
   const timing = timingOf(settings);
-  const plan = await changePlan(storage.documents, parseGroup(name), { change, timing, stopping });
+  const plan = await changePlan(storage.documents, parseGroup(name), { change, timing });
   outputOf(command).result(plan, () => describe(plan));
 }
 

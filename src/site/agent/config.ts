@@ -7,6 +7,7 @@
  */
 import { z } from 'zod';
 import { ID_LENGTH_MAX, nameInSite, nodeSchema } from '../../kernel/ids.ts';
+import { STOP_MS_MAX } from '../../protocol/heartbeat.ts';
 import { runSchema } from '../applications/run.ts';
 import { machineSchema, performanceSchema, usualMachine } from '../decide/config.ts';
 import type { MachineConfig } from '../decide/config.ts';
@@ -17,8 +18,6 @@ import { siteFaults } from './config-checks.ts';
 
 /** Intervals below would leave no time for a heartbeat between them; a week is as good as never. */
 const INTERVAL_MS = { least: 1000, most: 7 * 86_400_000, usual: 300_000 };
-/** An hour: a lease is not longer. */
-const STOP_MS_MAX = 3_600_000;
 
 const intervalMs = z.int().min(INTERVAL_MS.least).max(INTERVAL_MS.most);
 

@@ -113,7 +113,9 @@ export class SiteWatch {
   }
 
   #groupWord(name: string, nowWallMs: number): Heartbeat['groups'][number] {
-    const group = `${this.#options.site}/${name}`;
+    const { site, config } = this.#options;
+    const group = `${site}/${name}`;
+    const times = config.groups[name];
     const guards = this.#guards.filter((guard) => guard.group === group);
     const said = guards.flatMap(({ status }) => (status === undefined ? [] : [status]));
     const isHeld = said.some(({ lease }) => lease === 'held');
@@ -125,6 +127,7 @@ export class SiteWatch {
       // Only when each of its guards has said so is it known that nothing runs under a lease.
       lease: isHeld ? 'held' : said.length === guards.length && guards.length > 0 ? 'none' : 'unknown',
       nodes: guards.map(({ node }) => node),
+      ...(times && { stopMs: times.stopMs, killMs: times.killMs }),
       applications: guards.flatMap(({ applications }) => applications.map((application) => application.word())),
       ...(want && { wants: want }),
       ...(untilMs !== undefined && { offlineUntilMs: untilMs }),

@@ -63,7 +63,7 @@ class World {
 
   constructor({ applications, machine = '' }: WorldOptions) {
     const names = Object.entries(applications);
-    const text = `groups:\n  erp:\n    applications:\n${names.map(([name, of]) => application(of, name)).join('')}machines:
+    const text = `groups:\n  erp:\n    stopMs: 7000\n    applications:\n${names.map(([name, of]) => application(of, name)).join('')}machines:
   db-1:
     node: node-1
     control: { qmp: /run/db-1.qmp }
@@ -155,6 +155,7 @@ suite('the site under watch', () => {
           term: 1,
           lease: 'held',
           nodes: ['node-1'],
+          ...{ stopMs: 7000, killMs: 2000 },
           applications: [
             { name: 'database', node: 'node-1', priority: 5, state: 'running', responseMs: 5 },
             { name: 'shop', priority: 1, state: 'running' },
