@@ -6,10 +6,11 @@ import { groupId, parseSite } from '../kernel/ids.ts';
 import type { ArmedStop } from '../ports/armed-stop.ts';
 import { OrderedApplications } from '../site/applications/ordered.ts';
 import type { Run } from '../site/applications/run.ts';
-import { Desk, startRefusal } from '../site/guard/desk.ts';
+import { Desk } from '../site/guard/desk.ts';
 import { Guard } from '../site/guard/guard.ts';
 import { guardSigningKey } from '../site/guard/access.ts';
 import type { GuardAccess } from '../site/guard/access.ts';
+import { whyNotStarted } from '../site/guard/core.ts';
 import type { GuardTimes } from '../site/guard/core.ts';
 import { OneStop } from '../site/guard/one-stop.ts';
 import { SystemClock } from '../system/clock.ts';
@@ -108,8 +109,8 @@ async function guardFrom(own: string, options: GuardOptions, signal: AbortSignal
     marks: new ApplicationMarksFile(files),
     clock,
     times,
-    mayStart: () =>
-      guarded.guard !== undefined && startRefusal(guarded.guard.state, clock.bootMs(), times) === undefined,
+    whyNotStarted: () =>
+      guarded.guard ? whyNotStarted(guarded.guard.state, clock.bootMs(), times) : 'the guard is only coming up',
     tell: (line) => {
       tell(`${group}: ${line}`);
     },

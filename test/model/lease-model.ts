@@ -32,7 +32,15 @@ import {
 import { isLeewardError } from '../../src/kernel/errors.ts';
 import { CURRENT_VERSION } from '../../src/kernel/versions.ts';
 import type { Grant, LeaseMode } from '../../src/protocol/lease.ts';
-import { clocksJumped, guardAnswered, guardAsked, newGuard, nextAction, told } from '../../src/site/guard/core.ts';
+import {
+  clocksJumped,
+  guardAnswered,
+  guardAsked,
+  newGuard,
+  nextAction,
+  told,
+  whyNotStarted,
+} from '../../src/site/guard/core.ts';
 import type { GuardAction, GuardEvent, GuardState } from '../../src/site/guard/core.ts';
 import type { Model, Step } from './checker.ts';
 
@@ -442,6 +450,7 @@ export class LeaseModel implements Model<State> {
       yield become('due', 'finds something that it has not started', tell({ event: 'found' }));
       return;
     }
+    yield* this.#ordered(state, node, guard, become);
     const action = dueAction(state, node);
     switch (action?.do) {
       case 'arm': {
@@ -490,6 +499,21 @@ export class LeaseModel implements Model<State> {
       case 'wait':
       case undefined:
     }
+  }
+
+  /**
+   * A single application is started, as the guard's desk does it by an order, whenever the guard finds no reason against that.
+   * In the model it is all that runs on the node; where something of it runs already, and nothing comes of another start, there
+   * is nothing to show.
+   */
+  *#ordered(state: State, node: Node, guard: GuardState, become: Become): Kinds {
+    const { cloud } = state;
+    const isNew = node.application === 'gone' || node.isReplaced || (cloud.application && !cloud.isReplaced);
+    if (node.application === 'dying' || !isNew || whyNotStarted(guard, bootMs(state, node), TIMES) !== undefined)
+      return;
+    const up = { application: 'up', isReplaced: false } as const;
+    const rest = { cloud: { ...cloud, isReplaced: cloud.application } };
+    yield become('may', 'an order starts a single application', up, rest);
   }
 
   /** The cloud takes a question: a lease is granted after the write that renews it. */

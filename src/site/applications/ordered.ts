@@ -2,10 +2,10 @@
  * A group's applications on one node, started and stopped in the order of what depends on what.
  *
  * Invariants: one thing is done at a time, and what stops all of it interrupts whatever is under way; from then on nothing
- * is started until the guard starts all of it anew; nothing is started but while `mayStart` says so at that very moment; what
- * is marked offline, and what depends on that, is not started; a mark is durable before what it is for is stopped. One that
- * does not end in its share of the time is killed, so that it costs those after it nothing of theirs. What ends by itself
- * stays ended until it is ordered to be started.
+ * is started until the guard starts all of it anew; nothing is started while `whyNotStarted` gives a reason at that very
+ * moment; what is marked offline, and what depends on that, is not started; a mark is durable before what it is for is
+ * stopped. One that does not end in its share of the time is killed, so that it costs those after it nothing of theirs. What
+ * ends by itself stays ended until it is ordered to be started.
  */
 import type { Clock } from '../../kernel/clock.ts';
 import { LeewardError, describeError, isLeewardError } from '../../kernel/errors.ts';
@@ -33,8 +33,8 @@ export interface OrderedOptions {
   readonly clock: Clock;
   /** How long stopping in order, and killing, may take where an order asks for it. */
   readonly times: { readonly stopMs: number; readonly killMs: number };
-  /** Whether the guard's lease allows a start at this moment. */
-  readonly mayStart: () => boolean;
+  /** Why the guard allows no start at this moment, in words; undefined where it does. */
+  readonly whyNotStarted: () => string | undefined;
   /** What happens, one line each, for people. */
   readonly tell: (line: string) => void;
 }
@@ -153,7 +153,7 @@ export class OrderedApplications implements GuardedApplications {
     if (this.#phase !== 'up') {
       // Nothing runs, or all of it is being stopped.
       if (order.do === 'offline') return;
-      throw notAllowed(name);
+      throw notAllowed(name, 'the guard has not started its applications');
     }
     const layers = restartOrderOf(this.#options.dependents, [name]);
     return this.#inTurn(async (signal) => {
@@ -168,7 +168,8 @@ export class OrderedApplications implements GuardedApplications {
 
   /** Errors: REFUSED where it must not be started now, before anything of it is stopped. */
   #needReady(name: string, what: 'restart' | 'start'): void {
-    if (!this.#options.mayStart()) throw notAllowed(name);
+    const reason = this.#options.whyNotStarted();
+    if (reason !== undefined) throw notAllowed(name, reason);
     if (what === 'restart' && this.#mark(name).offline) {
       throw new LeewardError(
         'REFUSED',
@@ -217,7 +218,7 @@ export class OrderedApplications implements GuardedApplications {
   }
 
   async #startOne(name: string, signal: AbortSignal): Promise<Error | undefined> {
-    const { clock, mayStart, tell } = this.#options;
+    const { clock, whyNotStarted, tell } = this.#options;
     const application = this.#byName.get(name);
     if (application === undefined || this.#mark(name).offline) return undefined;
     // What nobody knows is started: that does nothing to what runs.
@@ -228,7 +229,7 @@ export class OrderedApplications implements GuardedApplications {
       const { starts } = this.#mark(name);
       await this.#setMark(name, { starts: starts + 1, startedBootMs: clock.bootMs() });
       // While the lease is in doubt, nothing more begins; what ends the doubt, or everything, comes soon.
-      while (!mayStart() && !signal.aborted) await clock.sleep(LOOK_MS);
+      while (whyNotStarted() !== undefined && !signal.aborted) await clock.sleep(LOOK_MS);
       signal.throwIfAborted();
       if (this.#mark(name).offline) return undefined;
       await application.start(signal);
@@ -338,11 +339,9 @@ async function running(applications: readonly GuardedApplication[]): Promise<Gua
   return applications.filter((_, index) => found[index] !== 'stopped');
 }
 
-function notAllowed(name: string): LeewardError {
-  return new LeewardError(
-    'REFUSED',
-    `application ${name} is not started without the lease, or while all is being stopped`,
-  );
+/** In the desk's words. */
+export function notAllowed(name: string, reason: string): LeewardError {
+  return new LeewardError('REFUSED', `application ${name} is not started: ${reason}`);
 }
 
 function onlyFaults(error: unknown): void {

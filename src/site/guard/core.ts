@@ -12,7 +12,7 @@
  * and what runs goes on without a lease until its term is closed or another begins. A guard that comes back takes it over.
  */
 import type { LeaseMode } from '../../protocol/lease.ts';
-import { answered, asked, noLease } from '../lease/lease.ts';
+import { answered, asked, isHeld, noLease } from '../lease/lease.ts';
 import type { LeaseState } from '../lease/lease.ts';
 
 /** What a closing asks of every guard. */
@@ -41,8 +41,6 @@ export interface GuardState {
   readonly deadlineBootMs: number;
   /** When the clocks jumped, on boot time, as long as no answer to a later question has come: nothing is trusted then. */
   readonly doubtedBootMs: number | undefined;
-  /** Whether people want it to run: false once it was taken offline on purpose. */
-  readonly isWanted: boolean;
 }
 
 /** How long things may take. */
@@ -93,7 +91,6 @@ export function newGuard(of: {
     isDelivered: false,
     deadlineBootMs: found.armedBootMs,
     doubtedBootMs: undefined,
-    isWanted: true,
     ...found,
   };
 }
@@ -131,11 +128,6 @@ export function clocksJumped(state: GuardState, nowBootMs: number): GuardState {
   return { ...state, doubtedBootMs: state.doubtedBootMs ?? nowBootMs };
 }
 
-/** What people want of it changed. */
-export function wanted(state: GuardState, isWanted: boolean): GuardState {
-  return { ...state, isWanted };
-}
-
 /** What to do at `nowBootMs`. */
 export function nextAction(state: GuardState, nowBootMs: number, times: GuardTimes): GuardAction {
   switch (state.application) {
@@ -153,11 +145,10 @@ export function nextAction(state: GuardState, nowBootMs: number, times: GuardTim
 }
 
 function whileRunning(state: GuardState, nowBootMs: number, times: GuardTimes): GuardAction {
-  const { lease, armedBootMs, closing, doubtedBootMs, isWanted, promisedTerm, keptTerm } = state;
+  const { lease, armedBootMs, doubtedBootMs, keptTerm } = state;
   const why = (reason: string): GuardAction => stop(state, nowBootMs, times, reason);
-  if (!isWanted) return why('it was taken offline');
-  if (closing !== undefined) return why(`term ${closing.term} is closing`);
-  if (lease.term <= promisedTerm) return why(`nothing runs here in term ${lease.term}: that was promised`);
+  const termIsOver = whyTermIsOver(state);
+  if (termIsOver !== undefined) return why(termIsOver);
   if (keptTerm > 0) {
     if (lease.term > keptTerm) return why(`term ${lease.term} has begun: this was started in term ${keptTerm}`);
     return { do: 'wait', untilBootMs: Infinity };
@@ -166,7 +157,7 @@ function whileRunning(state: GuardState, nowBootMs: number, times: GuardTimes): 
   const leaseStopBootMs = Math.min(lease.untilBootMs, armedBootMs) - times.stopMs - times.killMs;
   const doubtStopBootMs = doubtedBootMs === undefined ? Infinity : doubtedBootMs + times.answerMs;
   if (nowBootMs >= leaseStopBootMs) return why(lease.refusal ?? 'the lease was not renewed');
-  if (nowBootMs >= doubtStopBootMs) return why('the clocks jumped, and no lease was granted since');
+  if (nowBootMs >= doubtStopBootMs) return why(DOUBTED);
   if (doubtedBootMs === undefined && lease.untilBootMs > armedBootMs) return arm(lease);
   return { do: 'wait', untilBootMs: Math.min(leaseStopBootMs, doubtStopBootMs) };
 }
@@ -187,16 +178,49 @@ function stop(state: GuardState, nowBootMs: number, times: GuardTimes, why: stri
 }
 
 function whileStopped(state: GuardState, nowBootMs: number, times: GuardTimes): GuardAction {
-  const { lease, closing, promisedTerm, armedBootMs, doubtedBootMs, isDelivered, isWanted, mode, keptTerm } = state;
+  const { lease, closing, promisedTerm, armedBootMs, isDelivered, mode, keptTerm } = state;
+  const wait: GuardAction = { do: 'wait', untilBootMs: Infinity };
   if (closing !== undefined && closing.term > promisedTerm) return { do: 'promise', closing };
   if (closing !== undefined && !isDelivered) return { do: 'deliver', closing };
-  const hasTime = lease.untilBootMs - times.stopMs - times.killMs > nowBootMs;
-  const isAllowed = closing === undefined && doubtedBootMs === undefined && lease.term > promisedTerm;
-  if (!isWanted || !isAllowed || !hasTime) return { do: 'wait', untilBootMs: Infinity };
+  if (whyLeaseStartsNothing(state, nowBootMs, times) !== undefined) return wait;
   const keepTerm = mode === 'keep' ? lease.term : 0;
   if (keptTerm !== keepTerm) return { do: 'keep', term: keepTerm };
-  if (mode === 'keep') return { do: 'start' };
-  return armedBootMs === lease.untilBootMs ? { do: 'start' } : arm(lease);
+  if (mode === 'strict' && armedBootMs !== lease.untilBootMs) return arm(lease);
+  // All of it is started by single starts, each of which is asked for once this guard has begun.
+  const begun = told(state, { event: 'started' });
+  return whyNotStarted(begun, nowBootMs, times) === undefined ? { do: 'start' } : wait;
+}
+
+const DOUBTED = 'the clocks jumped, and no lease was granted since';
+
+/** Why nothing of it runs in this term, whatever lease is held. */
+function whyTermIsOver({ lease, closing, promisedTerm }: GuardState): string | undefined {
+  if (closing !== undefined) return `term ${closing.term} is closing`;
+  return lease.term <= promisedTerm ? `nothing runs here in term ${lease.term}: that was promised` : undefined;
+}
+
+/** Why the lease, such as it is, allows no start. */
+function whyLeaseStartsNothing(state: GuardState, nowBootMs: number, times: GuardTimes): string | undefined {
+  const { lease, doubtedBootMs } = state;
+  if (!isHeld(lease, nowBootMs)) return lease.refusal ?? 'no lease is held';
+  const termIsOver = whyTermIsOver(state);
+  if (termIsOver !== undefined) return termIsOver;
+  if (doubtedBootMs !== undefined) return DOUBTED;
+  if (isHeld(lease, nowBootMs + times.stopMs + times.killMs)) return undefined;
+  return lease.refusal ?? 'too little of the lease is left to stop it again';
+}
+
+/**
+ * Why no application may be started at `nowBootMs`, in words; undefined where one may. Asked at each single start, at that very
+ * moment, of those with which the guard begins and of those that are ordered alike.
+ */
+export function whyNotStarted(state: GuardState, nowBootMs: number, times: GuardTimes): string | undefined {
+  const { application, lease, keptTerm, armedBootMs } = state;
+  const leaseStartsNothing = whyLeaseStartsNothing(state, nowBootMs, times);
+  if (leaseStartsNothing !== undefined) return leaseStartsNothing;
+  if (application !== 'running') return 'the guard has not started its applications';
+  if (keptTerm > 0) return lease.term > keptTerm ? `term ${lease.term} has begun` : undefined;
+  return armedBootMs <= nowBootMs + times.stopMs + times.killMs ? 'no stop is armed' : undefined;
 }
 
 /** What came of an action, or happened by itself. */

@@ -5,23 +5,12 @@
  * armed; it never begins anything while they are being stopped. What the lease allows is asked at each single start anew.
  */
 import type { Clock } from '../../kernel/clock.ts';
-import { LeewardError } from '../../kernel/errors.ts';
 import type { GuardDesk, GuardOrder, GuardStatus } from '../../ports/guard-desk.ts';
+import { notAllowed } from '../applications/ordered.ts';
 import type { OrderedApplications } from '../applications/ordered.ts';
+import { isHeld } from '../lease/lease.ts';
+import { whyNotStarted } from './core.ts';
 import type { GuardState, GuardTimes } from './core.ts';
-
-/** Why no single application may be started at `nowBootMs`; undefined where it may. */
-export function startRefusal(state: GuardState, nowBootMs: number, times: GuardTimes): string | undefined {
-  const { application, closing, lease, promisedTerm, keptTerm, doubtedBootMs, armedBootMs, isWanted } = state;
-  const neededBootMs = nowBootMs + times.stopMs + times.killMs;
-  if (application !== 'running' || !isWanted) return 'the guard has not started its applications';
-  if (closing !== undefined) return `term ${closing.term} is closing`;
-  if (lease.term <= promisedTerm) return `nothing starts here in term ${lease.term}: that was promised`;
-  if (doubtedBootMs !== undefined) return 'the clocks jumped, and no lease was granted since';
-  if (lease.untilBootMs <= neededBootMs) return lease.refusal ?? 'no lease is held';
-  if (keptTerm > 0) return lease.term > keptTerm ? `term ${lease.term} has begun` : undefined;
-  return armedBootMs <= neededBootMs ? 'no stop is armed' : undefined;
-}
 
 export interface DeskOptions {
   /** tenant/site/group */
@@ -47,15 +36,14 @@ export class Desk implements GuardDesk {
     const { lease, keptTerm, application } = state();
     // What a lease has let start for the whole term is not "stopped, no lease", though it has run out since.
     const isKept = keptTerm > 0 && application === 'running';
-    const isHeld = isKept || lease.untilBootMs > clock.bootMs();
-    return { group, node, term: lease.term, lease: isHeld ? 'held' : 'none', applications: known };
+    const isNone = !isKept && !isHeld(lease, clock.bootMs());
+    return { group, node, term: lease.term, lease: isNone ? 'none' : 'held', applications: known };
   }
 
   async order(order: GuardOrder): Promise<void> {
     const { applications, clock, times, state } = this.#options;
-    const refusal = order.do === 'offline' ? undefined : startRefusal(state(), clock.bootMs(), times);
-    if (refusal !== undefined)
-      throw new LeewardError('REFUSED', `application ${order.name} is not started: ${refusal}`);
+    const refusal = order.do === 'offline' ? undefined : whyNotStarted(state(), clock.bootMs(), times);
+    if (refusal !== undefined) throw notAllowed(order.name, refusal);
     await applications.order(order);
   }
 }

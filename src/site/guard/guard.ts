@@ -16,8 +16,8 @@ import { grantSchema } from '../../protocol/lease.ts';
 import type { Grant, LeaseRequest, Stopped } from '../../protocol/lease.ts';
 import { readPayload, sign, verifySigned } from '../../protocol/signed.ts';
 import type { SigningKey } from '../../protocol/signed.ts';
-import { RENEWALS_PER_LEASE } from '../lease/lease.ts';
-import { clocksJumped, guardAnswered, guardAsked, newGuard, nextAction, told, wanted } from './core.ts';
+import { RENEWALS_PER_LEASE, isHeld } from '../lease/lease.ts';
+import { clocksJumped, guardAnswered, guardAsked, newGuard, nextAction, told } from './core.ts';
 import type { Closing, GuardAction, GuardState, GuardTimes } from './core.ts';
 
 /** The longest sleep: what changed meanwhile, the clocks included, is noticed within this time. */
@@ -86,11 +86,6 @@ export class Guard {
     return this.#state;
   }
 
-  /** Whether people want the applications to run. */
-  want(isWanted: boolean): void {
-    this.#state = wanted(this.#state, isWanted);
-  }
-
   /** Guards until `signal` is aborted, and then leaves everything as it is. */
   async run(signal: AbortSignal): Promise<void> {
     this.#ending = signal;
@@ -130,10 +125,10 @@ export class Guard {
     while (!signal.aborted) {
       const isSound = await this.#try('the lease', async () => this.ask());
       const { lease, closing, doubtedBootMs } = this.#state;
-      const isHeld = lease.untilBootMs > clock.bootMs() && closing === undefined && doubtedBootMs === undefined;
+      const isSure = isHeld(lease, clock.bootMs()) && closing === undefined && doubtedBootMs === undefined;
       const renewMs = Math.floor(lease.leaseMs / RENEWALS_PER_LEASE);
       const nextMs = Math.max(Math.min(this.#nextMs ?? renewMs, renewMs), LOOK_MS);
-      await this.#sleep(isSound && isHeld ? nextMs : RETRY_MS, signal);
+      await this.#sleep(isSound && isSure ? nextMs : RETRY_MS, signal);
     }
   }
 

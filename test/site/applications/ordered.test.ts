@@ -45,7 +45,7 @@ class Node implements ApplicationMarks {
       marks: this,
       clock: this.clock,
       times: TIMES,
-      mayStart: () => this.mayStart,
+      whyNotStarted: () => (this.mayStart ? undefined : 'no lease is held'),
       tell: (line) => this.lines.push(line),
     });
   }

@@ -1,15 +1,7 @@
 /** A guard's mind: what it does next, in each of its states. The model checker runs it against everybody else's. */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import {
-  clocksJumped,
-  guardAnswered,
-  guardAsked,
-  newGuard,
-  nextAction,
-  told,
-  wanted,
-} from '../../../src/site/guard/core.ts';
+import { clocksJumped, guardAnswered, guardAsked, newGuard, nextAction, told } from '../../../src/site/guard/core.ts';
 import type { Closing, GuardAction, GuardEvent, GuardState } from '../../../src/site/guard/core.ts';
 
 const GROUP = 'acme/berlin/erp';
@@ -150,14 +142,6 @@ suite('what a guard does next', () => {
     assert.equal(at(guardAnswered(doubtful, answer, undefined), 1025).do, 'stop', 'asked before the jump');
     assert.deepEqual(at(granted(doubtful, 1022), 1025), { do: 'arm', untilBootMs: 1122 });
     assert.equal(at(clocksJumped(granted(fresh, 1000), 1001), 1002).do, 'wait', 'nothing is started in doubt');
-  });
-
-  test('what is taken offline is stopped, and started again once it is wanted', () => {
-    const offline = wanted(running, false);
-    assert.deepEqual(at(offline, 1010), { do: 'stop', deadlineBootMs: 1040, why: 'it was taken offline' });
-    const gone = after(offline, { event: 'asked-to-stop', deadlineBootMs: 1040 }, { event: 'gone' });
-    assert.deepEqual(at(gone, 1020), { do: 'wait', untilBootMs: Infinity });
-    assert.deepEqual(at(wanted(gone, true), 1020), { do: 'arm', untilBootMs: 1100 });
   });
 
   suite('under a lease that keeps', () => {

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ArmedStop } from '../../../src/ports/armed-stop.ts';
-import { newGuard } from '../../../src/site/guard/core.ts';
+import { newGuard, whyNotStarted } from '../../../src/site/guard/core.ts';
 import type { GuardState } from '../../../src/site/guard/core.ts';
-import { Desk, startRefusal } from '../../../src/site/guard/desk.ts';
+import { Desk } from '../../../src/site/guard/desk.ts';
 import { OneStop } from '../../../src/site/guard/one-stop.ts';
 import { failsWith } from '../../support/fails-with.ts';
 import { ManualClock } from '../../support/memory/clock.ts';
@@ -21,10 +21,9 @@ const RUNNING: GuardState = (() => {
 
 test('a single application is started only under a sure lease with an armed stop, while all of it runs', () => {
   const at = (change: Partial<GuardState>, nowBootMs = 10_000): string | undefined =>
-    startRefusal({ ...RUNNING, ...change }, nowBootMs, TIMES);
+    whyNotStarted({ ...RUNNING, ...change }, nowBootMs, TIMES);
   assert.equal(at({}), undefined);
   for (const application of ['stopped', 'stopping', 'killed'] as const) assert.ok(at({ application }));
-  assert.ok(at({ isWanted: false }));
   assert.match(at({ closing: { term: 3, run: 'r' } }) ?? '', /closing/);
   assert.match(at({ promisedTerm: 3 }) ?? '', /promised/);
   assert.match(at({ doubtedBootMs: 9000 }) ?? '', /clocks/);
@@ -36,9 +35,9 @@ test('a single application is started only under a sure lease with an armed stop
 
 test('under a lease that keeps nothing is armed, and nothing starts in another term', () => {
   const kept = { ...RUNNING, mode: 'keep', keptTerm: 3, armedBootMs: 0 } as const;
-  assert.equal(startRefusal(kept, 10_000, TIMES), undefined);
-  assert.ok(startRefusal({ ...kept, lease: { ...kept.lease, term: 4 } }, 10_000, TIMES));
-  assert.ok(startRefusal(kept, 40_000, TIMES), 'a start takes a lease all the same');
+  assert.equal(whyNotStarted(kept, 10_000, TIMES), undefined);
+  assert.ok(whyNotStarted({ ...kept, lease: { ...kept.lease, term: 4 } }, 10_000, TIMES));
+  assert.ok(whyNotStarted(kept, 40_000, TIMES), 'a start takes a lease all the same');
 });
 
 test('an order without the lease begins nothing, but to take offline', async () => {
