@@ -2,7 +2,8 @@
  * Whether an application performs poorly where it runs: what its monitors found, as samples for {@link decidePerformance}.
  *
  * Invariants: a result is in one sample only; memory is bounded; what an earlier process measured counts nothing, since a
- * time in which nobody measured breaks the run anyway.
+ * time in which nobody measured breaks the run anyway. The decision weighs what else is free as well; since nobody places a
+ * site's applications yet, nothing is free here: a candidate is told, and stays.
  */
 import type { Clock } from '../../kernel/clock.ts';
 import { PERFORMANCE_SAMPLES_MAX } from '../decide/config.ts';
@@ -55,10 +56,14 @@ export class PerformanceWatch {
       });
     }
     this.#samples.splice(0, this.#samples.length - SAMPLES_MAX);
-    // Which places are free is not known at the site: a candidate is told, and stays.
-    const samples = this.#samples;
     const verdict = decidePerformance({
-      ...{ limits, place, placeValue: 0, bestFree: undefined, samples, movedAt: undefined, now },
+      limits,
+      place,
+      placeValue: 0,
+      bestFree: undefined,
+      samples: this.#samples,
+      movedAt: undefined,
+      now,
     });
     this.#poor = verdict.verdict === 'good-enough' ? undefined : `performs poorly: ${verdict.reason}`;
   }
