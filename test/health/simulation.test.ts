@@ -8,7 +8,7 @@ import { scenarioSchema } from '../../src/health/scenario.ts';
 import type { ScenarioEvent } from '../../src/health/scenario.ts';
 import { simulate } from '../../src/health/simulation.ts';
 import type { DecidingPlan, SimulatedMoment } from '../../src/health/simulation.ts';
-import { parseConfigFile } from '../../src/site/agent/config-file.ts';
+import { parseConfigFile } from '../../src/kernel/config-file.ts';
 
 const PLAN: DecidingPlan = {
   group: 'acme/paris/erp',

@@ -10,15 +10,15 @@ import { LeewardError } from '../../kernel/errors.ts';
 import { groupId, nodeSchema, parseGroup } from '../../kernel/ids.ts';
 import type { GroupRef } from '../../kernel/ids.ts';
 import { newGuardAccess, parseGuardAccess, serializeGuardAccess } from '../../site/guard/access.ts';
-import { parseConfig } from '../../site/agent/config.ts';
 import { SystemClock } from '../../system/clock.ts';
-import { makeFolder, readIfThere } from '../../system/durable-file.ts';
+import { makeFolder } from '../../system/durable-file.ts';
 import { readPrivateFile, writePrivateFile } from '../../system/private-file.ts';
 import { seconds, word } from '../arguments.ts';
 import { openCloud } from '../context.ts';
 import { outputOf, placesOf } from '../globals.ts';
 import type { Places } from '../globals.ts';
 import { logOption, logSchema, serviceLog } from '../service-log.ts';
+import { readSiteConfig, siteConfigFile } from '../site-config.ts';
 import { stopOnSignals } from '../stop-on-signals.ts';
 
 const runSchema = z.object({
@@ -31,8 +31,6 @@ const runSchema = z.object({
   log: logSchema,
 });
 
-/** What is said of a site is in its folder, unless the command names another file. */
-const CONFIG_FILE = 'leeward.yaml';
 /** Of a single command, for which no file says them. */
 const USUAL_TIMES = { stopMs: 10_000, killMs: 2000 };
 
@@ -104,7 +102,7 @@ async function run(name: string, _options: unknown, command: Command): Promise<v
   const places = placesOf(command);
   const folder = folderOf(places, group, node);
   const access = parseGuardAccess(await readPrivateFile(join(folder, 'access.json')));
-  const { applications, stopMs, killMs } = await plannedRuns(options, join(places.site(group), CONFIG_FILE), {
+  const { applications, stopMs, killMs } = await plannedRuns(options, places.site(group), {
     group: group.group,
     node,
   });
@@ -137,7 +135,7 @@ interface PlannedRuns {
 /** What is to run: one command, or what the site's configuration says of this group on this node. */
 async function plannedRuns(
   options: z.infer<typeof runSchema>,
-  usualFile: string,
+  siteFolder: string,
   { group, node }: { group: string; node: string },
 ): Promise<PlannedRuns> {
   const { application, config } = options;
@@ -145,17 +143,14 @@ async function plannedRuns(
     const run = { kind: 'command', command: application } as const;
     return { applications: [{ name: 'main', dependsOn: [], run }], ...USUAL_TIMES };
   }
-  const file = config ?? usualFile;
-  const bytes = await readIfThere(file);
-  if (bytes === undefined) {
-    throw new LeewardError('USAGE', `there is no file ${file}: write it, or give --application COMMAND`);
-  }
-  const planned = parseConfig(file, bytes.toString('utf8'), undefined).groups[group];
+  const planned = (await readSiteConfig(siteFolder, undefined, config)).groups[group];
   const applications = Object.entries(planned?.applications ?? {})
     .filter(([, one]) => one.node === node)
     .map(([name, { dependsOn, run }]) => ({ name, dependsOn, run }));
   if (planned === undefined || applications.length === 0) {
-    throw new LeewardError('USAGE', `${file}: group ${group} has no applications on node ${node}`);
+    const file = siteConfigFile(siteFolder, config);
+    const why = `${file}: it says of no application of group ${group} on node ${node}`;
+    throw new LeewardError('USAGE', `${why}: write it there, or give --application COMMAND`);
   }
   return { applications, stopMs: planned.stopMs, killMs: planned.killMs };
 }

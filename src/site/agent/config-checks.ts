@@ -2,6 +2,7 @@
  * What is wrong with a site's configuration that no part of it shows alone: names that mean nothing, applications that
  * depend on each other in a circle, a machine that stands on two nodes, more than a heartbeat takes.
  */
+import type { PathFault } from '../../kernel/config-file.ts';
 import {
   HEARTBEAT_APPLICATIONS_MAX,
   HEARTBEAT_GROUPS_MAX,
@@ -10,7 +11,6 @@ import {
 } from '../../protocol/heartbeat.ts';
 import { orderFaults } from '../decide/restart.ts';
 import type { ApplicationConfig, SiteConfig } from './config.ts';
-import type { PathFault } from './config-file.ts';
 
 /** All of it. Groups and volumes are looked up only where the site's volumes are known, each GROUP/VOLUME. */
 export function siteFaults(config: SiteConfig, volumes: readonly string[] | undefined): PathFault[] {

@@ -13,8 +13,6 @@ import { machineSchema, performanceSchema, usualMachine } from '../decide/config
 import type { MachineConfig } from '../decide/config.ts';
 import { PRIORITY_MAX } from '../decide/policies.ts';
 import { monitoringSchema } from '../monitors/config.ts';
-import { parseConfigFile } from './config-file.ts';
-import { siteFaults } from './config-checks.ts';
 
 /** Intervals below would leave no time for a heartbeat between them; a week is as good as never. */
 const INTERVAL_MS = { least: 1000, most: 7 * 86_400_000, usual: 300_000 };
@@ -148,12 +146,4 @@ export function machineConfig(config: SiteConfig, name: string, node: string): M
 /** The socket of a group's guard on another machine; undefined for one of this machine. */
 export function guardSocketOf({ guards }: SiteConfig, group: string, node: string): string | undefined {
   return (guards[`${group}/${node}`] ?? guards[node])?.socket;
-}
-
-/**
- * Reads the text of `file`, for a site with these volumes, each GROUP/VOLUME; undefined where they are not known, as on a node
- * that has only a guard. Throws USAGE that tells each fault in a line of its own: file, line, where in it, what is wrong.
- */
-export function parseConfig(file: string, text: string, volumes: readonly string[] | undefined): SiteConfig {
-  return parseConfigFile(file, text, { schema: configSchema, check: (config) => siteFaults(config, volumes) });
 }

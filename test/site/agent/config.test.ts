@@ -4,13 +4,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { isLeewardError } from '../../../src/kernel/errors.ts';
-import {
-  configJsonSchema,
-  guardSocketOf,
-  intervalOf,
-  machineConfig,
-  parseConfig,
-} from '../../../src/site/agent/config.ts';
+import { configJsonSchema, guardSocketOf, intervalOf, machineConfig } from '../../../src/site/agent/config.ts';
+import { parseConfig } from '../../../src/site/agent/config-file.ts';
 import { limitsOf } from '../../../src/site/decide/config.ts';
 
 /** The example of docs/operation.md, "Applications". */

@@ -8,7 +8,7 @@ import type { GuardDesk } from '../../../src/ports/guard-desk.ts';
 import type { KeptTexts } from '../../../src/ports/kept-texts.ts';
 import type { Prober } from '../../../src/ports/probe.ts';
 import { heartbeatSchema } from '../../../src/protocol/heartbeat.ts';
-import { parseConfig } from '../../../src/site/agent/config.ts';
+import { parseConfig } from '../../../src/site/agent/config-file.ts';
 import { listDecisions, readDecision } from '../../../src/site/agent/decisions.ts';
 import { clearMark, setMark } from '../../../src/site/agent/marks.ts';
 import { SiteWatch } from '../../../src/site/agent/site-watch.ts';
