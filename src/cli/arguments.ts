@@ -41,6 +41,13 @@ export function zstdLevel(text: string): number {
   return value;
 }
 
+/** A size in bytes. */
+export function bytes(text: string): number {
+  const value = Number(text);
+  if (!/^\d{1,15}$/.test(text) || value < 1) throw new InvalidArgumentError('Give a number of bytes from 1.');
+  return value;
+}
+
 /** A TCP port. */
 export function port(text: string): number {
   const value = Number(text);

@@ -121,6 +121,9 @@ describe('a session', () => {
       (await leeward.run('volume', 'add', FILES, '--source', 'files.img')).stdout,
       /next: leeward replicate/,
     );
+    const elsewhere = ['volume', 'add', FILES, '--source', file('files.img'), '--bytes', '5000'];
+    assert.partialDeepStrictEqual(await leeward.json(elsewhere), { volumeBytes: 5120, isNew: false });
+    assert.match((await leeward.run(...elsewhere)).stdout, /next: \S*access\.json, a secret, goes to where/);
   });
 
   test("the site's access is its owner's alone, and its key is refused where others may read it", async () => {

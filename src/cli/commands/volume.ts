@@ -1,5 +1,5 @@
 /** `leeward volume add|list` (verify and reseed are in volume-orders.ts): makes a volume known to the cloud and to the site kept here. */
-import { resolve } from 'node:path';
+import { isAbsolute, resolve } from 'node:path';
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import { z } from 'zod';
@@ -24,13 +24,14 @@ import { outputOf, placesOf } from '../globals.ts';
 import type { Places } from '../globals.ts';
 import { showBytes, table } from '../output.ts';
 import { addVolumeOrders } from './volume-orders.ts';
-import { port, resourceId, seconds, urlPath, wholeSeconds, word } from '../arguments.ts';
+import { bytes, port, resourceId, seconds, urlPath, wholeSeconds, word } from '../arguments.ts';
 
 /** How long the monitor may not have watched a whole window before people are told: at least this. */
 const ALERT_AFTER_MS = 900_000;
 
 const addSchema = z.object({
   source: z.string(),
+  bytes: z.number().optional(),
   automatic: z.boolean().default(false),
   keep: z.boolean().default(false),
   lease: z.number(),
@@ -53,6 +54,7 @@ export function addVolume(program: Command): void {
     .command('add')
     .argument('<volume>', 'TENANT/SITE/GROUP/VOLUME')
     .requiredOption('--source <path>', 'block device or image file to replicate')
+    .option('--bytes <size>', 'its size in bytes, where it is on another machine: it is not opened here', bytes)
     .option(
       '--automatic',
       `let the group fail over by itself. Consents: "${SINGLE_WITNESS_CONSENT}", "${STRICT_LEASE_CONSENT}"`,
@@ -99,8 +101,8 @@ async function add(name: string, _options: unknown, command: Command): Promise<v
   const options = addSchema.parse(command.opts());
   const ref = parseVolume(name);
   const decides = planOf(options);
-  const source = resolve(options.source);
-  const volumeBytes = await sourceBytes(source);
+  const source = options.bytes === undefined ? resolve(options.source) : elsewhere(options.source);
+  const volumeBytes = wholePages(source, options.bytes ?? (await sourceBytes(source)));
   const cloud = await openCloud(places);
   const { key, plan, isNew } = await registerVolume(cloud.storage, {
     volume: ref,
@@ -123,7 +125,9 @@ async function add(name: string, _options: unknown, command: Command): Promise<v
   output.result({ volume: name, volumeBytes, isNew, mode: plan.mode }, () =>
     [
       `${name}: ${showBytes(volumeBytes)}, ${isNew ? 'registered' : 'was registered before'}; its group's plan is in ${plan.mode} mode`,
-      `next: leeward replicate ${name}`,
+      options.bytes === undefined
+        ? `next: leeward replicate ${name}`
+        : `next: ${accessFile(places, ref)}, a secret, goes to where ${source} is; there: leeward agent`,
     ].join('\n'),
   );
 }
@@ -186,19 +190,27 @@ async function list(_options: unknown, command: Command): Promise<void> {
   );
 }
 
-/** Size of the source, in whole pages as the replica has it. Errors: USAGE when no replica can hold it. */
+/** A path of another machine. Errors: USAGE for one that depends on where a command is run. */
+function elsewhere(path: string): string {
+  if (isAbsolute(path)) return path;
+  throw new LeewardError('USAGE', `--source ${path}: with --bytes it is a path of another machine, from / on`);
+}
+
+/** Size of what is on this machine. Errors: USAGE for neither a file nor a block device. */
 async function sourceBytes(path: string): Promise<number> {
   const source = await openVolumeSource(path);
   try {
-    const sizeBytes = roundUp(await source.sizeBytes(), PAGE_BYTES);
-    if (sizeBytes <= VOLUME_BYTES_MAX) return sizeBytes;
-    throw new LeewardError(
-      'USAGE',
-      `volume ${path} has ${sizeBytes} bytes; a replica holds at most ${VOLUME_BYTES_MAX}`,
-    );
+    return await source.sizeBytes();
   } finally {
     await source.close();
   }
+}
+
+/** The size in whole pages, as the replica has it. Errors: USAGE when no replica can hold it. */
+function wholePages(path: string, bytesOfSource: number): number {
+  const sizeBytes = roundUp(bytesOfSource, PAGE_BYTES);
+  if (sizeBytes <= VOLUME_BYTES_MAX) return sizeBytes;
+  throw new LeewardError('USAGE', `volume ${path} has ${sizeBytes} bytes; a replica holds at most ${VOLUME_BYTES_MAX}`);
 }
 
 function targetOf(options: z.infer<typeof addSchema>, { local }: Cloud): RecoveryTarget {
