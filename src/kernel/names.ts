@@ -182,6 +182,11 @@ export function parseGroupDocument(name: string): string | undefined {
   return /^groups\/(.+)\.json$/.exec(name)?.[1];
 }
 
+/** What a notice is sent under: the name of its document, which nothing else ever has, as TENANT/SITE[/GROUP]/ID. */
+export function noticeId(name: string): string {
+  return name.slice(documents.allNotices.length).replace(/\.json$/, '');
+}
+
 /** Blobs in {@link CONTAINERS}.aside: why it was refused and, beside it, the bytes. */
 export function asideBlob(what: { site: string; sha256: string; kind: 'reason.json' | 'body' }): string {
   if (!DIGEST_FORM.test(what.sha256)) throw new LeewardError('IDENTIFIER_INVALID', 'aside: not a SHA-256');

@@ -21,7 +21,7 @@ import type { Clock } from '../kernel/clock.ts';
 import { describeError, isLeewardError } from '../kernel/errors.ts';
 import { fewAtOnce } from '../kernel/few-at-once.ts';
 import { parseGroup, parseSite } from '../kernel/ids.ts';
-import { documents as names } from '../kernel/names.ts';
+import { documents as names, noticeId } from '../kernel/names.ts';
 import { Semaphore } from '../kernel/semaphore.ts';
 import type { Http } from '../ports/http.ts';
 import { answerUrl } from '../protocol/answer-link.ts';
@@ -148,7 +148,8 @@ class Pass {
     const read = await documents.read(noticeKind, name);
     if (!read || read.value.claimedUntilMs > this.#nowMs) return;
     // Said before it is marked as looked at: rather twice than never.
-    if (read.value.deliveries === null) this.#made.push(`${idOf(read)} (${read.value.severity}): ${read.value.title}`);
+    if (read.value.deliveries === null)
+      this.#made.push(`${noticeId(name)} (${read.value.severity}): ${read.value.title}`);
     const claimedBootMs = this.#ports.clock.bootMs();
     const deliveries = read.value.deliveries ?? (await this.#recipients(read.value));
     const claimed = { ...read.value, deliveries, claimedUntilMs: this.#nowMs + CLAIM_MS };
@@ -208,7 +209,7 @@ class Pass {
             approver: to.name,
           })
         : undefined;
-    const { body, headers } = shaped(to.shape, { id: idOf(held), notice: held.value, link });
+    const { body, headers } = shaped(to.shape, { id: noticeId(held.name), notice: held.value, link });
     try {
       const { status } = await http.post(url, { body, headers, timeoutMs: SEND_TIMEOUT_MS });
       return status >= 200 && status < 300 ? undefined : `it answered ${status}`;
@@ -230,7 +231,7 @@ class Pass {
     const state = marked.deliveries?.find((delivery) => delivery.to.name === to.name)?.state;
     if (problem === undefined) this.#delivered += 1;
     else if (state === 'undeliverable')
-      this.#undeliverable.push(`${idOf({ name })} did not reach ${to.name}: ${problem}`);
+      this.#undeliverable.push(`${noticeId(name)} did not reach ${to.name}: ${problem}`);
     else this.#troubles.push(`webhook "${to.webhook}": ${problem}`);
   }
 
@@ -254,9 +255,4 @@ function after(
   if (isTried && ageMs > TRIED_MS) return { ...delivery, state: 'undeliverable', attempts, problem };
   const pauseMs = Math.min(PAUSE_MS_MAX, Math.max(PAUSE_MS_MIN, Math.round(ageMs / 2)));
   return { ...delivery, attempts, problem, nextMs: nowMs + pauseMs };
-}
-
-/** What it is sent under: the document's name, which nothing else ever has. */
-function idOf({ name }: { readonly name: string }): string {
-  return name.slice(names.allNotices.length).replace(/\.json$/, '');
 }

@@ -3,7 +3,7 @@ import { monitorKind } from '../documents/monitor.ts';
 import type { Documents } from '../documents/store.ts';
 import { fewAtOnce } from '../kernel/few-at-once.ts';
 import type { SiteRef } from '../kernel/ids.ts';
-import { documents as names } from '../kernel/names.ts';
+import { documents as names, noticeId } from '../kernel/names.ts';
 
 /** What one call removes at most, and at once. */
 const AT_A_TIME_MAX = 5000;
@@ -26,7 +26,7 @@ export async function noticesStatus(documents: Documents, site: SiteRef): Promis
   for await (const { name, labels } of documents.list(names.noticesOf(site))) {
     if (labels['state'] === 'waiting') waiting += 1;
     if (labels['state'] === 'undeliverable') {
-      given.push({ id: name.slice(names.allNotices.length).replace(/\.json$/, ''), madeMs: Number(labels['made']) });
+      given.push({ id: noticeId(name), madeMs: Number(labels['made']) });
     }
   }
   const newest = given.sort((a, b) => b.madeMs - a.madeMs).slice(0, LISTED_MAX);

@@ -9,6 +9,7 @@ import type { NoticeDocument } from '../documents/notice.ts';
 import type { Documents } from '../documents/store.ts';
 import { LeewardError, isLeewardError } from '../kernel/errors.ts';
 import { parseGroup, parseSite, siteId } from '../kernel/ids.ts';
+import { cut } from '../kernel/in-words.ts';
 import { documents as names } from '../kernel/names.ts';
 import { CURRENT_VERSION } from '../kernel/versions.ts';
 
@@ -72,8 +73,4 @@ export async function noteNotice(documents: Documents, notice: Notice): Promise<
     // Somebody else noted it in the meantime, or an attempt of ours before took effect unseen.
     if (!isLeewardError(error, 'CONFLICT')) throw error;
   }
-}
-
-function cut(text: string, max: number): string {
-  return text.length > max ? `${text.slice(0, max - 1)}…` : text;
 }

@@ -6,6 +6,7 @@
  */
 import type { NoticeDocument } from '../documents/notice.ts';
 import type { Person } from '../documents/people.ts';
+import { cut } from '../kernel/in-words.ts';
 
 /** What is sent to one person. */
 export interface Told {
@@ -99,8 +100,4 @@ function headline({ severity, title }: Told['notice']): string {
 /** Source: Slack API, "Formatting text for app surfaces", "Escaping text". */
 function escapedForSlack(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
-}
-
-function cut(text: string, max: number): string {
-  return text.length > max ? `${text.slice(0, max - 1)}…` : text;
 }

@@ -8,6 +8,7 @@
 import { z } from 'zod';
 import { chainPointSchema } from '../kernel/chain-point.ts';
 import { groupIdSchema, nodeSchema, siteIdSchema, volumeIdSchema } from '../kernel/ids.ts';
+import { cut } from '../kernel/in-words.ts';
 import { PAGE_BYTES } from '../kernel/units.ts';
 import { versionSchema } from '../kernel/versions.ts';
 import { sourceSchema } from './source.ts';
@@ -27,10 +28,12 @@ export const STOP_MS_MAX = 3_600_000;
 /** A time that people or the site's own clock set, in milliseconds since 1970. */
 const wallMs = z.int().min(0).max(8_640_000_000_000_000);
 const ms = z.number().min(0).max(8_640_000_000_000_000);
+/** Characters of what a heartbeat says in words. */
+export const HEARTBEAT_WORDS_MAX = 200;
 /** One line. */
 const words = z
   .string()
-  .max(200)
+  .max(HEARTBEAT_WORDS_MAX)
   .regex(/^\P{Cc}*$/u);
 const name = z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/);
 
@@ -152,6 +155,11 @@ export const heartbeatSchema = z
   .meta({ id: 'Heartbeat', description: "Payload of a heartbeat: the site's own word." });
 
 export type Heartbeat = z.infer<typeof heartbeatSchema>;
+
+/** `text` as a heartbeat takes words: one line, and no longer than that. */
+export function heartbeatWords(text: string): string {
+  return cut(text.replaceAll(/[\s\p{Cc}]+/gu, ' '), HEARTBEAT_WORDS_MAX);
+}
 
 export const volumeAnswerSchema = z
   .looseObject({

@@ -11,6 +11,7 @@ import { CURRENT_VERSION } from '../../kernel/versions.ts';
 import type { GuardedStatus } from '../../ports/guard-desk.ts';
 import type { KeptTexts } from '../../ports/kept-texts.ts';
 import type { Prober } from '../../ports/probe.ts';
+import { heartbeatWords } from '../../protocol/heartbeat.ts';
 import type { Heartbeat } from '../../protocol/heartbeat.ts';
 import type { MachineApplication } from '../decide/policies.ts';
 import { MonitoredApplication } from '../monitors/application.ts';
@@ -38,9 +39,6 @@ export interface WatchedApplicationOptions {
   readonly restart: (name: string, signal: AbortSignal) => Promise<void>;
   readonly tell: (line: string) => void;
 }
-
-/** Characters of a reason in a heartbeat. */
-const REASON_MAX = 200;
 
 const UNASKED: Meant = { is: 'unasked', reason: 'its guard was not asked yet' };
 
@@ -127,7 +125,7 @@ export class WatchedApplication {
     const meant = this.#meant;
     switch (meant.is) {
       case 'unasked':
-        return { name, node, priority, state: 'stopped', reason: short(meant.reason) };
+        return { name, node, priority, state: 'stopped', reason: heartbeatWords(meant.reason) };
       case 'no-lease': {
         const reason = meant.isRunning ? 'no lease is held: it runs on under one that keeps' : 'no lease is held';
         return { name, node, priority, state: meant.isRunning ? 'running' : 'stopped', reason };
@@ -135,7 +133,7 @@ export class WatchedApplication {
       case 'offline': {
         const { untilWallMs, reason } = meant;
         const until = untilWallMs === undefined ? {} : { offlineUntilMs: Math.floor(untilWallMs) };
-        return { name, node, priority, state: 'offline', reason: short(reason), ...until };
+        return { name, node, priority, state: 'offline', reason: heartbeatWords(reason), ...until };
       }
       case 'meant': {
         const { state } = this;
@@ -145,7 +143,7 @@ export class WatchedApplication {
           ...is,
           state: state.state,
           ...(attempts > 0 && { attemptsMade: attempts }),
-          ...(why !== undefined && { reason: short(why) }),
+          ...(why !== undefined && { reason: heartbeatWords(why) }),
         };
       }
     }
@@ -266,9 +264,4 @@ function stateOf(record: ApplicationRecord): ApplicationState {
 
 function whyOf({ reason, problem }: { readonly reason: string; readonly problem: string | undefined }): string {
   return problem === undefined ? reason : `${reason}; restart: ${problem}`;
-}
-
-function short(text: string): string {
-  const line = text.replaceAll(/[\s\p{Cc}]+/gu, ' ');
-  return line.length <= REASON_MAX ? line : `${line.slice(0, REASON_MAX - 1)}…`;
 }

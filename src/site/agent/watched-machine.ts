@@ -11,6 +11,7 @@ import { describeError } from '../../kernel/errors.ts';
 import { CURRENT_VERSION } from '../../kernel/versions.ts';
 import type { KeptTexts } from '../../ports/kept-texts.ts';
 import type { MachineControl } from '../../ports/machine-control.ts';
+import { heartbeatWords } from '../../protocol/heartbeat.ts';
 import { limitsOf } from '../decide/config.ts';
 import type { MachineConfig } from '../decide/config.ts';
 import type { MachineDecision } from '../decide/decision.ts';
@@ -235,12 +236,12 @@ export class WatchedMachine {
     const attempt = this.#lastAttempt();
     if (attempt?.step !== 'fail-over' || attempt.decision === undefined) return undefined;
     const reason = `machine ${this.name}: ${this.#failed()} failed, and no restart helped`;
-    return { decision: attempt.decision, reason: reason.slice(0, REASON_MAX) };
+    return { decision: attempt.decision, reason: heartbeatWords(reason) };
   }
 
   #needed(): string {
     const { decision = 'none is kept' } = this.#record;
-    return `nothing is left to try (decision ${decision}); failed: ${this.#failed()}`.slice(0, REASON_MAX);
+    return heartbeatWords(`nothing is left to try (decision ${decision}); failed: ${this.#failed()}`);
   }
 
   #failed(): string {
@@ -320,9 +321,6 @@ export class WatchedMachine {
     return { bootId, bootMs: clock.bootMs(), wallMs: clock.wallMs() };
   }
 }
-
-/** Characters of a reason in a heartbeat. */
-const REASON_MAX = 200;
 
 function recordName({ name }: Pick<WatchedMachineOptions, 'name'>): string {
   return `machine.${name}`;
