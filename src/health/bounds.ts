@@ -6,12 +6,10 @@
  */
 import type { Witness } from '../documents/witness.ts';
 import { inSeconds } from '../kernel/in-words.ts';
+import { renewEveryMs, whyTooShortToStop } from '../protocol/lease.ts';
 import { marginMs } from './margin.ts';
 import type { MarginAssumptions } from './margin.ts';
 import { WORDS_MISSED_MAX } from './spoken.ts';
-
-/** A lease is renewed each time that a third of it is over. */
-const RENEWALS_IN_A_LEASE = 3;
 
 export interface Bounds {
   readonly leaseMs: number;
@@ -33,14 +31,9 @@ export interface Bounds {
 export function brokenBounds(bounds: Bounds): readonly string[] {
   const { leaseMs, stopMs, windowMs, gapMs, alertAfterMs, assumptions, witnesses } = bounds;
   const { driftPpm, pauseMs, killMs } = assumptions;
-  const renewMs = leaseMs / RENEWALS_IN_A_LEASE;
+  const renewMs = renewEveryMs(leaseMs);
+  const tooShort = whyTooShortToStop({ leaseMs, stopMs, killMs });
   const checks: readonly (readonly [holds: boolean, inequality: string, numbers: string])[] = [
-    [
-      // A guard renews with two thirds left, and has to be gone by the end where that renewal is the last.
-      stopMs + killMs < leaseMs - renewMs,
-      'stop + kill < lease − lease/3',
-      `${inSeconds(stopMs)} + ${inSeconds(killMs)} < ${inSeconds(leaseMs)} − ${inSeconds(renewMs)}`,
-    ],
     [
       bounds.marginMs >= marginMs(leaseMs, assumptions),
       'margin ≥ lease × drift + pause + kill',
@@ -74,5 +67,9 @@ export function brokenBounds(bounds: Bounds): readonly string[] {
     ],
   ];
   // Written so that what is not a number holds nothing.
-  return checks.filter(([holds]) => !holds).map(([, inequality, numbers]) => `${inequality} does not hold: ${numbers}`);
+  const broken = checks.filter(([holds]) => !holds);
+  return [
+    ...(tooShort === undefined ? [] : [tooShort]),
+    ...broken.map(([, inequality, numbers]) => `${inequality} does not hold: ${numbers}`),
+  ];
 }

@@ -15,6 +15,7 @@ import type { Spoken, Witness } from '../documents/witness.ts';
 import { inSeconds } from '../kernel/in-words.ts';
 import { CURRENT_VERSION } from '../kernel/versions.ts';
 import type { Heartbeat } from '../protocol/heartbeat.ts';
+import { renewEveryMs } from '../protocol/lease.ts';
 import { historyOf } from './gather.ts';
 import { saidOf } from './heartbeat.ts';
 import type { Scenario, ScenarioEvent } from './scenario.ts';
@@ -132,7 +133,7 @@ class SimulatedWorld {
     const { heartbeatMs, leaseMs, monitorMs } = this.#scenario;
     const isDue = (everyMs: number): boolean => atMs % (Math.ceil(everyMs / STEP_MS) * STEP_MS) === 0;
     if (this.#goes.heartbeats && isDue(heartbeatMs)) this.#beat(atMs);
-    if (this.#goes.renewals && isDue(leaseMs / 3)) this.#write(renewed(this.#group.value), atMs);
+    if (this.#goes.renewals && isDue(renewEveryMs(leaseMs))) this.#write(renewed(this.#group.value), atMs);
     for (const witness of this.#witnesses) if (isDue(witness.everyMs)) this.#hear(witness, atMs);
     return this.#goes.monitor && isDue(monitorMs) ? this.#tick(atMs) : [];
   }

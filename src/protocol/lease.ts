@@ -7,6 +7,7 @@
  */
 import { z } from 'zod';
 import { groupIdSchema, nodeSchema } from '../kernel/ids.ts';
+import { inSeconds } from '../kernel/in-words.ts';
 import { versionSchema } from '../kernel/versions.ts';
 import { signedMessageSchema } from './signed.ts';
 
@@ -99,3 +100,24 @@ export const stoppedAnswerSchema = z
   })
   .meta({ id: 'StoppedAnswer' });
 export type StoppedAnswer = z.infer<typeof stoppedAnswerSchema>;
+
+/** A lease is renewed at a third of its length, so that two requests may fail before the third is late. */
+const RENEWALS_PER_LEASE = 3;
+
+/** How long after one renewal of a lease of `leaseMs` the next is due, in milliseconds. */
+export function renewEveryMs(leaseMs: number): number {
+  return leaseMs / RENEWALS_PER_LEASE;
+}
+
+/**
+ * The inequality between a lease and what its guards take to stop, with its numbers, where it does not hold: a guard renews
+ * with two thirds left, and has to be gone by the end where that renewal is the last. Undefined where it holds.
+ */
+export function whyTooShortToStop(of: { leaseMs: number; stopMs: number; killMs: number }): string | undefined {
+  const { leaseMs, stopMs, killMs } = of;
+  const renewMs = renewEveryMs(leaseMs);
+  // Written so that what is not a number holds nothing.
+  if (stopMs + killMs < leaseMs - renewMs) return undefined;
+  const numbers = `${inSeconds(stopMs)} + ${inSeconds(killMs)} < ${inSeconds(leaseMs)} − ${inSeconds(renewMs)}`;
+  return `stop + kill < lease − lease/3 does not hold: ${numbers}`;
+}

@@ -9,10 +9,10 @@
 import type { Clock } from '../../kernel/clock.ts';
 import { LeewardError } from '../../kernel/errors.ts';
 import type { CloudLink } from '../../ports/cloud-link.ts';
+import { renewEveryMs } from '../../protocol/lease.ts';
 import type { LeaseAnswer, LeaseRequest } from '../../protocol/lease.ts';
 import { sign } from '../../protocol/signed.ts';
 import type { SigningKey } from '../../protocol/signed.ts';
-import { RENEWALS_PER_LEASE } from '../lease/lease.ts';
 
 type Question = LeaseRequest['groups'][number];
 
@@ -75,7 +75,7 @@ export class LeaseCarrier {
   /** Until the next multiple of a third of the shortest lease, on boot time: the same moment for everybody. */
   #nextMs({ groups }: LeaseAnswer): number {
     const leaseMs = Math.min(...groups.map((group) => (group.granted ? group.leaseMs : Infinity)));
-    const everyMs = Math.floor(leaseMs / RENEWALS_PER_LEASE);
+    const everyMs = Math.floor(renewEveryMs(leaseMs));
     const nowBootMs = this.#options.clock.bootMs();
     return Number.isFinite(everyMs) && everyMs > 0 ? Math.ceil(everyMs - (nowBootMs % everyMs)) : 0;
   }

@@ -11,6 +11,7 @@
  * A lease that keeps is one for starting: the term is on durable record before anything starts under it, nothing is armed,
  * and what runs goes on without a lease until its term is closed or another begins. A guard that comes back takes it over.
  */
+import { whyTooShortToStop } from '../../protocol/lease.ts';
 import type { LeaseMode } from '../../protocol/lease.ts';
 import { answered, asked, isHeld, noLease } from '../lease/lease.ts';
 import type { LeaseState } from '../lease/lease.ts';
@@ -207,7 +208,17 @@ function whyLeaseStartsNothing(state: GuardState, nowBootMs: number, times: Guar
   if (termIsOver !== undefined) return termIsOver;
   if (doubtedBootMs !== undefined) return DOUBTED;
   if (isHeld(lease, nowBootMs + times.stopMs + times.killMs)) return undefined;
-  return lease.refusal ?? 'too little of the lease is left to stop it again';
+  return whyTimesDoNotFit(lease, times) ?? lease.refusal ?? 'too little of the lease is left to stop it again';
+}
+
+/**
+ * Why leases of the length that was granted last are too short for these times, with what to do; undefined where they are not,
+ * and before the first. Nothing starts under one that is, or it is stopped again before each renewal.
+ */
+export function whyTimesDoNotFit({ leaseMs }: LeaseState, { stopMs, killMs }: GuardTimes): string | undefined {
+  const tooShort = leaseMs > 0 ? whyTooShortToStop({ leaseMs, stopMs, killMs }) : undefined;
+  if (tooShort === undefined) return undefined;
+  return `${tooShort}: shorten stopMs or killMs in leeward.yaml (--stop, --kill), or register the group with a longer lease`;
 }
 
 /**

@@ -12,12 +12,12 @@ import type { ArmedStop } from '../../ports/armed-stop.ts';
 import type { GuardLink } from '../../ports/guard-link.ts';
 import type { GuardFacts, GuardRecord } from '../../ports/guard-record.ts';
 import type { GuardedApplications } from '../../ports/guarded-applications.ts';
-import { grantSchema } from '../../protocol/lease.ts';
+import { grantSchema, renewEveryMs } from '../../protocol/lease.ts';
 import type { Grant, LeaseRequest, Stopped } from '../../protocol/lease.ts';
 import { readPayload, sign, verifySigned } from '../../protocol/signed.ts';
 import type { SigningKey } from '../../protocol/signed.ts';
-import { RENEWALS_PER_LEASE, isHeld } from '../lease/lease.ts';
-import { clocksJumped, guardAnswered, guardAsked, newGuard, nextAction, told } from './core.ts';
+import { isHeld } from '../lease/lease.ts';
+import { clocksJumped, guardAnswered, guardAsked, newGuard, nextAction, told, whyTimesDoNotFit } from './core.ts';
 import type { Closing, GuardAction, GuardState, GuardTimes } from './core.ts';
 
 /** The longest sleep: what changed meanwhile, the clocks included, is noticed within this time. */
@@ -111,9 +111,8 @@ export class Guard {
     if (grant.term > this.#state.lease.term) await this.#note({ seenTerm: grant.term });
     this.#state = guardAnswered(this.#state, grant, grant.closing);
     const { refusal } = this.#state.lease;
-    if (refusal === undefined) this.#troubles.isOver('refusal');
-    else if (this.#troubles.isNews('refusal', refusal))
-      this.#options.tell(`${this.#options.group}: no lease: ${refusal}`);
+    this.#tellWhile('refusal', refusal === undefined ? undefined : `no lease: ${refusal}`);
+    this.#tellWhile('times', whyTimesDoNotFit(this.#state.lease, this.#options.times));
   }
 
   /**
@@ -126,7 +125,7 @@ export class Guard {
       const isSound = await this.#try('the lease', async () => this.ask());
       const { lease, closing, doubtedBootMs } = this.#state;
       const isSure = isHeld(lease, clock.bootMs()) && closing === undefined && doubtedBootMs === undefined;
-      const renewMs = Math.floor(lease.leaseMs / RENEWALS_PER_LEASE);
+      const renewMs = Math.floor(renewEveryMs(lease.leaseMs));
       const nextMs = Math.max(Math.min(this.#nextMs ?? renewMs, renewMs), LOOK_MS);
       await this.#sleep(isSound && isSure ? nextMs : RETRY_MS, signal);
     }
@@ -265,6 +264,13 @@ export class Guard {
     tell(`${group}: ${why}: the lease is asked for anew`);
     this.#state = clocksJumped(this.#state, clock.bootMs());
     void this.#try('the lease', async () => this.ask());
+  }
+
+  /** Tells what is wrong, once as long as it stays the same; undefined where nothing is. */
+  #tellWhile(what: string, words: string | undefined): void {
+    const { tell, group } = this.#options;
+    if (words === undefined) this.#troubles.isOver(what);
+    else if (this.#troubles.isNews(what, words)) tell(`${group}: ${words}`);
   }
 
   /** Whether it went well; what did not is told, once as long as it stays the same. */

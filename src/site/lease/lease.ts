@@ -66,6 +66,3 @@ export function answered(state: LeaseState, answer: LeaseAnswer['groups'][number
 export function isHeld(state: LeaseState, nowBootMs: number): boolean {
   return nowBootMs < state.untilBootMs;
 }
-
-/** A lease is renewed at a third of its length, so that two requests may fail before the third is late. */
-export const RENEWALS_PER_LEASE = 3;

@@ -33,6 +33,16 @@ test('a single application is started only under a sure lease with an armed stop
   assert.ok(at({ lease: { ...RUNNING.lease, untilBootMs: 0 } }));
 });
 
+test('what is refused is told why: no lease, one that is too short, or too little of it left', () => {
+  const at = (lease: Partial<GuardState['lease']>, nowBootMs: number, application: GuardState['application']): string =>
+    whyNotStarted({ ...RUNNING, application, lease: { ...RUNNING.lease, ...lease } }, nowBootMs, TIMES) ?? '';
+  assert.equal(at({}, 30_000, 'stopped'), 'no lease is held');
+  assert.equal(at({ refusal: 'its guards are others' }, 30_000, 'stopped'), 'its guards are others');
+  assert.match(at({ leaseMs: 6000 }, 26_000, 'stopped'), /^stop \+ kill < .* 3 s \+ 1 s < 6 s − 2 s: .*longer lease$/);
+  assert.match(at({ leaseMs: 20_000 }, 26_000, 'running'), /^too little of the lease is left/);
+  assert.match(at({ leaseMs: 20_000 }, 25_999, 'stopped'), /^the guard has not started/);
+});
+
 test('under a lease that keeps nothing is armed, and nothing starts in another term', () => {
   const kept = { ...RUNNING, mode: 'keep', keptTerm: 3, armedBootMs: 0 } as const;
   assert.equal(whyNotStarted(kept, 10_000, TIMES), undefined);

@@ -14,6 +14,7 @@ import { parseGroup, parseSite } from '../../../src/kernel/ids.ts';
 import { documents as names } from '../../../src/kernel/names.ts';
 import { leaseAnswerSchema, stoppedAnswerSchema } from '../../../src/protocol/lease.ts';
 import { deriveKey, guardKey } from '../../../src/protocol/signed.ts';
+import { whyNotStarted } from '../../../src/site/guard/core.ts';
 import { Guard } from '../../../src/site/guard/guard.ts';
 import { GROUP, LEASE_MS, SITE, createWorld } from '../../failover/world.ts';
 import type { World } from '../../failover/world.ts';
@@ -64,7 +65,7 @@ class GuardedSite {
   }
 
   /** A guard begins, which is one process; it ends with {@link end}. */
-  async begin(): Promise<Guard> {
+  async begin(times = TIMES): Promise<Guard> {
     const { world, clock, node } = this;
     const through = async <T>(schema: z.ZodType<T>, work: () => Promise<T>): Promise<T> => {
       if (this.isCut) throw new LeewardError('UNAVAILABLE', 'no answer');
@@ -83,7 +84,7 @@ class GuardedSite {
       applications: node,
       armedStop: node,
       record: node,
-      times: TIMES,
+      times,
       tell: (line) => this.lines.push(line),
     });
     const stopping = new AbortController();
@@ -143,6 +144,19 @@ suite('a guard', () => {
     await site.close();
     await site.pass(2 * LEASE_MS);
     assert.equal(site.lines.filter((line) => /no lease: term 1 is closing/.test(line)).length, 1);
+    site.end();
+  });
+
+  test('says once that its lease is too short for what a stop takes, with the numbers and what to do, and starts nothing', async () => {
+    const site = await GuardedSite.make();
+    const guard = await site.begin({ ...TIMES, stopMs: LEASE_MS });
+    await site.pass(5 * LEASE_MS);
+    const words = /stop \+ kill < lease − lease\/3 does not hold: 30 s \+ 1 s < 30 s − 10 s: shorten stopMs/;
+    assert.equal(site.lines.filter((line) => words.test(line)).length, 1, site.lines.join('\n'));
+    assert.equal(site.node.happened().includes('started'), false);
+    const state = { ...guard.state, application: 'running' } as const;
+    const refusal = whyNotStarted(state, site.clock.bootMs(), { ...TIMES, stopMs: LEASE_MS });
+    assert.match(refusal ?? '', words, 'the desk says the same');
     site.end();
   });
 
