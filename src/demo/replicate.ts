@@ -27,7 +27,7 @@ export async function replicate(stage: Stage, site: Site): Promise<readonly Inte
   if (first) progress.line(`first copy: ${tellInterval(first, undefined)} as ${first.numbers.length} delta(s)`);
   await site.startGuard();
   progress.line('the guard is another, and starts the application under a lease of its own');
-  while (!(await site.isApplicationRunning())) await stage.clock.sleep(50, stage.signal);
+  await site.applicationStarted(limitMs);
   if (site.opened) progress.line(`the application writes to the volume, ${describeVolume(site.opened)}`);
   else progress.line('nobody writes to the volume: what stands for its application leaves it alone');
   const before = await site.intervalCount();

@@ -130,6 +130,14 @@ export class Site {
     return await applicationRuns(this.control);
   }
 
+  /** Returns once the guard has started the application. Errors: those of {@link Service.said}. */
+  async applicationStarted(timeoutMs: number): Promise<void> {
+    const { clock, signal } = this.#stage;
+    await this.#guard?.said('the application', ({ line }) => line.includes(': starting under'), { timeoutMs, signal });
+    // It says so itself, a moment later.
+    while (!(await this.isApplicationRunning())) await clock.sleep(50, signal);
+  }
+
   /** What the guard has said. */
   async guardLines(): Promise<readonly LogLine[]> {
     return (await this.#guard?.lines()) ?? [];

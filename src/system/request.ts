@@ -10,12 +10,14 @@ import { request as requestPlain } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { request as requestSecure } from 'node:https';
 import { LeewardError } from '../kernel/errors.ts';
+import { socketAddress } from './unix-path.ts';
+import type { SocketAddress } from './unix-path.ts';
 
 export interface PlainRequest {
   readonly method: 'GET' | 'POST' | 'PUT';
   readonly url: string;
   /** A Unix socket to go by, whatever host the address names. */
-  readonly socketPath?: string;
+  readonly socketPath?: string | undefined;
   readonly headers?: Readonly<Record<string, string>>;
   /** Bytes must stay as they are until the answer is there. */
   readonly body?: string | Uint8Array;
@@ -41,8 +43,10 @@ export async function request(plain: PlainRequest): Promise<PlainAnswer> {
   const url = new URL(plain.url);
   const timeout = AbortSignal.timeout(plain.timeoutMs);
   const giveUp = plain.signal ? AbortSignal.any([timeout, plain.signal]) : timeout;
+  let socket: SocketAddress | undefined;
   try {
-    const answer = await answerTo(url, plain, giveUp);
+    if (plain.socketPath !== undefined) socket = await socketAddress(plain.socketPath);
+    const answer = await answerTo(url, { ...plain, socketPath: socket?.path }, giveUp);
     const body = await beginning(answer, bodyBytesMax);
     return { status: answer.statusCode ?? 0, headers: headersOf(answer), body };
   } catch (error) {
@@ -50,6 +54,8 @@ export async function request(plain: PlainRequest): Promise<PlainAnswer> {
       'UNAVAILABLE',
       `${what}: no answer from ${url.host} (${timeout.aborted ? 'time out' : shortCode(error)})`,
     );
+  } finally {
+    await socket?.close();
   }
 }
 

@@ -10,9 +10,8 @@ import { createServer } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { once } from 'node:events';
 import { LeewardError, describeError } from '../kernel/errors.ts';
+import { socketAddress } from './unix-path.ts';
 
-/** Source: Linux, unix(7), sun_path. */
-const PATH_BYTES_MAX = 107;
 /** For a whole request to come in. */
 const REQUEST_MS = 2000;
 /** At once; what comes beyond waits in the kernel's queue, or is turned away. */
@@ -38,9 +37,7 @@ export async function listenAt(
   bodyBytesMax: number,
   answer: (request: UnixRequest) => Promise<UnixAnswer>,
 ): Promise<{ close(): Promise<void> }> {
-  if (Buffer.byteLength(path) > PATH_BYTES_MAX) {
-    throw new LeewardError('USAGE', `${path} is too long for a socket: use a shorter --state folder`);
-  }
+  const address = await socketAddress(path);
   const times = { requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS, connectionsCheckingInterval: 1000 };
   const server = createServer(times, (from, to) => {
     void answered(from, bodyBytesMax, answer).then(({ status, body }) => {
@@ -49,7 +46,7 @@ export async function listenAt(
   });
   server.maxConnections = CONNECTIONS_MAX;
   await rm(path, { force: true });
-  server.listen(path);
+  server.listen(address.path);
   await once(server, 'listening');
   await chmod(path, 0o600);
   return {
@@ -57,6 +54,7 @@ export async function listenAt(
       server.closeAllConnections();
       server.close();
       await once(server, 'close');
+      await address.close();
     },
   };
 }

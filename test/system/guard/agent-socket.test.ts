@@ -12,7 +12,6 @@ import type { GuardLink } from '../../../src/ports/guard-link.ts';
 import type { LeaseAnswer, LeaseRequest } from '../../../src/protocol/lease.ts';
 import { deriveKey, sign } from '../../../src/protocol/signed.ts';
 import { CarriedLink, listenForGuards } from '../../../src/system/guard/agent-socket.ts';
-import { failsWith } from '../../support/fails-with.ts';
 
 const GROUP = 'acme/berlin/erp';
 const KEY = deriveKey(Buffer.alloc(32, 7), { signer: 'acme/berlin', name: 'guard-north' });
@@ -92,13 +91,6 @@ test('only its owner reaches it, and what a killed agent left is no hindrance', 
   await chmod(path, 0o666);
   await listening(t, path);
   assert.equal((await stat(path)).mode & 0o777, 0o600);
-});
-
-test('a path that is too long for a socket is told', async () => {
-  await assert.rejects(
-    listenForGuards(`/tmp/${'x'.repeat(120)}`, async () => answerTo([], 1)),
-    failsWith('USAGE'),
-  );
 });
 
 /** What the socket says to these bytes. */
