@@ -8,6 +8,7 @@ import { decideSiteFailure } from '../../health/site-failure.ts';
 import { groupId, parseGroup, parseSite } from '../../kernel/ids.ts';
 import { isMachineDecision } from '../../site/agent/decisions.ts';
 import { chooseSite, openCloud } from '../context.ts';
+import { showDecisions } from '../decision-list.ts';
 import { outputOf, placesOf } from '../globals.ts';
 import { table } from '../output.ts';
 import { explainOfSite, listOfSite } from './site-decisions.ts';
@@ -17,8 +18,8 @@ const siteSchema = z.object({ site: z.string().optional() });
 export function addDecisions(program: Command): void {
   program
     .command('decisions')
-    .argument('<group>', "TENANT/SITE/GROUP; TENANT/SITE for the site's own about its machines, where it is kept here")
-    .description('what the monitor decided on a group, oldest first')
+    .argument('<group or site>', 'TENANT/SITE/GROUP, or TENANT/SITE of a site that is kept here')
+    .description('what the monitor decided on a group, or a site itself on its machines, oldest first')
     .action(list);
   program
     .command('explain')
@@ -44,13 +45,7 @@ async function list(name: string, _options: unknown, command: Command): Promise<
     verdict: made.verdict,
     reason: made.reason,
   }));
-  output.result(told, () =>
-    told.length === 0
-      ? `${groupId(group)}: nothing was decided yet`
-      : told
-          .map(({ id, atMs, verdict, reason }) => `${new Date(atMs).toISOString()}  ${verdict}  ${id}\n  ${reason}`)
-          .join('\n'),
-  );
+  showDecisions(command, groupId(group), told);
 }
 
 async function tell(id: string, _options: unknown, command: Command): Promise<void> {

@@ -5,24 +5,20 @@ import type { SiteRef } from '../../kernel/ids.ts';
 import { siteId } from '../../kernel/ids.ts';
 import { listDecisions, readDecision } from '../../site/agent/decisions.ts';
 import { explainMachine } from '../../site/decide/explain.ts';
+import { showDecisions } from '../decision-list.ts';
+import type { ListedDecision } from '../decision-list.ts';
 import { outputOf, placesOf } from '../globals.ts';
 import { table } from '../output.ts';
 
 /** Those that are kept, each machine's oldest first. */
 export async function listOfSite(site: SiteRef, command: Command): Promise<void> {
   const texts = siteDecisions(placesOf(command).site(site));
-  const made: { id: string; atMs: number; verdict: string; reason: string }[] = [];
+  const made: ListedDecision[] = [];
   for (const id of await listDecisions(texts)) {
     const { verdict, reason, next, history } = await readDecision(texts, id);
-    made.push({ id, atMs: history.nowWallMs, verdict: next ?? verdict, reason });
+    made.push({ id, atMs: history.nowWallMs, verdict, ...(next && { step: next }), reason });
   }
-  outputOf(command).result(made, () =>
-    made.length === 0
-      ? `${siteId(site)}: nothing was decided yet`
-      : made
-          .map(({ id, atMs, verdict, reason }) => `${new Date(atMs).toISOString()}  ${verdict}  ${id}\n  ${reason}`)
-          .join('\n'),
-  );
+  showDecisions(command, siteId(site), made);
 }
 
 /** One of them, replayed. Errors: NOT_FOUND. */
