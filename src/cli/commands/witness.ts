@@ -13,6 +13,7 @@ import { parseSite, siteId } from '../../kernel/ids.ts';
 import type { SiteRef } from '../../kernel/ids.ts';
 import { documents as names } from '../../kernel/names.ts';
 import { firstIssue } from '../../kernel/schema.ts';
+import { Troubles } from '../../kernel/troubles.ts';
 import { newWitnessAccess, parseWitnessAccess, serializeWitnessAccess } from '../../site/witness/access.ts';
 import { Observer } from '../../site/witness/observer.ts';
 import { SystemClock } from '../../system/clock.ts';
@@ -134,11 +135,10 @@ async function run(siteName: string, name: string, _options: unknown, command: C
     output.result({ site: access.site, witness: name, verdict }, () => `${access.site}: ${verdict}`);
     return;
   }
-  let last = '';
+  const seen = new Troubles();
   await observer.run(stopOnSignals().signal, (news) => {
     const line = 'error' in news ? describeError(news.error) : `${access.site}: ${news.verdict}`;
     // What goes on as it was is not told again each time.
-    if (line !== last) output.say(line);
-    last = line;
+    if (seen.isNews(name, line)) output.say(line);
   });
 }
