@@ -2,16 +2,14 @@
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { peopleKind, personSchema } from '../../documents/people.ts';
-import type { PeopleDocument, Person } from '../../documents/people.ts';
+import { addPerson as addPersonTo, peopleOf, removePerson } from '../../app/people.ts';
+import { personSchema } from '../../documents/people.ts';
+import type { Person } from '../../documents/people.ts';
 import { siteKind } from '../../documents/site.ts';
-import type { Documents } from '../../documents/store.ts';
 import { LeewardError } from '../../kernel/errors.ts';
 import { parseSite, siteId } from '../../kernel/ids.ts';
-import type { SiteRef } from '../../kernel/ids.ts';
 import { documents as names } from '../../kernel/names.ts';
 import { firstIssue } from '../../kernel/schema.ts';
-import { CURRENT_VERSION } from '../../kernel/versions.ts';
 import { noteNotice } from '../../notify/notices.ts';
 import { openCloud } from '../context.ts';
 import { outputOf, placesOf } from '../globals.ts';
@@ -59,34 +57,18 @@ async function add(siteName: string, name: string, _options: unknown, command: C
   const parsed = personSchema.safeParse({ name, role, webhook, shape });
   if (!parsed.success) throw new LeewardError('USAGE', `person: ${firstIssue(parsed.error)}`);
   const { documents } = (await openCloud(placesOf(command))).storage;
-  await documents.need(siteKind, names.site(site));
-  await documents.createOrRead(peopleKind, names.people(site), {
-    version: CURRENT_VERSION,
-    site: siteId(site),
-    people: [],
-  } satisfies PeopleDocument);
-  const changed = await change(documents, site, (people) => [
-    ...people.filter((person) => person.name !== name),
-    parsed.data,
-  ]);
-  show(command, changed);
+  show(command, await addPersonTo(documents, site, parsed.data));
 }
 
 async function remove(siteName: string, name: string, _options: unknown, command: Command): Promise<void> {
   const site = parseSite(siteName);
   const { documents } = (await openCloud(placesOf(command))).storage;
-  const changed = await change(documents, site, (people) => {
-    if (people.some((person) => person.name === name)) return people.filter((person) => person.name !== name);
-    throw new LeewardError('NOT_FOUND', `site ${siteId(site)} has no person "${name}"`);
-  });
-  show(command, changed);
+  show(command, await removePerson(documents, site, name));
 }
 
 async function list(siteName: string, _options: unknown, command: Command): Promise<void> {
   const { documents } = (await openCloud(placesOf(command))).storage;
-  const site = parseSite(siteName);
-  await documents.need(siteKind, names.site(site));
-  show(command, (await documents.read(peopleKind, names.people(site)))?.value.people ?? []);
+  show(command, await peopleOf(documents, parseSite(siteName)));
 }
 
 async function tell(siteName: string, text: string, _options: unknown, command: Command): Promise<void> {
@@ -96,28 +78,6 @@ async function tell(siteName: string, text: string, _options: unknown, command: 
   const id = `told-${clock.wallMs()}`;
   await noteNotice(documents, { id, severity: 'info', site: siteId(site), title: text, text: '' });
   outputOf(command).result({ id: `${siteId(site)}/${id}` }, () => `noted as ${siteId(site)}/${id}`);
-}
-
-/** Two people with one webhook are refused before anything is written: the document's schema says it too late and less clearly. */
-async function change(
-  documents: Documents,
-  site: SiteRef,
-  by: (people: readonly Person[]) => readonly Person[],
-): Promise<readonly Person[]> {
-  const { value } = await documents.update(peopleKind, names.people(site), (document) => {
-    const people = [...by(document.people)];
-    const shared = people.find((person) =>
-      people.some((other) => other.name !== person.name && other.webhook === person.webhook),
-    );
-    if (shared) {
-      throw new LeewardError(
-        'REFUSED',
-        `webhook "${shared.webhook}" reaches somebody else already, who would have this person's links: give each their own`,
-      );
-    }
-    return { ...document, people };
-  });
-  return value.people;
 }
 
 function show(command: Command, people: readonly Person[]): void {
