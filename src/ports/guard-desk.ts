@@ -39,12 +39,12 @@ export type GuardOrder =
   | { readonly do: 'start'; readonly name: string };
 
 export interface GuardDesk {
-  /** Errors: UNAVAILABLE where no guard answers. */
+  /** Errors: UNAVAILABLE where no guard answers; MESSAGE_INVALID where what answers is none. */
   status(signal: AbortSignal): Promise<GuardStatus>;
   /**
    * Resolves once it was carried out. Errors: UNAVAILABLE where no guard answers; NOT_FOUND for no application of its group
-   * on its node; REFUSED without a lease, while all is being stopped, and where something it depends on does not run; USAGE
-   * where it cannot be started.
+   * on its node; REFUSED without a lease, while all is being stopped, and where something it depends on does not run;
+   * PLATFORM_FAILED where it was tried and not started; UNAVAILABLE where that cannot be tried now, or it does not end.
    */
   order(order: GuardOrder, signal: AbortSignal): Promise<void>;
 }

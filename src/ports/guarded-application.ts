@@ -13,8 +13,9 @@ export interface GuardedApplication {
   /** `running`, too, while it may come to run by a start that is under way; `unknown` where nobody answers who knows. */
   look(): Promise<Look>;
   /**
-   * Resolves once it was started; at once where whoever starts it finds it running. After `signal` was aborted nothing of it begins that had not begun before. Errors: USAGE
-   * when it cannot be started; UNAVAILABLE when what starts it does not answer; the signal's reason.
+   * Resolves once it was started; at once where whoever starts it finds it running. After `signal` was aborted nothing of it
+   * begins that had not begun before. Errors: PLATFORM_FAILED when it was tried and not started, with what to do; UNAVAILABLE
+   * when what starts it does not answer; the signal's reason.
    */
   start(signal: AbortSignal): Promise<void>;
   /** Asks it to end in order. */

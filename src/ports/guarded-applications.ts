@@ -8,7 +8,7 @@
 export interface GuardedApplications {
   /** Whether anything of them runs now, whoever started it: what is found is taken over. */
   isRunning(): Promise<boolean>;
-  /** Begins to start them, in order; what comes of each is told. Nothing of them may be running. Errors: USAGE. */
+  /** Begins to start them, in order; what comes of each is told. Nothing of them may be running. */
   start(): Promise<void>;
   /** Asks them to end in order, by this moment of boot time. */
   askToStop(untilBootMs: number): void;

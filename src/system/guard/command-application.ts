@@ -74,7 +74,8 @@ export class CommandApplication extends HandledApplication {
     } catch (error) {
       signal.throwIfAborted();
       if (isLeewardError(error)) throw error;
-      throw new LeewardError('USAGE', `application ${this.name} cannot be started`, { cause: error });
+      const needs = `the guard must be able to write to ${this.#files.folder}, and to start processes`;
+      throw new LeewardError('PLATFORM_FAILED', `application ${this.name} was not started: ${needs}`, { cause: error });
     } finally {
       if (log !== undefined) closeSync(log);
     }
@@ -91,7 +92,10 @@ export class CommandApplication extends HandledApplication {
     const controlGroup = makeControlGroup(controlGroupName(this.#files.folder, this.name));
     if (controlGroup !== undefined && moveInto(controlGroup, pid)) return controlGroup;
     if (!this.#needsControlGroup) return undefined;
-    throw new LeewardError('USAGE', `application ${this.name}: no control group can be made for it: use --arm process`);
+    throw new LeewardError(
+      'PLATFORM_FAILED',
+      `application ${this.name}: no control group can be made for it: use --arm process`,
+    );
   }
 
   /** What left the process group is asked only once that is over: it may be for the group to end it. */

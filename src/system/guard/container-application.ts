@@ -37,7 +37,8 @@ export class ContainerApplication extends HandledApplication {
     // Never ended by us: its engine might go on with the start all the same.
     if (starter.exitCode === null && starter.signalCode === null) await once(starter, 'exit');
     if (starter.exitCode !== 0) {
-      throw new LeewardError('USAGE', `container ${name} was not started: see ${tool} start ${name}`);
+      const look = `${tool} inspect ${name} and ${tool} logs ${name}, mend what they name, and have ${this.name} started again`;
+      throw new LeewardError('PLATFORM_FAILED', `${tool} did not start container ${name}: see ${look}`);
     }
     const { id, pid } = await containerProcess(this.#container);
     await this.record({ ...plain, controlGroup: pid > 0 ? controlGroupOfContainer(id, pid) : undefined });

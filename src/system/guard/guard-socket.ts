@@ -65,13 +65,7 @@ export async function listenForOrders(path: string, desk: GuardDesk): Promise<{ 
 }
 
 function readOrder(body: string): GuardOrder {
-  let data: unknown;
-  try {
-    data = JSON.parse(body);
-  } catch {
-    throw new LeewardError('MESSAGE_INVALID', 'an order is JSON');
-  }
-  const parsed = orderSchema.safeParse(data);
+  const parsed = orderSchema.safeParse(parseJson(body));
   if (!parsed.success) throw new LeewardError('MESSAGE_INVALID', `the order: ${firstIssue(parsed.error)}`);
   const order = parsed.data;
   return order.do === 'offline' ? { ...order, untilWallMs: order.untilWallMs } : order;
@@ -87,7 +81,7 @@ export class GuardSocket implements GuardDesk {
 
   async status(signal: AbortSignal): Promise<GuardStatus> {
     const answer = await this.#ask({ method: 'GET', path: '/status', timeoutMs: STATUS_MS, signal });
-    const parsed = statusSchema.safeParse(JSON.parse(answer.body));
+    const parsed = statusSchema.safeParse(parseJson(answer.body));
     if (!parsed.success) {
       throw new LeewardError('MESSAGE_INVALID', `the guard's answer: ${firstIssue(parsed.error)}`);
     }
@@ -132,6 +126,7 @@ export class GuardSocket implements GuardDesk {
   }
 }
 
+/** Undefined, which no schema here takes, for what is not JSON. */
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -22,7 +22,7 @@ export interface HeldStart {
   readonly signal: AbortSignal;
 }
 
-/** Resolves once it may go. Errors: USAGE when it cannot be started; those of `record`; the signal's reason. */
+/** Resolves once it may go. Errors: UNAVAILABLE when it cannot be started now; those of `record`; the signal's reason. */
 export async function startHeld({ command, output, record, signal }: HeldStart): Promise<ChildProcess> {
   const child = spawn('/bin/sh', ['-c', HELD, 'held', ...command], {
     detached: true,
@@ -31,11 +31,14 @@ export async function startHeld({ command, output, record, signal }: HeldStart):
   try {
     await once(child, 'spawn');
   } catch (error) {
-    throw new LeewardError('USAGE', `${command.join(' ')} cannot be started`, { cause: error });
+    const what = `${command.join(' ')}: this machine starts no process: free memory and processes on it`;
+    throw new LeewardError('UNAVAILABLE', what, { cause: error });
   }
   const line = child.stdio[3];
   const mark = child.pid === undefined ? undefined : markOf(child.pid);
-  if (!mark || !line || !('end' in line)) throw new LeewardError('USAGE', `${command.join(' ')} ended at once`);
+  if (!mark || !line || !('end' in line)) {
+    throw new LeewardError('UNAVAILABLE', `${command.join(' ')} was ended before it began: have it started again`);
+  }
   // It only ever carries one line; however the process ends, that is seen otherwise.
   line.on('error', () => undefined);
   try {

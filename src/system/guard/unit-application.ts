@@ -32,7 +32,8 @@ export class UnitApplication extends HandledApplication {
     // It waits until systemd calls the unit started, and ends when that start is cancelled by a stop.
     if (starter.exitCode === null && starter.signalCode === null) await once(starter, 'exit');
     if (starter.exitCode !== 0) {
-      throw new LeewardError('USAGE', `unit ${this.#unit} was not started: see systemctl status ${this.#unit}`);
+      const look = `systemctl status ${this.#unit}, mend what it names, and have ${this.name} started again`;
+      throw new LeewardError('PLATFORM_FAILED', `systemd did not start unit ${this.#unit}: see ${look}`);
     }
     const group = (await unitProperties(this.#unit, ['ControlGroup'])).get('ControlGroup') ?? '';
     const root = unifiedRoot();

@@ -351,6 +351,6 @@ suite('an order', () => {
     const applications = await node.up();
     await assert.rejects(node.order(applications, { do: 'restart', name: 'nobody' }), failsWith('NOT_FOUND'));
     node.of('mail').startsAfterMs = undefined;
-    await assert.rejects(node.order(applications, { do: 'restart', name: 'mail' }), failsWith('USAGE'));
+    await assert.rejects(node.order(applications, { do: 'restart', name: 'mail' }), failsWith('PLATFORM_FAILED'));
   });
 });

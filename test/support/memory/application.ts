@@ -31,7 +31,7 @@ export class MemoryApplication implements GuardedApplication {
 
   async start(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    if (this.startsAfterMs === undefined) throw new LeewardError('USAGE', `${this.name} cannot be started`);
+    if (this.startsAfterMs === undefined) throw new LeewardError('PLATFORM_FAILED', `${this.name} cannot be started`);
     await this.#clock.sleep(this.startsAfterMs, signal);
     if (this.runs) throw new Error(`${this.name} runs already`);
     this.runs = true;

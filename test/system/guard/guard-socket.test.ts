@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -88,6 +89,18 @@ test('where no guard is, or it is gone, that is told', async (t) => {
     new GuardSocket(`${path}-not`).order({ do: 'start', name: 'a' }, signal),
     failsWith('UNAVAILABLE'),
   );
+});
+
+test('an answer that is no status is told as one, whatever it is', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'leeward-desk-'));
+  t.after(async () => rm(folder, { recursive: true }));
+  const path = join(folder, 'guard.sock');
+  const bodies = ['<html>', '', '{}'];
+  const other = createServer((_, to) => to.end(bodies.shift()));
+  t.after(() => other.close());
+  other.listen(path);
+  await once(other, 'listening');
+  while (bodies.length > 0) await assert.rejects(new GuardSocket(path).status(signal), failsWith('MESSAGE_INVALID'));
 });
 
 test('what is no order is refused and changes nothing', async (t) => {

@@ -77,7 +77,7 @@ test('what cannot be started is told, and what ends by itself is over', async (t
   await gone(short);
   assert.equal(await short.look(), 'stopped');
   const lost = new GuardFiles(join(files.folder, 'not-there'));
-  await assert.rejects((await opened(lost, '/bin/true')).start(never), failsWith('USAGE'));
+  await assert.rejects((await opened(lost, '/bin/true')).start(never), failsWith('PLATFORM_FAILED'));
 });
 
 test('a starter that dies before its command is on record leaves nothing that runs', async (t) => {

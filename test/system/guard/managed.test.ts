@@ -110,6 +110,15 @@ suite('units, by a scripted systemctl', () => {
     );
   });
 
+  test('that systemd does not start are told as that, with what to do', async (t) => {
+    const files = await folderOf(t);
+    await script(t, files, 'systemctl', `${systemctl('UnitFileState=disabled\\nRestart=no\\n')}\n[ $1 != start ]`);
+    await assert.rejects((await only(files, UNIT)).start(never), (error) => {
+      assert.match(String(error), /see systemctl status database\.service/);
+      return failsWith('PLATFORM_FAILED')(error);
+    });
+  });
+
   test('that something else starts are refused, with what to do', async (t) => {
     const ways: [string, RegExp][] = [
       ['UnitFileState=enabled\\nRestart=no\\n', /starts at boot.*systemctl disable database\.service/],
@@ -238,6 +247,15 @@ case "$1 $4" in
   stop* | kill*) echo exited > state ;;
 esac`;
   const CONTAINER = { name: 'reports', kind: 'container', container: 'erp-reports', tool: 'docker' } as const;
+
+  test('that it does not start are told as that, with what to do', async (t) => {
+    const files = await folderOf(t);
+    await script(t, files, 'docker', `${docker('no')}\n[ $1 != start ]`);
+    await assert.rejects((await only(files, CONTAINER)).start(never), (error) => {
+      assert.match(String(error), /see docker inspect erp-reports and docker logs erp-reports/);
+      return failsWith('PLATFORM_FAILED')(error);
+    });
+  });
 
   test('are started, stopped and killed by their names, and refused where it starts them again', async (t) => {
     const files = await folderOf(t);
