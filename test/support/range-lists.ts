@@ -1,5 +1,5 @@
 /** Range lists as a site makes them, for tests: encoded, named, in the journal, announced. */
-import assert from 'node:assert/strict';
+import { LeewardError } from '../../src/kernel/errors.ts';
 import { NO_DIGEST, sha256Hex } from '../../src/kernel/hash.ts';
 import { rangesEntry } from '../../src/kernel/names.ts';
 import type { BlobPlace } from '../../src/kernel/places.ts';
@@ -44,7 +44,12 @@ export function parseRangeList(bytes: Uint8Array): RangeList {
     const stored = bytes.subarray(segment.offset, segment.offset + segment.lengthBytes);
     hashes.set(parseSegment(stored), segment.firstRange * RANGE_HASH_BYTES);
   }
-  assert.equal(bytes.length, rangeListBytes(head.volumeBytes));
+  if (bytes.length !== rangeListBytes(head.volumeBytes)) {
+    throw new LeewardError(
+      'MESSAGE_INVALID',
+      `range list: ${bytes.length} bytes, not ${rangeListBytes(head.volumeBytes)}`,
+    );
+  }
   return { ...head, hashes };
 }
 

@@ -4,6 +4,7 @@
  * Invariant: each call makes a connection of its own and ends it, so that nobody else is kept from the control, and is over
  * after {@link LIMIT_MS} whatever answers.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { LeewardError, isLeewardError } from '../../kernel/errors.ts';
 import type { MachineControl, MachineState } from '../../ports/machine-control.ts';
@@ -11,6 +12,8 @@ import { QmpConnection } from './qmp-connection.ts';
 
 /** QEMU answers in milliseconds. One that is stuck on its storage does not, for as long as that lasts. */
 const LIMIT_MS = 10_000;
+/** How soon it is tried again to be let into the queue. */
+const QUEUE_MS = 50;
 
 const statusSchema = z.looseObject({ status: z.string() });
 
@@ -48,11 +51,23 @@ export class QmpMachineControl implements MachineControl {
 
   async #connected<T>(signal: AbortSignal | undefined, work: (qemu: QmpConnection) => Promise<T>): Promise<T> {
     const limit = AbortSignal.timeout(this.#limitMs);
-    const qemu = await QmpConnection.open(this.#path, signal ? AbortSignal.any([signal, limit]) : limit);
+    const qemu = await this.#open(signal ? AbortSignal.any([signal, limit]) : limit);
     try {
       return await work(qemu);
     } finally {
       qemu.close();
+    }
+  }
+
+  /** Where its queue of connections is full, somebody is served, or was given up, soon. Source: Linux, unix(7), EAGAIN. */
+  async #open(signal: AbortSignal): Promise<QmpConnection> {
+    for (;;) {
+      try {
+        return await QmpConnection.open(this.#path, signal);
+      } catch (error) {
+        if (codeOf(error) !== 'EAGAIN') throw error;
+        await sleep(QUEUE_MS, undefined, { signal });
+      }
     }
   }
 
@@ -61,8 +76,7 @@ export class QmpMachineControl implements MachineControl {
     const [path, code] = [this.#path, codeOf(error)];
     if (code === 'EACCES') return new LeewardError('DENIED', `${path} may not be used: give it to the agent's user`);
     const why =
-      // Its queue of connections is full where some wait already. Source: Linux, unix(7).
-      code === 'ABORT_ERR' || code === 'EAGAIN'
+      code === 'ABORT_ERR'
         ? `did not answer within ${this.#limitMs} ms: QEMU is stuck, or another program holds its control`
         : `cannot be reached (${code}): its QEMU does not run, or has its control elsewhere`;
     return new LeewardError('UNAVAILABLE', `the machine's control ${path} ${why}`, { cause: error });
