@@ -1,4 +1,6 @@
 /** A guard put together on this machine, for one group's applications on its node. */
+import { existsSync, readdirSync } from 'node:fs';
+import { rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LeewardError, isLeewardError } from '../kernel/errors.ts';
 import type { GroupRef } from '../kernel/ids.ts';
@@ -16,7 +18,7 @@ import { OneStop } from '../site/guard/one-stop.ts';
 import { SystemClock } from '../system/clock.ts';
 import { HttpCloudLink } from '../system/cloud-link.ts';
 import { makeFolder } from '../system/durable-file.ts';
-import { lockFolder, unlockFolder } from '../system/folder-lock.ts';
+import { isLocked, lockFolder, unlockFolder } from '../system/folder-lock.ts';
 import { CarriedLink } from '../system/guard/agent-socket.ts';
 import { applicationsHere } from '../system/guard/applications.ts';
 import type { ApplicationsHere, RunHere } from '../system/guard/applications.ts';
@@ -28,6 +30,7 @@ import { ApplicationMarksFile } from '../system/guard/marks-file.ts';
 import { GuardRecordFile } from '../system/guard/record-file.ts';
 import { TimerStop, checkTimers } from '../system/guard/timer-stop.ts';
 import { prepareWatchdog } from '../system/guard/watchdog.ts';
+import { bootId } from '../system/processes.ts';
 import { SystemRandom } from '../system/random.ts';
 
 /**
@@ -83,6 +86,22 @@ export async function runGuard(options: GuardOptions, signal: AbortSignal): Prom
 /** Where the guard of a group keeps its files, its socket among them. */
 export function guardFolder(folder: string, group: string): string {
   return join(folder, group);
+}
+
+/**
+ * Removes what the guard of a group has kept in the node's folder, and the node's access file where it is good for nothing
+ * any more. Gives false, and leaves all of it, while a guard runs there, or something may under a stop that is armed: that
+ * stop needs these files. Errors: DOCUMENT_INVALID.
+ */
+export async function forgetGuard(folder: string, group: string, isRevoked: boolean): Promise<boolean> {
+  const own = guardFolder(folder, group);
+  if (isLocked(own)) return false;
+  const armed = await new GuardFiles(own).read('armed');
+  if (armed?.boot === bootId() && armed.untilBootMs > 0) return false;
+  await rm(own, { recursive: true, force: true });
+  if (isRevoked) await rm(join(folder, 'access.json'), { force: true });
+  if (existsSync(folder) && readdirSync(folder).length === 0) await rmdir(folder);
+  return true;
 }
 
 async function guardFrom(own: string, options: GuardOptions, signal: AbortSignal): Promise<void> {

@@ -1,8 +1,8 @@
 /**
  * Making a node's guard known, and no more: its key, and the groups whose applications it alone starts there.
  *
- * Invariants: the key is active before the group names the guard, so that a guard that is waited for can speak; a group's
- * guards are changed only while nothing moves it; it can be repeated.
+ * Invariants: the key is active before the group names the guard, so that a guard that is waited for can speak, and revoked
+ * after the last group has ceased to name it; a group's guards are changed only while nothing moves it; it can be repeated.
  */
 import { GUARDS_MAX, groupKind } from '../documents/group.ts';
 import type { GroupDocument } from '../documents/group.ts';
@@ -39,9 +39,21 @@ export async function addGuard(
   return deriveKey(keySecret, { signer: siteId(group), name });
 }
 
-/** The group has no guard on `node` any more. Errors: NOT_FOUND; REFUSED while the group is moved. */
-export async function removeGuard(documents: Documents, group: GroupRef, node: string): Promise<void> {
+/**
+ * The group has no guard on `node` any more, and the node's key is revoked once no group of the site has one there. Gives
+ * whether it is. Can be repeated. Errors: NOT_FOUND; REFUSED while the group is moved, and where its leases keep.
+ */
+export async function removeGuard(documents: Documents, group: GroupRef, node: string): Promise<boolean> {
   await changeGuards(documents, group, (nodes) => nodes.filter((other) => other !== node));
+  for await (const { name } of documents.list(names.groupsOf(group))) {
+    const { value } = await documents.need(groupKind, name);
+    if (value.guards?.some((guard) => guard.node === node)) return false;
+  }
+  await documents.update(siteKind, names.site(group), (site) => ({
+    ...site,
+    keys: site.keys.map((key) => (key.name === guardKey(node) ? { ...key, state: 'revoked' as const } : key)),
+  }));
+  return true;
 }
 
 async function changeGuards(

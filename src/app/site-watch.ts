@@ -1,5 +1,5 @@
 /** What runs at a site under the agent's eyes, put together on this machine. */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../kernel/clock.ts';
 import type { GuardDesk } from '../ports/guard-desk.ts';
@@ -7,6 +7,7 @@ import type { KeptTexts } from '../ports/kept-texts.ts';
 import { guardSocketOf } from '../site/agent/config.ts';
 import type { SiteConfig } from '../site/agent/config.ts';
 import { SiteWatch } from '../site/agent/site-watch.ts';
+import { isLocked } from '../system/folder-lock.ts';
 import { GuardFiles } from '../system/guard/files.ts';
 import { GuardSocket } from '../system/guard/guard-socket.ts';
 import { QmpMachineControl } from '../system/machine-control/qmp.ts';
@@ -37,9 +38,18 @@ export function siteDecisions(folder: string): KeptTexts {
   return new TextFolder(join(folder, 'decisions'));
 }
 
-/** Whether the guards of this machine have a folder for the node. */
+/**
+ * Whether the node is this machine: a guard of it runs here now. A folder alone says nothing: `leeward guard add` makes one on
+ * the operator's machine, and folders are copied.
+ */
 export function isNodeHere(folder: string, node: string): boolean {
-  return existsSync(nodeFolder(folder, node));
+  const own = nodeFolder(folder, node);
+  return existsSync(own) && readdirSync(own).some((group) => isLocked(guardFolder(own, group)));
+}
+
+/** Whether the group's guard on the node is one of this machine: it has run here. */
+export function isGuardHere(folder: string, group: string, node: string): boolean {
+  return existsSync(guardFolder(nodeFolder(folder, node), group));
 }
 
 /** The desk of a group's guard on a node: of another machine by its socket, of this one by its folder; else undefined. */
@@ -50,7 +60,7 @@ export function deskOf(
 ): GuardDesk | undefined {
   const elsewhere = guardSocketOf(of.config, group, node);
   if (elsewhere !== undefined) return new GuardSocket(elsewhere);
-  if (!isNodeHere(of.folder, node)) return undefined;
+  if (!isGuardHere(of.folder, group, node)) return undefined;
   const files = new GuardFiles(guardFolder(nodeFolder(of.folder, node), group));
   return new GuardSocket(files.path('socket'));
 }

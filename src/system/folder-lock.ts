@@ -5,6 +5,7 @@
  * at once, one has it.
  */
 import { randomUUID } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LeewardError } from '../kernel/errors.ts';
@@ -23,6 +24,12 @@ export async function lockFolder(folder: string, why: string): Promise<void> {
 /** Gives it back. */
 export async function unlockFolder(folder: string): Promise<void> {
   await rm(join(folder, LOCK_NAME), { force: true });
+}
+
+/** Whether a process of this machine that lives has it: a lock that was copied from another machine, or is of an earlier boot, is none's. */
+export function isLocked(folder: string): boolean {
+  const path = join(folder, LOCK_NAME);
+  return existsSync(path) && isHeld(readFileSync(path, 'ascii'));
 }
 
 interface Locked {
@@ -72,12 +79,16 @@ async function linked(from: string, to: string): Promise<boolean> {
 /** Whether there is a stale lock, false for none. Errors: CONFLICT when the process that wrote it lives. */
 async function refuseIfHeld({ folder, why }: Locked, path: string): Promise<boolean> {
   const mark = await readFile(path, 'ascii').catch(missingIsEmpty);
-  const [pid = '', ...rest] = mark.split(' ');
-  // Ids are used again, in a container after every crash: the start has to fit too.
-  if (mark !== '' && startOfId(Number(pid)) === rest.join(' ')) {
-    throw new LeewardError('CONFLICT', `${folder} is in use by process ${pid}: ${why}`);
+  if (isHeld(mark)) {
+    throw new LeewardError('CONFLICT', `${folder} is in use by process ${mark.split(' ')[0]}: ${why}`);
   }
   return mark !== '';
+}
+
+/** Whether the process that wrote the mark lives. Ids are used again, in a container after every crash: the start has to fit too. */
+function isHeld(mark: string): boolean {
+  const [pid = '', ...rest] = mark.split(' ');
+  return mark !== '' && startOfId(Number(pid)) === rest.join(' ');
 }
 
 function missingIsEmpty(error: unknown): string {

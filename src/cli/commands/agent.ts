@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { openSite } from '../../app/site.ts';
-import { isNodeHere, openSiteWatch } from '../../app/site-watch.ts';
+import { isGuardHere, openSiteWatch } from '../../app/site-watch.ts';
 import { configJsonSchema, guardSocketOf, intervalOf, quiesceOf } from '../../site/agent/config.ts';
 import type { SiteConfig } from '../../site/agent/config.ts';
 import type { SiteWatch } from '../../site/agent/site-watch.ts';
@@ -104,14 +104,14 @@ async function together(works: readonly Promise<void>[], stop: () => void): Prom
   for (const end of ends) if (end.status === 'rejected') throw end.reason;
 }
 
-/** Applications on a node of which no guard is known here: that is allowed, and a line each says what it means. */
+/** Applications on a node of which no guard has ever run here: that is allowed, and a line each says what it means. */
 function unguardedOf(config: SiteConfig, folder: string): readonly string[] {
   return Object.entries(config.groups).flatMap(([group, { applications }]) =>
     Object.entries(applications)
-      .filter(([, { node }]) => guardSocketOf(config, group, node) === undefined && !isNodeHere(folder, node))
+      .filter(([, { node }]) => guardSocketOf(config, group, node) === undefined && !isGuardHere(folder, group, node))
       .map(
         ([name, { node }]) =>
-          `${group}/${name}: no guard of ${node} is known here: it is not watched, and its group never fails over by itself`,
+          `${group}/${name}: no guard of ${node} has run here yet: until one does, it is not watched`,
       ),
   );
 }

@@ -4,7 +4,7 @@ import { Option } from 'commander';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { addGuard as addGuardTo, removeGuard } from '../../app/guards.ts';
-import { runGuard } from '../../app/guard.ts';
+import { forgetGuard, runGuard } from '../../app/guard.ts';
 import type { GuardedRun } from '../../app/guard.ts';
 import { LeewardError } from '../../kernel/errors.ts';
 import { groupId, nodeSchema, parseGroup } from '../../kernel/ids.ts';
@@ -45,7 +45,9 @@ export function addGuard(program: Command): void {
       .argument('<group>', 'TENANT/SITE/GROUP')
       .requiredOption('--node <node>', 'name of the node: lower-case letters, digits and hyphens', word);
   of('add').description('make the guard known to the cloud, and keep its key here').action(add);
-  of('remove').description('the group has no guard on this node any more').action(remove);
+  of('remove')
+    .description('the group has no guard on this node any more; without another group there its key is revoked')
+    .action(remove);
   of('run')
     .option('--application <command>', 'a single command to run, in place of what leeward.yaml says')
     .option('--config <file>', "what is said of the site (default: leeward.yaml in the site's folder)", word)
@@ -90,10 +92,20 @@ async function add(name: string, _options: unknown, command: Command): Promise<v
 }
 
 async function remove(name: string, _options: unknown, command: Command): Promise<void> {
-  const [group, node] = [parseGroup(name), nodeOf(command)];
-  const { storage } = await openCloud(placesOf(command));
-  await removeGuard(storage.documents, group, node);
-  outputOf(command).result({ group: groupId(group), node }, () => `${groupId(group)}: no guard on ${node} any more`);
+  const [group, node, places] = [parseGroup(name), nodeOf(command), placesOf(command)];
+  const { storage } = await openCloud(places);
+  const isRevoked = await removeGuard(storage.documents, group, node);
+  const folder = folderOf(places, group, node);
+  const output = outputOf(command);
+  if (!(await forgetGuard(folder, group.group, isRevoked))) {
+    output.say(`${folder} stays: a guard runs there, or what it started; end it, and repeat this`);
+  }
+  output.result({ group: groupId(group), node, isRevoked }, () =>
+    [
+      `${groupId(group)}: no guard on ${node} any more`,
+      ...(isRevoked ? [`its key is revoked: a guard that comes later needs another name of the node`] : []),
+    ].join('\n'),
+  );
 }
 
 async function run(name: string, _options: unknown, command: Command): Promise<void> {

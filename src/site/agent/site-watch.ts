@@ -7,6 +7,7 @@
  */
 import type { Clock } from '../../kernel/clock.ts';
 import { describeError } from '../../kernel/errors.ts';
+import { Troubles } from '../../kernel/troubles.ts';
 import type { GuardDesk } from '../../ports/guard-desk.ts';
 import type { KeptTexts } from '../../ports/kept-texts.ts';
 import type { MachineControl } from '../../ports/machine-control.ts';
@@ -34,7 +35,7 @@ export interface SiteWatchOptions {
   /** Which boot of this machine the clock's boot time is of. */
   readonly bootId: string;
   readonly prober: Prober;
-  /** The desk of a group's guard on a node; undefined where none is known on this machine. */
+  /** The desk of a group's guard on a node; undefined while none is known on this machine. */
   readonly deskOf: (group: string, node: string) => GuardDesk | undefined;
   /** Control of a machine by the socket of its QEMU. */
   readonly controlOf: (qmp: string) => MachineControl;
@@ -72,29 +73,31 @@ export class SiteWatch {
   async run(signal: AbortSignal): Promise<void> {
     await this.#readMarks();
     const { lookMs = LOOK_MS } = this.#options;
-    const every = async (ms: number, work: () => Promise<void>): Promise<void> => {
+    const troubles = new Troubles();
+    const every = async (what: string, ms: number, work: () => Promise<void>): Promise<void> => {
       const { clock, tell } = this.#options;
-      let told = '';
       while (!signal.aborted) {
         await work().then(
-          () => (told = ''),
+          () => troubles.isOver(what),
           (error: unknown) => {
             const line = describeError(error);
-            // As long as it stays the same it is told once.
-            if (!signal.aborted && line !== told) tell(line);
-            told = line;
+            if (!signal.aborted && troubles.isNews(what, line)) tell(line);
           },
         );
         await clock.sleep(ms, signal).catch(() => undefined);
       }
     };
     await Promise.all([
-      every(lookMs, async () => this.#readMarks()),
-      every(METRICS_MS, async () => {
+      every('marks', lookMs, async () => this.#readMarks()),
+      every('metrics', METRICS_MS, async () => {
         this.#metrics = await this.#options.metrics.read();
       }),
-      ...this.#guards.map(async (guard) => every(lookMs, async () => guard.look(signal))),
-      ...this.#machines.map(async (machine) => every(lookMs, async () => machine.judge(signal))),
+      ...this.#guards.map(async (guard) =>
+        every(`guard ${guard.group} ${guard.node}`, lookMs, async () => guard.look(signal)),
+      ),
+      ...this.#machines.map(async (machine) =>
+        every(`machine ${machine.name}`, lookMs, async () => machine.judge(signal)),
+      ),
     ]);
     const applications = this.#guards.flatMap((guard) => guard.applications);
     await Promise.allSettled([...this.#machines, ...applications].map(async (one) => one.ended()));
@@ -162,13 +165,19 @@ export class SiteWatch {
       const applications: WatchedApplication[] = [];
       const machines: WatchedMachine[] = [];
       const guard = new WatchedGuard({
-        ...{ group, node, applications, clock: this.#options.clock, desk: deskOf(name, node) },
+        group,
+        node,
+        applications,
+        clock: this.#options.clock,
+        desk: () => deskOf(name, node),
         markedUntilWallMs: (application) => this.#markedUntilMs(name, machineOf(application.config)),
       });
       for (const [application, said] of here) {
         const opened = await WatchedApplication.open({
           ...this.#options,
-          ...{ group: name, name: application, config: said },
+          group: name,
+          name: application,
+          config: said,
           restart: async (of, signal) => guard.restart([of], signal),
           tell: (line) => {
             this.#options.tell(`${group}: ${line}`);
@@ -193,7 +202,10 @@ export class SiteWatch {
     const group = guard.group.slice(site.length + 1);
     return WatchedMachine.open({
       ...this.#options,
-      ...{ name, guard, config: machine, control: machine.control && controlOf(machine.control.qmp) },
+      name,
+      guard,
+      config: machine,
+      control: machine.control && controlOf(machine.control.qmp),
       applications: guard.applications.filter((application) => machineOf(application.config) === name),
       marks: () => this.#marksOn(group, name),
     });

@@ -21,8 +21,8 @@ export interface WatchedGuardOptions {
   /** tenant/site/group */
   readonly group: string;
   readonly node: string;
-  /** Undefined where no guard of the node is known here. */
-  readonly desk: GuardDesk | undefined;
+  /** Gives undefined while no guard of the node is known here: it may run for the first time later than the agent. */
+  readonly desk: () => GuardDesk | undefined;
   /** The group's applications on its node: all of them by the first look. */
   readonly applications: readonly WatchedApplication[];
   readonly clock: Clock;
@@ -94,7 +94,7 @@ export class WatchedGuard {
 
   async #restartOne(name: string, along: readonly string[], signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    const { desk } = this.#options;
+    const desk = this.#options.desk();
     const affected = this.applications.filter((application) => along.includes(application.name));
     await during(affected, async () => {
       if (desk === undefined) throw new LeewardError('UNAVAILABLE', `no guard on ${this.node} is known here`);
@@ -105,7 +105,8 @@ export class WatchedGuard {
   }
 
   async #ask(signal: AbortSignal): Promise<GuardStatus | { readonly reason: string }> {
-    const { desk, clock, group, node } = this.#options;
+    const { clock, group, node } = this.#options;
+    const desk = this.#options.desk();
     if (desk === undefined) return { reason: `there is no guard of ${group} on ${node} that is known here` };
     const enough = new AbortController();
     const asked = AbortSignal.any([signal, enough.signal]);
