@@ -49,11 +49,12 @@ export async function removeGuard(documents: Documents, group: GroupRef, node: s
     const { value } = await documents.need(groupKind, name);
     if (value.guards?.some((guard) => guard.node === node)) return false;
   }
-  await documents.update(siteKind, names.site(group), (site) => ({
+  const name = guardKey(node);
+  const { value } = await documents.update(siteKind, names.site(group), (site) => ({
     ...site,
-    keys: site.keys.map((key) => (key.name === guardKey(node) ? { ...key, state: 'revoked' as const } : key)),
+    keys: site.keys.map((key) => (key.name === name ? { ...key, state: 'revoked' as const } : key)),
   }));
-  return true;
+  return value.keys.some((key) => key.name === name);
 }
 
 async function changeGuards(

@@ -46,6 +46,7 @@ suite("a guard's key", () => {
     assert.equal(await removeGuard(world.documents, books, 'far'), true);
     assert.equal(await keyOf(world), 'revoked');
     assert.equal(await removeGuard(world.documents, books, 'far'), true);
+    assert.equal(await removeGuard(world.documents, books, 'never-there'), false);
     await assert.rejects(addGuard(storage, shop, 'far'), { code: 'REFUSED' });
   });
 });
