@@ -6,8 +6,8 @@ import { LeewardError, isLeewardError } from '../kernel/errors.ts';
 import type { GroupRef } from '../kernel/ids.ts';
 import { groupId, parseSite } from '../kernel/ids.ts';
 import type { ArmedStop } from '../ports/armed-stop.ts';
+import type { Run } from '../ports/run.ts';
 import { OrderedApplications } from '../site/applications/ordered.ts';
-import type { Run } from '../site/applications/run.ts';
 import { Desk } from '../site/guard/desk.ts';
 import { Guard } from '../site/guard/guard.ts';
 import { guardSigningKey } from '../site/guard/access.ts';
@@ -40,7 +40,8 @@ import { SystemRandom } from '../system/random.ts';
 const REQUEST_TIMEOUT_MS = 5000;
 
 /** What stops the applications when the guard cannot: docs/safety.md, "Guards". */
-export type Arm = 'process' | 'systemd' | 'watchdog';
+export const ARMS = ['process', 'systemd', 'watchdog'] as const;
+export type Arm = (typeof ARMS)[number];
 
 /** One of the group's applications on the guard's node. */
 export interface GuardedRun {

@@ -4,7 +4,7 @@ import { Option } from 'commander';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { addGuard as addGuardTo, removeGuard } from '../../app/guards.ts';
-import { forgetGuard, runGuard } from '../../app/guard.ts';
+import { ARMS, forgetGuard, runGuard } from '../../app/guard.ts';
 import type { GuardedRun } from '../../app/guard.ts';
 import { LeewardError } from '../../kernel/errors.ts';
 import { groupId, nodeSchema, parseGroup } from '../../kernel/ids.ts';
@@ -26,7 +26,7 @@ const runSchema = z.object({
   config: z.string().optional(),
   stop: z.number().optional(),
   kill: z.number().optional(),
-  arm: z.enum(['process', 'systemd', 'watchdog']).optional(),
+  arm: z.enum(ARMS).optional(),
   watchdog: z.string(),
   log: logSchema,
 });
@@ -57,7 +57,7 @@ export function addGuard(program: Command): void {
       new Option(
         '--arm <how>',
         'what stops it when the guard cannot (default: systemd where it can, else process)',
-      ).choices([...['process', 'systemd', 'watchdog']]),
+      ).choices(ARMS),
     )
     .option('--watchdog <device>', 'the watchdog, for --arm watchdog', '/dev/watchdog0')
     .addOption(logOption())

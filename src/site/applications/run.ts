@@ -4,15 +4,8 @@
  * Invariants: exactly one way is named; no name can be taken for an option by the program that it is handed to.
  */
 import { z } from 'zod';
-
-/** What a guard runs. */
-export type Run =
-  /** By /bin/sh. */
-  | { readonly kind: 'command'; readonly command: string }
-  | { readonly kind: 'unit'; readonly unit: string }
-  | { readonly kind: 'container'; readonly container: string; readonly tool: ContainerTool };
-
-export type ContainerTool = 'docker' | 'podman';
+import { CONTAINER_TOOLS } from '../../ports/run.ts';
+import type { Run } from '../../ports/run.ts';
 
 export const runSchema = z
   .strictObject({
@@ -31,7 +24,7 @@ export const runSchema = z
       .optional()
       .meta({ description: 'A container that exists, by its name, with the restart policy "no".' }),
     tool: z
-      .enum(['docker', 'podman'])
+      .enum(CONTAINER_TOOLS)
       .optional()
       .meta({ description: 'What runs the container; docker if it is left out.' }),
   })

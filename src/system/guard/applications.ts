@@ -1,6 +1,7 @@
 /** What a guard runs, put together on this machine: the applications as they are configured, and what else was left running. */
 import type { Clock } from '../../kernel/clock.ts';
 import type { GuardedApplication } from '../../ports/guarded-application.ts';
+import type { Run } from '../../ports/run.ts';
 import { CommandApplication, controlGroupName } from './command-application.ts';
 import { ContainerApplication } from './container-application.ts';
 import { checkContainer } from './containers.ts';
@@ -15,11 +16,7 @@ import { UnitApplication } from './unit-application.ts';
 import { checkUnit } from './units.ts';
 
 /** One application, by what it is on this machine. */
-export type RunHere = { readonly name: string } & (
-  | { readonly kind: 'command'; readonly command: string }
-  | { readonly kind: 'unit'; readonly unit: string }
-  | { readonly kind: 'container'; readonly container: string; readonly tool: 'docker' | 'podman' }
-);
+export type RunHere = { readonly name: string } & Run;
 
 export interface ApplicationsHereOptions {
   readonly files: GuardFiles;

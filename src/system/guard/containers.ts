@@ -1,10 +1,11 @@
 /** What a container engine says of a container. Source: docker-inspect(1), podman-inspect(1). */
 import { LeewardError, isLeewardError } from '../../kernel/errors.ts';
+import type { ContainerTool } from '../../ports/run.ts';
 import { toolSays } from './tool.ts';
 
 /** A container that exists, by name. */
 export interface ContainerRef {
-  readonly tool: 'docker' | 'podman';
+  readonly tool: ContainerTool;
   readonly name: string;
 }
 

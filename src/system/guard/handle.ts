@@ -6,6 +6,7 @@
  */
 import { z } from 'zod';
 import type { Look } from '../../ports/guarded-application.ts';
+import { CONTAINER_TOOLS } from '../../ports/run.ts';
 import { isGroupThere, signalGroup } from '../process-group.ts';
 import { isRunning, processSchema } from '../processes.ts';
 import { isPopulated, killControlGroup, removeControlGroup } from './control-groups.ts';
@@ -20,7 +21,7 @@ export const handleSchema = z.object({
   /** Folder of the control group that all of it is in. */
   controlGroup: z.string().optional(),
   unit: z.string().optional(),
-  container: z.object({ tool: z.enum(['docker', 'podman']), name: z.string() }).optional(),
+  container: z.object({ tool: z.enum(CONTAINER_TOOLS), name: z.string() }).optional(),
   /** What asks for the start of a unit or a container: as long as it runs, that may still come. */
   starter: processSchema.optional(),
 });
