@@ -84,31 +84,33 @@ test('a starter that dies before its command is on record leaves nothing that ru
   const files = await folderOf(t);
   const mark = join(files.folder, 'mark');
   const applications = await opened(files, `echo ran > ${mark}; sleep 1000`);
-  const starting = spawn(process.execPath, ['--input-type=module', '-e', starterThatDies(files.folder, mark)], {
-    stdio: 'inherit',
-  });
-  await once(starting, 'exit');
+  const dies = `files.write = () => { process.kill(process.pid, 'SIGKILL'); return new Promise(() => undefined); };`;
+  await beginning(files.folder, `echo ran > ${mark}; sleep 1000`, `${dies} await application.start(never);`);
   await sleep(300);
   assert.equal(existsSync(mark), false);
   assert.equal(await applications.look(), 'stopped');
 });
 
-/** A process that starts the command and is killed while it waits to be on record. */
-function starterThatDies(folder: string, mark: string): string {
+/** A process that begins as a guard does with its command, and goes on as `rest` says. */
+async function beginning(folder: string, command: string, rest: string): Promise<void> {
   const at = (path: string): string => new URL(`../../../src/system/${path}`, import.meta.url).href;
-  return `
+  const text = `
     import { CommandApplication } from ${JSON.stringify(at('guard/command-application.ts'))};
     import { GuardFiles } from ${JSON.stringify(at('guard/files.ts'))};
     import { Handles } from ${JSON.stringify(at('guard/handles.ts'))};
+    import { KeeperStop } from ${JSON.stringify(at('guard/keeper-stop.ts'))};
     import { SystemClock } from ${JSON.stringify(at('clock.ts'))};
     const files = new GuardFiles(${JSON.stringify(folder)});
     const handles = await Handles.open(files);
-    files.write = () => { process.kill(process.pid, 'SIGKILL'); return new Promise(() => undefined); };
-    const command = ${JSON.stringify(`echo ran > ${mark}; sleep 1000`)};
+    const command = ${JSON.stringify(command)};
     const clock = new SystemClock();
     const application = new CommandApplication({ files, handles, name: 'main', command, clock, needsControlGroup: false });
-    await application.start(new AbortController().signal);
+    const never = new AbortController().signal;
+    ${rest}
   `;
+  const begun = spawn(process.execPath, ['--input-type=module', '-e', text], { stdio: 'inherit' });
+  await once(begun, 'exit');
+  assert.equal(begun.signalCode, 'SIGKILL');
 }
 
 test('what is aborted before it may go never begins', async (t) => {
@@ -151,7 +153,7 @@ test(
   },
 );
 
-test('what is armed outside kills at its time and not before, and a later arming takes its place', async (t) => {
+test('what is armed outside kills, never before its time, and a later arming takes its place', async (t) => {
   const files = await folderOf(t);
   const applications = await opened(files, 'exec sleep 1000');
   const stop = new KeeperStop(files, clock);
@@ -166,13 +168,14 @@ test('what is armed outside kills at its time and not before, and a later arming
   assert.ok((await goneBootMs) >= lastBootMs - 10, 'boot time has steps of ten milliseconds');
 });
 
-test('it kills what runs when the guard is killed, and what ignores every signal that can be ignored', async (t) => {
+test('it kills what the guard has started when that was killed, and what ignores every signal that can be ignored', async (t) => {
   const files = await folderOf(t);
   const mark = join(files.folder, 'mark');
   const script = `trap '' TERM INT HUP; echo began > ${mark}; sleep 1000`;
+  const arms = 'const untilBootMs = clock.bootMs() + 3000; await new KeeperStop(files, clock).arm(untilBootMs);';
+  const starts = `await application.start(never); process.kill(process.pid, 'SIGKILL');`;
+  await beginning(files.folder, script, `${arms} ${starts}`);
   const stubborn = await opened(files, script);
-  await new KeeperStop(files, clock).arm(clock.bootMs() + 2000);
-  await stubborn.start(never);
   await until(() => existsSync(mark));
   stubborn.askToStop();
   await sleep(200);
