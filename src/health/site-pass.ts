@@ -25,9 +25,10 @@ import { documents as names } from '../kernel/names.ts';
 import type { Semaphore } from '../kernel/semaphore.ts';
 import { CURRENT_VERSION } from '../kernel/versions.ts';
 import { noteNotice } from '../notify/notices.ts';
+import type { Notice } from '../notify/notices.ts';
 import { historyOf } from './gather.ts';
 import type { Gathered } from './gather.ts';
-import type { MonitorPorts } from './monitor.ts';
+import type { MonitorPorts } from './monitor-ports.ts';
 import { observe } from './observe.ts';
 import { askPerson, newestQuestion } from './question.ts';
 import { decideSiteFailure, isOfMonitor } from './site-failure.ts';
@@ -167,14 +168,11 @@ async function lookAt(
   };
   if (verdict.verdict === 'none') return { report, after };
   const decision = `t${history.term}-${verdict.verdict}-${verdict.about}`;
-  const { run, isDone } = await carryOut(ports, pass, {
-    group,
-    plan: plan.value,
-    decision,
-    done: after.done,
-    verdict,
-    history,
-  });
+  const decided = { group, plan: plan.value, decision, verdict, history };
+  const { run, isDone } =
+    after.done === decision
+      ? { run: await runAgain(ports, pass, decided), isDone: true }
+      : await carryOut(ports, pass, decided);
   return {
     report: {
       ...report,
@@ -195,62 +193,90 @@ interface Decided {
   readonly group: GroupRef;
   readonly plan: Plan;
   readonly decision: string;
-  /** The newest decision that all was done of. */
-  readonly done: string | null;
   readonly verdict: SiteVerdict;
   readonly history: SiteHistory;
+}
+
+interface StartedRun {
+  readonly run: string;
+  readonly state: string;
+}
+
+/** The run of a decision that all was done of; undefined where it has none. */
+async function runAgain(ports: MonitorPorts, pass: Pass, decided: Decided): Promise<StartedRun | undefined> {
+  const { group, decision, verdict } = decided;
+  if (verdict.verdict !== 'fail-over') return undefined;
+  return await startRun(ports, pass, { group, decision, reason: verdict.reason });
 }
 
 /** Stores the decision and does what follows from it. Whether all of it was done. */
 async function carryOut(
   ports: MonitorPorts,
-  { attempt }: Pass,
+  pass: Pass,
   decided: Decided,
-): Promise<{ readonly run: { readonly run: string; readonly state: string } | undefined; readonly isDone: boolean }> {
-  const { group, plan, decision, done, verdict, history } = decided;
-  const isFailover = verdict.verdict === 'fail-over';
-  if (done === decision && !isFailover) return { run: undefined, isDone: true };
-  const actor = { kind: 'function' as const, name: 'monitor', decision };
+): Promise<{ readonly run: StartedRun | undefined; readonly isDone: boolean }> {
+  const { group, plan, decision, verdict, history } = decided;
   const made: SiteDecisionDocument = {
     version: CURRENT_VERSION,
     decision,
     group: groupId(group),
-    actor,
+    actor: actorOf(decision),
     verdict: verdict.verdict,
     reason: verdict.reason,
     history,
   };
-  const name = names.decision(group, decision);
-  const stored =
-    done === decision ? made : (await ports.documents.createOrRead(siteDecisionKind, name, made)).held.value;
-  const of = groupId(group);
-  const run = isFailover
-    ? await attempt(of, () =>
-        ports.failover.startRun({
+  const { held } = await ports.documents.createOrRead(siteDecisionKind, names.decision(group, decision), made);
+  const stored = held.value;
+  const told = async (how: Telling): Promise<boolean> =>
+    isOfMonitor(verdict) || (await pass.attempt(groupId(group), () => tell(ports, group, stored, how))) === true;
+  switch (verdict.verdict) {
+    case 'fail-over': {
+      const run = await startRun(ports, pass, { group, decision, reason: stored.reason });
+      const isTold = await told({ severity: 'critical', title: 'Failing over:' });
+      return { run, isDone: isTold && run !== undefined };
+    }
+    case 'ask': {
+      // The question itself reaches everybody, whoever may answer it.
+      const asked = await pass.attempt(groupId(group), () =>
+        askPerson(ports, {
           group,
-          kind: 'unplanned',
-          actor,
-          reason: stored.reason,
-          order: `decision ${decision}`,
+          term: history.term,
+          decision,
+          about: verdict.about,
+          // From when it was first asked, however often this is repeated.
+          untilMs: stored.history.nowMs + plan.answerMs,
+          why: stored.reason,
         }),
-      )
-    : undefined;
-  if (done === decision) return { run, isDone: true };
-  const asked =
-    verdict.verdict === 'ask'
-      ? await attempt(of, () =>
-          askPerson(ports, {
-            group,
-            term: history.term,
-            decision,
-            // From when it was first asked, however often this is repeated.
-            untilMs: stored.history.nowMs + plan.answerMs,
-            why: stored.reason,
-          }),
-        )
-      : true;
-  const told = isOfMonitor(verdict) || (await attempt(of, () => tell(ports, group, stored)));
-  return { run, isDone: Boolean(asked) && Boolean(told) && (!isFailover || run !== undefined) };
+      );
+      return { run: undefined, isDone: asked !== undefined };
+    }
+    case 'alert':
+      return { run: undefined, isDone: await told({ severity: 'warning', title: 'Something is wrong with' }) };
+    case 'report':
+      return { run: undefined, isDone: await told({ severity: 'critical', title: 'A person has to decide on' }) };
+    case 'none':
+      return { run: undefined, isDone: true };
+  }
+}
+
+async function startRun(
+  { failover }: MonitorPorts,
+  { attempt }: Pass,
+  { group, decision, reason }: Pick<Decided, 'group' | 'decision'> & { readonly reason: string },
+): Promise<StartedRun | undefined> {
+  return await attempt(groupId(group), () =>
+    failover.startRun({
+      group,
+      kind: 'unplanned',
+      actor: actorOf(decision),
+      reason,
+      order: `decision ${decision}`,
+    }),
+  );
+}
+
+function actorOf(decision: string): { readonly kind: 'function'; readonly name: string; readonly decision: string } {
+  return { kind: 'function', name: 'monitor', decision };
 }
 
 /** What the site says of itself, told where that was remembered before. What cannot be told now is told at the next tick. */
@@ -279,32 +305,20 @@ async function tellWords(
   );
 }
 
-const SEVERITIES = {
-  none: 'info',
-  alert: 'warning',
-  report: 'critical',
-  ask: 'critical',
-  'fail-over': 'critical',
-} as const;
-const TITLES = {
-  none: '',
-  alert: 'Something is wrong with',
-  report: 'A person has to decide on',
-  ask: 'A person is asked about',
-  'fail-over': 'Failing over:',
-} as const;
+type Telling = Pick<Notice, 'severity' | 'title'>;
 
 async function tell(
   { documents }: MonitorPorts,
   group: GroupRef,
-  { decision, verdict, reason, history }: SiteDecisionDocument,
+  { decision, reason, history }: SiteDecisionDocument,
+  { severity, title }: Telling,
 ): Promise<true> {
   await noteNotice(documents, {
     id: decision,
-    severity: SEVERITIES[verdict],
+    severity,
     site: siteId(group),
     group: groupId(group),
-    title: `${TITLES[verdict]} ${groupId(group)}`,
+    title: `${title} ${groupId(group)}`,
     text: `${reason}. Decision ${decision}: leeward explain ${groupId(group)}/${decision}`,
     atMs: history.nowMs,
   });

@@ -204,6 +204,10 @@ suite('a person', () => {
     world.seen.set(URL, 500);
     await world.live(2 * LONG_MS);
     assert.deepEqual(await verdictsOf(world), ['alert', 'ask']);
+    // The question reaches everybody: a notice that it was asked would only say it again.
+    const ids = (await noticesOf(world)).map((name) => name.split('/').at(-1) ?? '');
+    assert.deepEqual([ids.filter((id) => id.includes('-ask-')).length, ids.length], [1, 2]);
+    assert(ids.some((id) => id.startsWith('question-t1-ask-')));
     assert.deepEqual(await world.runs(), []);
     assert.equal(await answers(world, 'yes'), 1);
     await world.live(MONITOR_EVERY_MS);
@@ -275,7 +279,10 @@ suite('the work of a tick', () => {
     // The monitor's own watch at each, and the site's at every second one.
     assert.equal(world.writes(), ticks + ticks / 2);
 
-    await world.documents.update(planKind, names.plan(parseGroup(GROUP)), (plan) => ({ ...plan, mode: 'report' as const }));
+    await world.documents.update(planKind, names.plan(parseGroup(GROUP)), (plan) => ({
+      ...plan,
+      mode: 'report' as const,
+    }));
     await world.live(LONG_MS);
     assert.deepEqual(await verdictsOf(world), ['report']);
     world.dieAt(0, 'before');
