@@ -13,6 +13,8 @@ import { spokenSchema, timeMsSchema, witnessSchema } from './witness.ts';
 
 /** What a person was asked about this group, and said. */
 export const questionSchema = z.looseObject({
+  /** The failure that it is about: `about` of the verdict that asked. */
+  about: z.string().max(100),
   askedAtMs: timeMsSchema,
   /** No answer by then is the plan's own. */
   untilMs: timeMsSchema,

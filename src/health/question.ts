@@ -22,6 +22,8 @@ export interface Asking {
   readonly term: number;
   /** The stored decision that asks. */
   readonly decision: string;
+  /** The failure that it is about: the verdict's `about`. */
+  readonly about: string;
   /** No answer by then is the plan's own; on the service's clock. */
   readonly untilMs: number;
   /** Why, in words: the decision's reason. */
@@ -55,7 +57,9 @@ export async function askPerson({ documents }: { readonly documents: Documents }
     site: siteId(group),
     group: groupId(group),
     title: `Shall ${groupId(group)} be failed over?`,
-    text: `${why}. Approvers may answer until ${new Date(held.value.untilMs).toISOString()}.`,
+    text:
+      `${why}. Approvers may answer until ${new Date(held.value.untilMs).toISOString()}. ` +
+      `Decision ${decision}: leeward explain ${groupId(group)}/${decision}`,
     question: { decision, untilMs },
     atMs: held.value.askedAtMs,
   });
@@ -63,12 +67,13 @@ export async function askPerson({ documents }: { readonly documents: Documents }
 }
 
 async function asked(documents: Documents, of: Asking, nowMs: number): Promise<QuestionDocument> {
-  const { group, term, decision, untilMs, why } = of;
+  const { group, term, decision, about, untilMs, why } = of;
   const people = await documents.read(peopleKind, names.people(group));
   const approvers = (people?.value.people ?? []).filter(({ role }) => role === 'approver');
   return {
     version: CURRENT_VERSION,
     decision,
+    about,
     group: groupId(group),
     term,
     why,
@@ -98,6 +103,6 @@ async function makeNewest(
 }
 
 function asAnswered({ value, lastModifiedMs }: Held<QuestionDocument>): Question {
-  const { askedAtMs, untilMs, answer } = value;
-  return { askedAtMs, untilMs, answer: answer && { ...answer, atMs: lastModifiedMs } };
+  const { about, askedAtMs, untilMs, answer } = value;
+  return { about, askedAtMs, untilMs, answer: answer && { ...answer, atMs: lastModifiedMs } };
 }

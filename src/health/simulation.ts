@@ -187,7 +187,7 @@ class SimulatedWorld {
     // Whatever it was before the beginning is no part of the scenario.
     if (!isNews || atMs < 0) return [];
     if (verdict === 'ask') {
-      this.#question = { askedAtMs: nowMs, untilMs: nowMs + this.#plan.answerMs, answer: null };
+      this.#question = { about, askedAtMs: nowMs, untilMs: nowMs + this.#plan.answerMs, answer: null };
     }
     const decided: SimulatedMoment = { atMs, what: 'verdict', verdict, text: reason };
     return verdict === 'fail-over' ? [decided, ...this.#run(atMs)] : [decided];

@@ -89,7 +89,8 @@ function outcome(history: SiteHistory, domains: readonly DomainVote[], votes: re
     return ofFailure(history, {
       what: `the site wants it failed over by its decision ${decision}: ${reason}`,
       sinceMs,
-      about: `wish-${sha256Hex(decision).slice(0, 16)}`,
+      kind: `wish-${sha256Hex(decision).slice(0, 16)}`,
+      isWish: true,
     });
   }
   if (awakeSinceMs > nowMs - windowMs) {
@@ -111,8 +112,8 @@ function outcome(history: SiteHistory, domains: readonly DomainVote[], votes: re
     .join('; ');
   if (downSinceMs !== undefined) {
     // Heard or not: a run that gave way to a heartbeat is no run of what the others say from then on.
-    const about = `down-${downSinceMs}-${restsOnHeartbeats(history) ? 'silent' : 'heard'}`;
-    return ofFailure(history, { what: `${tally} (${said})`, sinceMs: downSinceMs, about });
+    const kind = restsOnHeartbeats(history) ? 'down-silent' : 'down-heard';
+    return ofFailure(history, { what: `${tally} (${said})`, sinceMs: downSinceMs, kind, isWish: false });
   }
   // By the votes, not by the domains: one that is outvoted within its own domain has something to tell all the same.
   if (said !== '') {
@@ -172,11 +173,19 @@ interface Failure {
   /** In words. */
   readonly what: string;
   readonly sinceMs: number;
-  readonly about: string;
+  /** What sort of failure: a question about another sort says nothing of it. */
+  readonly kind: string;
+  readonly isWish: boolean;
+}
+
+/** A site that wants it again after it did not is another failure, so that a run that was undone is followed by another. */
+function aboutOf({ kind, sinceMs }: Failure): string {
+  return `${kind}-${sinceMs}`;
 }
 
 function ofFailure(history: SiteHistory, failure: Failure): Outcome {
-  const { what, about } = failure;
+  const { what } = failure;
+  const about = aboutOf(failure);
   switch (history.mode) {
     case 'report':
       return { verdict: 'report', reason: `${what}; the plan only reports: a person decides`, about };
@@ -193,9 +202,11 @@ function byItself(history: SiteHistory, why: string, about: string): Outcome {
   return { verdict: 'report', reason: `${why}, but ${against.join('; ')}: a person decides`, about };
 }
 
-function asking(history: SiteHistory, { what, sinceMs, about }: Failure): Outcome {
+function asking(history: SiteHistory, failure: Failure): Outcome {
+  const { what } = failure;
+  const about = aboutOf(failure);
   const { nowMs, noAnswer } = history;
-  const question = presentQuestion(history.question, sinceMs);
+  const question = presentQuestion(history.question, failure);
   const against = whyNotByItself(history)
     .map((reason) => `; to be known: ${reason}`)
     .join('');
@@ -217,9 +228,13 @@ function asking(history: SiteHistory, { what, sinceMs, about }: Failure): Outcom
   return byItself(history, `${what}; nobody answered in time, which the plan takes for a yes`, about);
 }
 
-/** A question of an earlier failure says nothing of this one; nor does a yes that came too late. A late no still is one. */
-function presentQuestion(question: Question | null, sinceMs: number): Question | undefined {
-  if (question === null || question.askedAtMs < sinceMs) return undefined;
+/**
+ * A question of an earlier failure, or of one of another sort, says nothing of this one; nor does a yes that came too late. A
+ * late no still is one. What the site wants by the same decision is the same, though a heartbeat in between did not say so.
+ */
+function presentQuestion(question: Question | null, { kind, sinceMs, isWish }: Failure): Question | undefined {
+  if (!question?.about.startsWith(`${kind}-`)) return undefined;
+  if (!isWish && question.askedAtMs < sinceMs) return undefined;
   const { answer, untilMs } = question;
   return answer?.is === 'yes' && answer.atMs > untilMs ? { ...question, answer: null } : question;
 }

@@ -25,7 +25,10 @@ async function world() {
   const documents = new Documents(new MemoryState(clock));
   const ask = async (decision: string): Promise<void> => {
     const { why } = await storeAsking(documents, { nowMs: clock.wallMs(), decision });
-    await askPerson({ documents }, { group: GROUP, term: 1, decision, untilMs: clock.wallMs() + ANSWER_MS, why });
+    await askPerson(
+      { documents },
+      { group: GROUP, term: 1, decision, about: 'down-silent-1', untilMs: clock.wallMs() + ANSWER_MS, why },
+    );
   };
   await ask(DECISION);
   const send = async (form?: AnswerRequest['form'], link: Partial<AnswerRequest['link']> = {}) => {

@@ -26,7 +26,12 @@ const HISTORY: SiteHistory = {
   consents: ['applications stop when their lease runs out'],
   windowMs: 60_000,
   noAnswer: 'no',
-  question: { askedAtMs: NOW - 3000, untilMs: NOW + 60_000, answer: { is: 'yes', by: 'Zoë', atMs: NOW - 1000 } },
+  question: {
+    about: `down-silent-${NOW - 60_000}`,
+    askedAtMs: NOW - 3000,
+    untilMs: NOW + 60_000,
+    answer: { is: 'yes', by: 'Zoë', atMs: NOW - 1000 },
+  },
   awakeSinceMs: NOW - 31_536_000_000,
   canarySinceMs: NOW - 7_200_000,
   watchedMs: NOW,
@@ -69,7 +74,7 @@ suite('explaining', () => {
     const lines = timeline({
       ...HISTORY,
       canarySinceMs: null,
-      question: { askedAtMs: NOW - 3000, untilMs: NOW + 1, answer: null },
+      question: { about: `down-silent-${NOW - 60_000}`, askedAtMs: NOW - 3000, untilMs: NOW + 1, answer: null },
       siteWord: { verdict: 'down', sinceMs: NOW - 80_000, lastSeenMs: NOW - 65_500, lastUpMs: null },
     }).join('\n');
     assert.match(lines, /says "stopped, no lease" from here on/);

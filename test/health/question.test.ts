@@ -31,6 +31,7 @@ async function world() {
     group,
     term: 1,
     decision,
+    about: 'down-silent-1',
     untilMs: clock.wallMs() + 600_000,
     why: 'the site is down',
     ...more,

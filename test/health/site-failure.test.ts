@@ -10,6 +10,7 @@ import { LINE_MAX, explain, timeline } from '../../src/health/explain.ts';
 import { OFFLINE_MS_MAX, decideSiteFailure, isOfMonitor } from '../../src/health/site-failure.ts';
 import type { SiteVerdict } from '../../src/health/site-failure.ts';
 import { domainsOf } from '../../src/health/votes.ts';
+import { sha256Hex } from '../../src/kernel/hash.ts';
 import { CURRENT_VERSION } from '../../src/kernel/versions.ts';
 
 type Configured = SiteHistory['witnesses'][number];
@@ -58,7 +59,9 @@ const DEAD: SiteHistory = {
 
 const ALIVE: Partial<SiteHistory> = { lastHeartbeatMs: NOW - 5000, lastRenewalMs: NOW - 5000 };
 const WISH = { decision: 'm-1', reason: 'db-1 fails', sinceMs: NOW - 20_000 };
-const ASKED = { askedAtMs: START + 30_000, untilMs: NOW + 1, answer: null };
+const ASKED = { about: `down-silent-${START}`, askedAtMs: START + 30_000, untilMs: NOW + 1, answer: null };
+/** A question about the wish, when it was first seen. */
+const WISHED = `wish-${sha256Hex(WISH.decision).slice(0, 16)}-${WISH.sinceMs - 10_000}`;
 const LATE = { ...ASKED, untilMs: NOW };
 const said = (is: 'yes' | 'no', atMs = NOW - 10) => ({ ...LATE, answer: { is, by: 'Ada', atMs } });
 const only = (...witnesses: Configured[]): Partial<SiteHistory> => ({ witnesses: [HEARTBEAT, ...witnesses] });
@@ -290,13 +293,25 @@ const CASES: readonly (readonly [what: string, Partial<SiteHistory>, SiteVerdict
   ['it wants to be moved: a person is asked', { ...ALIVE, wish: WISH, mode: 'ask' }, 'ask', /asks a person first$/],
   [
     'it wants to be moved: the yes to what it wanted',
-    { ...ALIVE, wish: WISH, mode: 'ask', question: { ...said('yes'), askedAtMs: WISH.sinceMs } },
+    { ...ALIVE, wish: WISH, mode: 'ask', question: { ...said('yes'), about: WISHED } },
     'fail-over',
     /said yes/,
   ],
   [
-    'it wants to be moved: a yes to something earlier',
-    { ...ALIVE, wish: WISH, mode: 'ask', question: { ...said('yes'), askedAtMs: WISH.sinceMs - 1 } },
+    'it wants to be moved: the yes to it, though a heartbeat since did not say so',
+    { ...ALIVE, wish: WISH, mode: 'ask', question: { ...said('yes'), about: WISHED, askedAtMs: WISH.sinceMs - 1 } },
+    'fail-over',
+    /said yes/,
+  ],
+  [
+    'it wants to be moved: a yes to another wish',
+    { ...ALIVE, wish: { ...WISH, decision: 'm-2' }, mode: 'ask', question: { ...said('yes'), about: WISHED } },
+    'ask',
+    /asks/,
+  ],
+  [
+    'it wants to be moved: a yes to its death',
+    { ...ALIVE, wish: WISH, mode: 'ask', question: said('yes') },
     'ask',
     /asks/,
   ],
@@ -331,6 +346,13 @@ const CASES: readonly (readonly [what: string, Partial<SiteHistory>, SiteVerdict
     { ...ALIVE, mode: 'ask', question: said('yes'), ...only(observer('p', UP), observer('o', UP)) },
     'none',
     /^0 of 3/,
+  ],
+  ['ask: a no to what the site wanted', { mode: 'ask', question: { ...said('no'), about: WISHED } }, 'ask', /asks/],
+  [
+    'ask: a no while the site was heard',
+    { mode: 'ask', question: { ...said('no'), about: `down-heard-${START}` } },
+    'ask',
+    /asks/,
   ],
   [
     'ask: yes to an earlier failure',
@@ -458,7 +480,7 @@ suite('what a verdict is about', () => {
     for (const change of [later, { mode: 'report' as const }, { mode: 'ask' as const }, { guards: [] }]) {
       assert.equal(about(change), about({}));
     }
-    assert.equal(about({}), `down-${START}-silent`);
+    assert.equal(about({}), `down-silent-${START}`);
     const heard = { ...ALIVE, renewals: 13 };
     assert.equal(about(heard), about({ ...heard, lastHeartbeatMs: NOW - 1, renewals: 14 }));
   });

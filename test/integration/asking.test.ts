@@ -45,7 +45,10 @@ describe('asking and telling', () => {
     const { documents } = stack.storage;
     const { serviceNowMs } = await documents.readWithTime(questionKind, names.question(GROUP, decision));
     const { why } = await storeAsking(documents, { nowMs: serviceNowMs, decision });
-    await askPerson({ documents }, { group: GROUP, term: 1, decision, untilMs: serviceNowMs + answerMs, why });
+    await askPerson(
+      { documents },
+      { group: GROUP, term: 1, decision, about: 'down-silent-1', untilMs: serviceNowMs + answerMs, why },
+    );
     const sent = webhook.received.length;
     const said = await doors.callByHand('notify', undefined);
     assert.ok(
