@@ -57,8 +57,8 @@ function wrongUsage(text: string): string {
   return `leeward: ${said} (--help lists what there is)\n`;
 }
 
-/** Runs the command line of this process, with `more` commands than every leeward has. Sets the exit code; throws nothing. */
-export async function runLeeward(more: readonly AddCommand[]): Promise<void> {
+/** The program with all that it can do: `more` commands than every leeward has. */
+export function createProgram(more: readonly AddCommand[]): Command {
   const program = new Command('leeward')
     .description('Disaster recovery to Azure without a server waiting there.')
     .configureOutput({
@@ -69,6 +69,12 @@ export async function runLeeward(more: readonly AddCommand[]): Promise<void> {
     .exitOverride();
   addGlobals(program);
   for (const add of [...COMMANDS, ...more]) add(program);
+  return program;
+}
+
+/** Runs the command line of this process, with `more` commands than every leeward has. Sets the exit code; throws nothing. */
+export async function runLeeward(more: readonly AddCommand[]): Promise<void> {
+  const program = createProgram(more);
   try {
     await program.parseAsync();
   } catch (error) {
