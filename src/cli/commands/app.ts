@@ -68,7 +68,10 @@ async function applicationsOf(command: Command): Promise<{ readonly site: string
   const config = await readSiteConfig(folder, undefined, undefined);
   const all = Object.entries(config.groups).flatMap(([group, { applications }]) =>
     Object.entries(applications).map(([name, said]) => ({
-      ...{ group, name, config: said, desk: deskOf({ folder, config }, group, said.node) },
+      group,
+      name,
+      config: said,
+      desk: deskOf({ folder, config }, group, said.node),
     })),
   );
   return { site: siteId(ref), all };
@@ -127,7 +130,10 @@ async function list(_options: unknown, command: Command): Promise<void> {
   output.result(rows, () =>
     table(
       rows.map(({ application, node, machine, priority, state, starts, offlineUntil }) => [
-        ...[application, node, machine, priority],
+        application,
+        node,
+        machine,
+        priority,
         offlineUntil === null ? state : `${state} until ${offlineUntil}`,
         starts ?? '',
       ]),

@@ -20,7 +20,7 @@ import type { EscalationLimits, NextStep, Step } from '../decide/escalation.ts';
 import { elapsedMs } from '../decide/moment.ts';
 import type { Moment } from '../decide/moment.ts';
 import { decideMachine } from '../decide/policies.ts';
-import type { MachineHistory, OfflineMark } from '../decide/policies.ts';
+import type { MachineHistory, MachineVerdict, OfflineMark } from '../decide/policies.ts';
 import { JoinedTurns } from '../work/joined-turns.ts';
 import { keepDecision, newDecisionId } from './decisions.ts';
 import { machineRecordSchema, readRecord, writeRecord } from './records.ts';
@@ -58,6 +58,13 @@ export type Want = {
   readonly decision: string;
   readonly reason: string;
 };
+
+/** What was decided about the machine, before anything follows from it. */
+interface Decided {
+  readonly history: MachineDecision['history'] & MachineHistory;
+  readonly verdict: MachineVerdict;
+  readonly next: NextStep | undefined;
+}
 
 type Attempt = Extract<MachineRecord['events'][number], { what: 'attempt' }>;
 
@@ -143,21 +150,13 @@ export class WatchedMachine {
       this.#trouble = undefined;
       return;
     }
-    const { policy } = this.config;
-    const history: MachineDecision['history'] & MachineHistory = {
-      ...{ policy, applications: weighed, offline: [...this.#options.marks()], nowWallMs: now.wallMs },
-    };
-    const verdict = decideMachine(history);
-    await this.#noteOutcome(weighed.some(({ state }) => state === 'failed'));
-    const next = verdict.verdict === 'act' ? nextStep(this.#record.events, this.#limits, now) : undefined;
+    const hasFailed = weighed.some(({ state }) => state === 'failed');
+    await this.#noteOutcome(hasFailed);
+    const decided = this.#decide(weighed, now);
+    const { next } = decided;
     this.#want = next === undefined ? undefined : this.#wanted();
     this.#trouble = next?.next === 'tell-person' ? this.#needed() : undefined;
-    const told = weighed.some(({ state }) => state === 'failed')
-      ? JSON.stringify([
-          ...[verdict.verdict, next?.next ?? null, history.offline.length],
-          ...weighed.map(({ name, state }) => [name, state]),
-        ])
-      : '';
+    const told = hasFailed ? asTold(decided) : '';
     const step = STEPS.find((one) => one === next?.next);
     const isNews = step !== undefined || (told !== this.#record.told && next?.next !== 'wait');
     if (!isNews || this.#signal.aborted) return;
@@ -165,6 +164,22 @@ export class WatchedMachine {
       await this.#write({ told });
       return;
     }
+    const decision = await this.#keep(decided, now);
+    await this.#write({ told, decision: decision.decision });
+    if (step !== undefined) await this.#take(step, decision, now);
+  }
+
+  /** What is to be done, and by which step. */
+  #decide(applications: MachineDecision['history']['applications'], now: Moment): Decided {
+    const { policy } = this.config;
+    const history = { policy, applications, offline: [...this.#options.marks()], nowWallMs: now.wallMs };
+    const verdict = decideMachine(history);
+    const next = verdict.verdict === 'act' ? nextStep(this.#record.events, this.#limits, now) : undefined;
+    return { history, verdict, next };
+  }
+
+  /** Stores the decision with all that it was made from, and tells it. */
+  async #keep({ history, verdict, next }: Decided, now: Moment): Promise<MachineDecision> {
     const { decisions, guard } = this.#options;
     const decision: MachineDecision = {
       version: CURRENT_VERSION,
@@ -180,8 +195,7 @@ export class WatchedMachine {
     };
     await keepDecision(decisions, decision);
     this.#options.tell(toldOf(decision));
-    await this.#write({ told, decision: decision.decision });
-    if (step !== undefined) await this.#take(step, decision, now);
+    return decision;
   }
 
   /** Its applications as the decision takes them; undefined where nothing can be said of one of them. */
@@ -320,6 +334,12 @@ export class WatchedMachine {
     const { clock, bootId } = this.#options;
     return { bootId, bootMs: clock.bootMs(), wallMs: clock.wallMs() };
   }
+}
+
+/** What makes a decision another one than the one before: it is kept and told anew then. */
+function asTold({ history, verdict, next }: Decided): string {
+  const states = history.applications.map(({ name, state }) => [name, state]);
+  return JSON.stringify([verdict.verdict, next?.next ?? null, history.offline.length, ...states]);
 }
 
 function recordName({ name }: Pick<WatchedMachineOptions, 'name'>): string {
