@@ -11,6 +11,8 @@ import { Leeward } from '../support/command.ts';
 const VOLUME = 'acme/paris/shop/data';
 const GROUP = 'acme/paris/shop';
 const decisions = z.array(z.looseObject({ verdict: z.string(), reason: z.string() }));
+/** Looks, a second and a command apart: much longer than the window, the lease and a run take together. */
+const LOOKS_MAX = 120;
 const runs = z.array(z.looseObject({ state: z.string() }));
 
 suite('replication that goes on', () => {
@@ -40,13 +42,17 @@ suite('replication that goes on', () => {
   });
 
   test('ends in silence once it was stopped: without a guard that is reported, and a person orders the failover', async () => {
-    for (let told = ''; !told.includes('report');) {
+    let told = '';
+    for (let looks = 0; !told.includes('report'); looks += 1) {
+      assert(looks < LOOKS_MAX, told);
       await sleep(1000);
       const decided = decisions.parse(JSON.parse((await leeward.run('--json', 'decisions', GROUP)).stdout));
       told = decided.map(({ verdict, reason }) => `${verdict}: ${reason}`).join();
     }
     assert.equal((await leeward.run('failover', 'start', GROUP)).code, 0);
-    for (let state = ''; state !== 'done';) {
+    let state = '';
+    for (let looks = 0; state !== 'done'; looks += 1) {
+      assert(looks < LOOKS_MAX, state);
       await sleep(1000);
       const [run] = runs.parse(JSON.parse((await leeward.run('--json', 'failover', 'status', GROUP)).stdout));
       state = run?.state ?? '';
