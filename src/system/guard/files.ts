@@ -73,8 +73,16 @@ export class GuardFiles {
     throw new LeewardError('DOCUMENT_INVALID', `${path}: ${firstIssue(parsed.error)}`);
   }
 
+  /** On stable storage when it resolves. Errors: UNAVAILABLE, so that a full disk is a trouble of the guard's and not its end. */
   async write<Name extends keyof Files>(name: Name, value: Files[Name]): Promise<void> {
-    const write = async (): Promise<void> => writeDurably(this.path(name), `${JSON.stringify(value)}\n`);
+    const path = this.path(name);
+    const write = async (): Promise<void> => {
+      try {
+        await writeDurably(path, `${JSON.stringify(value)}\n`);
+      } catch (error) {
+        throw new LeewardError('UNAVAILABLE', `${path} cannot be written: see that there is room`, { cause: error });
+      }
+    };
     const done = (this.#writes.get(name) ?? Promise.resolve()).then(write, write);
     this.#writes.set(name, done);
     await done;

@@ -1,5 +1,4 @@
 /** What a guard keeps of its applications as a file: see {@link ApplicationMarks}. */
-import { LeewardError, isLeewardError } from '../../kernel/errors.ts';
 import type { ApplicationMark, ApplicationMarks } from '../../ports/application-marks.ts';
 import { bootId } from '../processes.ts';
 import type { GuardFiles } from './files.ts';
@@ -23,11 +22,6 @@ export class ApplicationMarksFile implements ApplicationMarks {
   }
 
   async write(marks: ReadonlyMap<string, ApplicationMark>): Promise<void> {
-    try {
-      await this.#files.write('applications', { boot: bootId(), applications: Object.fromEntries(marks) });
-    } catch (error) {
-      if (isLeewardError(error)) throw error;
-      throw new LeewardError('UNAVAILABLE', `${this.#files.path('applications')} cannot be written`, { cause: error });
-    }
+    await this.#files.write('applications', { boot: bootId(), applications: Object.fromEntries(marks) });
   }
 }

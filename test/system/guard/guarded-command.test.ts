@@ -172,7 +172,7 @@ test('it kills what the guard has started when that was killed, and what ignores
   const files = await folderOf(t);
   const mark = join(files.folder, 'mark');
   const script = `trap '' TERM INT HUP; echo began > ${mark}; sleep 1000`;
-  const arms = 'const untilBootMs = clock.bootMs() + 3000; await new KeeperStop(files, clock).arm(untilBootMs);';
+  const arms = 'const untilBootMs = clock.bootMs() + 5000; await new KeeperStop(files, clock).arm(untilBootMs);';
   const starts = `await application.start(never); process.kill(process.pid, 'SIGKILL');`;
   await beginning(files.folder, script, `${arms} ${starts}`);
   const stubborn = await opened(files, script);
@@ -204,6 +204,13 @@ test('what is armed in another boot is nothing', async (t) => {
   await stop.arm(clock.bootMs() + 60_000);
   await files.write('armed', { boot: 'another', untilBootMs: clock.bootMs() + 60_000 });
   assert.equal(await stop.armedBootMs(), 0);
+});
+
+test('what cannot be written is a trouble that may pass, not the end of the guard', async (t) => {
+  const lost = new GuardFiles(join((await folderOf(t)).folder, 'not-there'));
+  const record = new GuardRecordFile(lost).write({ promisedTerm: 1, seenTerm: 1, keptTerm: 0 });
+  await assert.rejects(record, failsWith('UNAVAILABLE'));
+  await assert.rejects(new KeeperStop(lost, clock).arm(clock.bootMs() + 60_000), failsWith('UNAVAILABLE'));
 });
 
 test("a guard's record is what was written last, zeros before that, and never guessed", async (t) => {
