@@ -220,7 +220,8 @@ function asking(history: SiteHistory, failure: Failure): Outcome {
     return {
       verdict: 'ask',
       reason: `${what}; a person may answer for another ${inSeconds(question.untilMs - nowMs)}${against}`,
-      about,
+      // It is asked already.
+      about: question.about,
     };
   }
   if (noAnswer === 'no')

@@ -494,6 +494,12 @@ suite('what a verdict is about', () => {
     assert.notEqual(about({ ...ALIVE, wish: WISH }), about({ ...ALIVE, wish: { ...WISH, decision: 'm-2' } }));
   });
 
+  test('of a question that waits is what was asked, though the wish was seen anew', () => {
+    const question = { ...ASKED, about: WISHED };
+    assert.equal(about({ ...ALIVE, wish: WISH, mode: 'ask', question }), WISHED);
+    assert.notEqual(about({ ...ALIVE, wish: WISH, mode: 'ask' }), WISHED);
+  });
+
   test('is fit for a name, and empty where nothing is to be told', () => {
     for (const [, change] of CASES) {
       const { verdict, about: text } = decideSiteFailure({ ...DEAD, ...change });
