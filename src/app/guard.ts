@@ -14,6 +14,7 @@ import { guardSigningKey } from '../site/guard/access.ts';
 import type { GuardAccess } from '../site/guard/access.ts';
 import { whyNotStarted } from '../site/guard/core.ts';
 import type { GuardTimes } from '../site/guard/core.ts';
+import { isAnswerTo } from '../site/guard/sealed.ts';
 import { OneStop } from '../site/guard/one-stop.ts';
 import { SystemClock } from '../system/clock.ts';
 import { HttpCloudLink } from '../system/cloud-link.ts';
@@ -137,13 +138,18 @@ async function guardFrom(own: string, options: GuardOptions, signal: AbortSignal
   });
   const { stop, watch } = await stopOf(arm, { files, clock, here, options });
   const { node } = access;
+  const key = guardSigningKey(access);
   const guard = await Guard.open({
     group,
     node,
-    key: guardSigningKey(access),
+    key,
     clock,
     random: new SystemRandom(),
-    link: new CarriedLink(options.agentSocket, new HttpCloudLink({ ...access, requestTimeoutMs: REQUEST_TIMEOUT_MS })),
+    link: new CarriedLink(
+      options.agentSocket,
+      new HttpCloudLink({ ...access, requestTimeoutMs: REQUEST_TIMEOUT_MS }),
+      (answer, message) => isAnswerTo(answer, message, key),
+    ),
     applications,
     armedStop: stop,
     record: new GuardRecordFile(files),

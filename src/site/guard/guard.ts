@@ -12,12 +12,13 @@ import type { ArmedStop } from '../../ports/armed-stop.ts';
 import type { GuardLink } from '../../ports/guard-link.ts';
 import type { GuardFacts, GuardRecord } from '../../ports/guard-record.ts';
 import type { GuardedApplications } from '../../ports/guarded-applications.ts';
-import { grantSchema, renewEveryMs } from '../../protocol/lease.ts';
+import { renewEveryMs } from '../../protocol/lease.ts';
 import type { Grant, LeaseRequest, Stopped } from '../../protocol/lease.ts';
-import { readPayload, sign, verifySigned } from '../../protocol/signed.ts';
+import { sign } from '../../protocol/signed.ts';
 import type { SigningKey } from '../../protocol/signed.ts';
 import { isHeld } from '../lease/lease.ts';
 import { clocksJumped, guardAnswered, guardAsked, newGuard, nextAction, told, whyTimesDoNotFit } from './core.ts';
+import { sealedGrant } from './sealed.ts';
 import type { Closing, GuardAction, GuardState, GuardTimes } from './core.ts';
 
 /** The longest sleep: what changed meanwhile, the clocks included, is noticed within this time. */
@@ -98,13 +99,11 @@ export class Guard {
     const nonce = Buffer.from(random.bytes(16)).toString('hex');
     // The clock is read before the question leaves, or the lease would be counted too long.
     this.#state = guardAsked(this.#state, { nonce, givenBootMs: clock.bootMs() });
-    const request: LeaseRequest = { groups: [{ group, nonce, node }] };
-    const answer = await link.lease(sign(key, 'lease', request));
-    const sealed = answer.groups.find((one) => one.group === group && one.nonce === nonce)?.sealed;
-    if (!sealed) throw new LeewardError('MESSAGE_INVALID', `no answer for the guard of ${group} on ${node}`);
-    verifySigned(sealed, key);
+    const question = { group, nonce, node };
+    const answer = await link.lease(sign(key, 'lease', { groups: [question] } satisfies LeaseRequest));
+    const grant = sealedGrant(answer, question, key);
     this.#nextMs = answer.nextMs;
-    await this.#heed(readPayload(sealed, grantSchema));
+    await this.#heed(grant);
   }
 
   async #heed(grant: Grant): Promise<void> {

@@ -30,14 +30,24 @@ export async function listenForGuards(
   });
 }
 
-/** The way to the cloud through the agent, and by itself wherever that does not answer. */
+/**
+ * The way to the cloud through the agent, and by itself wherever that does not answer, or not what was asked: the agent of
+ * another deployment must not keep a guard from its lease.
+ */
 export class CarriedLink implements GuardLink {
   readonly #socketPath: string;
   readonly #own: GuardLink;
+  readonly #isAnswerTo: (answer: LeaseAnswer, message: SignedMessage) => boolean;
 
-  constructor(socketPath: string, own: GuardLink) {
+  /** `isAnswerTo` says whether an answer has, sealed by the cloud, what the message asks. */
+  constructor(
+    socketPath: string,
+    own: GuardLink,
+    isAnswerTo: (answer: LeaseAnswer, message: SignedMessage) => boolean,
+  ) {
     this.#socketPath = socketPath;
     this.#own = own;
+    this.#isAnswerTo = isAnswerTo;
   }
 
   async lease(message: SignedMessage): Promise<LeaseAnswer> {
@@ -53,7 +63,7 @@ export class CarriedLink implements GuardLink {
         what: 'the agent',
       });
       const parsed = status === 200 ? leaseAnswerSchema.safeParse(JSON.parse(body)) : undefined;
-      if (parsed?.success === true) return parsed.data;
+      if (parsed?.success === true && this.#isAnswerTo(parsed.data, message)) return parsed.data;
     } catch {
       // Whatever is wrong with the agent, the guard does not depend on it.
     }

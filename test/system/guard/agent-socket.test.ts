@@ -11,17 +11,27 @@ import { CURRENT_VERSION } from '../../../src/kernel/versions.ts';
 import type { GuardLink } from '../../../src/ports/guard-link.ts';
 import type { LeaseAnswer, LeaseRequest } from '../../../src/protocol/lease.ts';
 import { deriveKey, sign } from '../../../src/protocol/signed.ts';
+import type { SignedMessage } from '../../../src/protocol/signed.ts';
+import { isAnswerTo } from '../../../src/site/guard/sealed.ts';
 import { CarriedLink, listenForGuards } from '../../../src/system/guard/agent-socket.ts';
 
 const GROUP = 'acme/berlin/erp';
 const KEY = deriveKey(Buffer.alloc(32, 7), { signer: 'acme/berlin', name: 'guard-north' });
+/** The same guard's, in another deployment. */
+const OTHER_KEY = deriveKey(Buffer.alloc(32, 8), { signer: 'acme/berlin', name: 'guard-north' });
 const QUESTION = { group: GROUP, nonce: 'a'.repeat(32), node: 'north' };
 const MESSAGE = sign(KEY, 'lease', { groups: [QUESTION] } satisfies LeaseRequest);
 
-function answerTo(questions: LeaseRequest['groups'], term: number): LeaseAnswer {
-  const groups = questions.map(({ group, nonce }) => ({ group, nonce, granted: true, term, leaseMs: 60_000 }));
+/** As the cloud seals it; by another deployment's secret where `key` is that one's. */
+function answerTo(questions: LeaseRequest['groups'], term: number, key = KEY): LeaseAnswer {
+  const groups = questions.map(({ group, nonce }) => {
+    const grant = { group, nonce, granted: true, term, leaseMs: 60_000 };
+    return { ...grant, sealed: sign(key, 'grant', grant) };
+  });
   return { version: CURRENT_VERSION, groups };
 }
+
+const isMine = (answer: LeaseAnswer, message: SignedMessage): boolean => isAnswerTo(answer, message, KEY);
 
 /** The cloud, which says another term than the agent. */
 const direct: GuardLink = {
@@ -47,7 +57,7 @@ async function listening(
 
 test('a question goes by the agent where it is there, and to the cloud by itself where it is not', async (t) => {
   const path = await socketIn(t);
-  const link = new CarriedLink(path, direct);
+  const link = new CarriedLink(path, direct, isMine);
   assert.equal((await link.lease(MESSAGE)).groups[0]?.term, 2, 'before the agent');
   const guards = await listening(t, path);
   assert.equal((await link.lease(MESSAGE)).groups[0]?.term, 1);
@@ -57,12 +67,25 @@ test('a question goes by the agent where it is there, and to the cloud by itself
 
 test('an agent that refuses, hangs or answers nonsense keeps no guard from its lease', async (t) => {
   const path = await socketIn(t);
-  const link = new CarriedLink(path, direct);
+  const link = new CarriedLink(path, direct, isMine);
   const ways: ((questions: LeaseRequest['groups']) => Promise<LeaseAnswer>)[] = [
     async () => Promise.reject(new LeewardError('UNAVAILABLE', 'no answer')),
     async () => Promise.reject(new Error('a fault')),
     async () => new Promise(() => undefined),
     async () => ({ version: CURRENT_VERSION, groups: 'none' }) as unknown as LeaseAnswer,
+    // In its form, and not what was asked.
+    async () => answerTo([], 1),
+    async () => answerTo([{ ...QUESTION, nonce: 'b'.repeat(32) }], 1),
+    async (questions) => ({
+      version: CURRENT_VERSION,
+      groups: answerTo(questions, 1).groups.map((grant) => ({ ...grant, sealed: undefined })),
+    }),
+    async (questions) => answerTo(questions, 1, OTHER_KEY),
+    async (questions) => {
+      const [theirs] = answerTo([{ ...QUESTION, nonce: 'b'.repeat(32) }], 1).groups;
+      const groups = answerTo(questions, 1).groups.map((grant) => ({ ...grant, sealed: theirs?.sealed }));
+      return { version: CURRENT_VERSION, groups };
+    },
   ];
   for (const carry of ways) {
     const guards = await listening(t, path, carry);
@@ -82,7 +105,7 @@ test('what is no signed question is refused, and the next question answered', as
     );
     assert.match(said, /^HTTP\/1\.1 400 /);
   }
-  assert.equal((await new CarriedLink(path, direct).lease(MESSAGE)).groups[0]?.term, 1);
+  assert.equal((await new CarriedLink(path, direct, isMine).lease(MESSAGE)).groups[0]?.term, 1);
 });
 
 test('only its owner reaches it, and what a killed agent left is no hindrance', async (t) => {
