@@ -165,7 +165,9 @@ describe('a bundle at a site', { skip }, () => {
         isBroken = false;
       } catch (error) {
         const last = await guest
-          .run('journalctl --boot --lines=150 --no-pager --output=short-precise')
+          .run(
+            `journalctl --boot --unit=leeward-agent --unit=${GUARD} --unit=counting --lines=150 --no-pager --output=short-precise`,
+          )
           .catch(() => undefined);
         context.diagnostic(last?.text ?? guest.guest.console().slice(-4000));
         throw error;
@@ -285,7 +287,7 @@ describe('a bundle at a site', { skip }, () => {
     await guest.isUp();
     // Nothing of the host is reached before this test says so.
     await until('the guard asks in vain', async () =>
-      (await journal(GUARD)).includes('UNAVAILABLE') ? true : undefined,
+      /erp: the lease: /.test(await journal(GUARD)) ? true : undefined,
     );
     assert.deepEqual(
       (await counted()).map(({ starts, pid }) => ({ starts, pid })),
