@@ -50,6 +50,8 @@ export class OrderedApplications implements GuardedApplications {
   #tail: Promise<void> = Promise.resolve();
   #underWay = 0;
   readonly #orders = new Map<string, Promise<void>>();
+  /** How often each was taken offline: what was ordered before the last time is behind it. */
+  readonly #offlines = new Map<string, number>();
   #isKilled = false;
   /** What an order stops now. */
   readonly #stopping = new Set<string>();
@@ -138,8 +140,12 @@ export class OrderedApplications implements GuardedApplications {
     const { name } = order;
     if (!this.#byName.has(name)) throw new LeewardError('NOT_FOUND', `the guard has no application "${name}" here`);
     // Before anything is waited for: from now on nobody starts it.
-    if (order.do === 'offline') await this.#setMark(name, { offline: { untilWallMs: order.untilWallMs } });
-    const key = JSON.stringify(order);
+    if (order.do === 'offline') {
+      this.#offlines.set(name, this.#offlinesOf(name) + 1);
+      await this.#setMark(name, { offline: { untilWallMs: order.untilWallMs } });
+    }
+    // Equal ones are one, but not across somebody's word in between that it is to be offline.
+    const key = `${this.#offlinesOf(name)} ${JSON.stringify(order)}`;
     const same = this.#orders.get(key);
     if (same) return same;
     if (this.#orders.size >= ORDERS_MAX) throw new LeewardError('REFUSED', `${ORDERS_MAX} orders wait already`);
@@ -156,8 +162,12 @@ export class OrderedApplications implements GuardedApplications {
       throw notAllowed(name, 'the guard has not started its applications');
     }
     const layers = restartOrderOf(this.#options.dependents, [name]);
+    const givenAfter = this.#offlinesOf(name);
     return this.#inTurn(async (signal) => {
       if (order.do === 'offline') return this.#stopInOrder(layers.stop, signal);
+      if (this.#offlinesOf(name) !== givenAfter) {
+        throw new LeewardError('REFUSED', `application ${name} was taken offline after this ${order.do} was ordered`);
+      }
       this.#needReady(name, order.do);
       if (order.do === 'start') await this.#setMark(name, { offline: undefined });
       else await this.#stopInOrder(layers.stop, signal);
@@ -318,20 +328,40 @@ export class OrderedApplications implements GuardedApplications {
     for (const application of [...this.#byName.values(), ...this.#options.leftovers]) application.kill();
   }
 
+  #offlinesOf(name: string): number {
+    return this.#offlines.get(name) ?? 0;
+  }
+
   #mark(name: string): ApplicationMark {
     return this.#marks.get(name) ?? { starts: 0 };
   }
 
   async #setMark(name: string, change: Partial<ApplicationMark>): Promise<void> {
     const before = this.#mark(name);
-    this.#marks.set(name, { ...before, ...change });
+    const after = { ...before, ...change };
+    this.#marks.set(name, after);
     try {
       await this.#options.marks.write(this.#marks);
     } catch (error) {
-      this.#marks.set(name, before);
+      // What else was said of it meanwhile stays, its mark above all.
+      if (this.#mark(name) === after) this.#marks.set(name, before);
+      else this.#marks.set(name, withoutChange(this.#mark(name), { before, after }));
       throw error;
     }
   }
+}
+
+/** The mark as it is now, but for what `after` had changed in `before` and nobody has changed since. */
+function withoutChange(
+  now: ApplicationMark,
+  { before, after }: { readonly before: ApplicationMark; readonly after: ApplicationMark },
+): ApplicationMark {
+  const { starts, startedBootMs, offline } = now;
+  return {
+    starts: starts === after.starts ? before.starts : starts,
+    startedBootMs: startedBootMs === after.startedBootMs ? before.startedBootMs : startedBootMs,
+    offline: offline === after.offline ? before.offline : offline,
+  };
 }
 
 async function running(applications: readonly GuardedApplication[]): Promise<GuardedApplication[]> {

@@ -1,7 +1,7 @@
 /** A group's applications in order: time and the applications themselves are played. */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { LeewardError } from '../../../src/kernel/errors.ts';
+import { LeewardError, describeError } from '../../../src/kernel/errors.ts';
 import type { ApplicationMark, ApplicationMarks } from '../../../src/ports/application-marks.ts';
 import type { GuardOrder } from '../../../src/ports/guard-desk.ts';
 import { OrderedApplications } from '../../../src/site/applications/ordered.ts';
@@ -288,6 +288,66 @@ suite('an order', () => {
     await node.clock.passUntil(offline);
     await node.pass(1000);
     assert.deepEqual(node.running(), ['api', 'database']);
+  });
+
+  test('to take it offline is the last word, over a start that was ordered before and waits', async () => {
+    const node = new Node();
+    const applications = await node.up();
+    node.of('mail').endsAfterMs = 2000;
+    const said: string[] = [];
+    const order = (one: GuardOrder): Promise<unknown> =>
+      applications.order(one).then(
+        () => said.push(one.do),
+        (error: unknown) => said.push(`${one.do}: ${describeError(error)}`),
+      );
+    const orders = [order({ do: 'restart', name: 'mail' }), order({ do: 'start', name: 'mail' })];
+    await node.pass(500);
+    orders.push(order({ do: 'offline', name: 'mail', untilWallMs: undefined }));
+    await node.clock.passUntil(Promise.all(orders));
+    assert.equal(node.of('mail').runs, false);
+    assert.deepEqual(node.marks.get('mail')?.offline, { untilWallMs: undefined });
+    assert(
+      said.some((line) => /^start: .*taken offline after this start was ordered/.test(line)),
+      said.join(),
+    );
+    await assert.rejects(node.order(applications, { do: 'restart', name: 'mail' }), failsWith('REFUSED'));
+  });
+
+  test('to take it offline a second time is no repetition once a start was ordered in between', async () => {
+    const node = new Node();
+    const applications = await node.up();
+    node.of('mail').endsAfterMs = 2000;
+    const offline = { do: 'offline', name: 'mail', untilWallMs: undefined } as const;
+    const orders: Promise<unknown>[] = [];
+    for (const one of [offline, { do: 'start', name: 'mail' } as const, offline]) {
+      orders.push(applications.order(one).catch(() => undefined));
+      await node.pass(200);
+    }
+    await node.clock.passUntil(Promise.all(orders));
+    await node.pass(10_000);
+    assert.equal(node.of('mail').runs, false);
+    assert.notEqual(node.marks.get('mail')?.offline, undefined);
+  });
+
+  test('to take it offline outlives a count of starts that cannot be written', async () => {
+    const node = new Node();
+    const applications = await node.up();
+    const { promise, reject } = Promise.withResolvers<undefined>();
+    const { write } = node;
+    // The next write, which is the count, hangs until the mark is written, and fails then.
+    node.write = async () => {
+      node.write = write;
+      await promise;
+    };
+    const restart = applications.order({ do: 'restart', name: 'mail' }).catch(() => undefined);
+    await node.pass(200);
+    await node.order(applications, { do: 'offline', name: 'mail', untilWallMs: 7 }).catch(() => undefined);
+    reject(new LeewardError('UNAVAILABLE', 'no space left'));
+    await node.clock.passUntil(restart);
+    await node.pass(1000);
+    await assert.rejects(node.order(applications, { do: 'restart', name: 'mail' }), failsWith('REFUSED'));
+    await node.order(applications, { do: 'restart', name: 'shop' });
+    assert.deepEqual(node.marks.get('mail')?.offline, { untilWallMs: 7 });
   });
 
   test('whose mark cannot be written changes nothing', async () => {
