@@ -333,7 +333,7 @@ suite('an order', () => {
     const node = new Node();
     const applications = await node.up();
     const { promise, reject } = Promise.withResolvers<undefined>();
-    const { write } = node;
+    const write = node.write.bind(node);
     // The next write, which is the count, hangs until the mark is written, and fails then.
     node.write = async () => {
       node.write = write;
