@@ -102,7 +102,10 @@ export class WatchedMachine {
   /** With the steps that are on record. Errors: DOCUMENT_INVALID, VERSION_TOO_NEW. */
   static async open(options: WatchedMachineOptions): Promise<WatchedMachine> {
     const record = await readRecord(options.records, recordName(options), machineRecordSchema);
-    return new WatchedMachine(options, record ?? NOTHING_KNOWN);
+    const machine = new WatchedMachine(options, record ?? NOTHING_KNOWN);
+    // The first heartbeat says it too: one without it would take it back.
+    machine.#want = machine.#stillWanted();
+    return machine;
   }
 
   get config(): MachineConfig {
@@ -145,8 +148,9 @@ export class WatchedMachine {
     const weighed = this.#weighed();
     await this.#noteWell(weighed !== undefined && this.#isWell(), now);
     if (weighed === undefined) {
-      // What cannot be decided about is not wanted either: the group may run elsewhere by now.
-      this.#want = undefined;
+      // Without a lease it is wanted no more: the group may run elsewhere by now. A guard that does not answer says nothing.
+      const isUnasked = this.#options.applications.some(({ meant }) => meant.is === 'unasked');
+      this.#want = isUnasked ? this.#stillWanted() : undefined;
       this.#trouble = undefined;
       return;
     }
@@ -251,6 +255,14 @@ export class WatchedMachine {
     if (attempt?.step !== 'fail-over' || attempt.decision === undefined) return undefined;
     const reason = `machine ${this.name}: ${this.#failed()} failed, and no restart helped`;
     return { decision: attempt.decision, reason: heartbeatWords(reason) };
+  }
+
+  /** The same while nobody can say how its applications are, for as long as a failover may take. */
+  #stillWanted(): Want | undefined {
+    const attempt = this.#lastAttempt();
+    if (attempt?.outcome !== 'pending') return undefined;
+    const isInTime = elapsedMs(attempt.at, this.#now()) < this.#limits.steps['fail-over'].timeoutMs;
+    return isInTime ? this.#wanted() : undefined;
   }
 
   #needed(): string {

@@ -240,6 +240,29 @@ suite('the site under watch', () => {
     await clock.passUntil(script());
   });
 
+  test('what the site wants is said at once by the next agent, and while its guard does not answer for a moment', async () => {
+    const world = new World({ applications: { database: { attempts: 0 } } });
+    world.broken.add('database');
+    const clock = new WakingClock(world.manual);
+    const watch = await world.open(clock);
+    const stop = new AbortController();
+    const running = watch.run(stop.signal);
+    const script = async (): Promise<void> => {
+      await until(clock, () => watch.word().groups[0]?.wants !== undefined);
+      const { wants } = watch.word().groups[0] ?? {};
+      world.desk.isThere = false;
+      await clock.sleep(3 * LOOK_MS);
+      assert.deepEqual(watch.word().groups[0]?.wants, wants);
+      stop.abort(new Error('the test ends'));
+      await running;
+      const next = await world.open(clock);
+      assert.deepEqual(next.word().groups[0]?.wants, wants, 'before it has looked at anything');
+      await clock.sleep(24 * 60 * MINUTE_MS);
+      assert.equal((await world.open(clock)).word().groups[0]?.wants, undefined, 'long after');
+    };
+    await clock.passUntil(script());
+  });
+
   const EXAMPLE = { applications: { five: { priority: 5 }, one: { priority: 1 }, six: { priority: 6 } } };
   for (const [policy, restarts] of [
     ['failed-against-running', true],
