@@ -220,7 +220,7 @@ test('a failover goes on by itself, whichever step the host was killed in', { ti
   // One volume is left with a delta half done: its drain has work.
   const halfDone = site.volumes.find(({ id }) => id === 'acme/paris/drain/data');
   assert.ok(halfDone);
-  await halfDone.change(chance, { count: 12, bytesMax: MIB });
+  await halfDone.change(chance, { count: 36, bytesMax: MIB });
   await halfDone.interval();
   await killHostInClaim(stack, [halfDone.id]);
   await stack.startHost();

@@ -99,9 +99,11 @@ export class CommandApplication extends HandledApplication {
   }
 
   /** What left the process group is asked only once that is over: it may be for the group to end it. */
-  async #askTheRest({ leader, controlGroup }: typeof this.handle): Promise<void> {
+  async #askTheRest(handle: typeof this.handle): Promise<void> {
+    const { leader, controlGroup } = handle;
     if (leader === undefined || controlGroup === undefined) return;
     while (isGroupThere(leader)) await this.#clock.sleep(LOOK_MS);
-    signalControlGroup(controlGroup, 'SIGTERM');
+    // What was started since is in the same control group, and was not asked to stop.
+    if (this.handle === handle) signalControlGroup(controlGroup, 'SIGTERM');
   }
 }

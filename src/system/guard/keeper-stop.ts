@@ -17,7 +17,7 @@ const LOOK_MS = 20;
 /** How often it is looked whether that process lives: far more often than a watchdog that it feeds needs it. */
 const WATCH_MS = 1000;
 /** How long taking over may last, the start of the process included. */
-const TAKEN_WITHIN_MS = 5000;
+const TAKEN_WITHIN_MS = 15_000;
 
 export class KeeperStop implements ArmedStop {
   readonly #files: GuardFiles;
@@ -36,13 +36,12 @@ export class KeeperStop implements ArmedStop {
   async arm(untilBootMs: number): Promise<void> {
     const watchdog = this.#watchdog === undefined ? {} : { watchdog: this.#watchdog };
     await this.#files.write('armed', { boot: bootId(), untilBootMs, ...watchdog });
-    if (!(await this.#isAlive())) this.#start();
-    await this.#untilTaken(untilBootMs);
+    await this.#untilTaken(untilBootMs, true);
   }
 
   async disarm(): Promise<void> {
     await this.#files.write('armed', { boot: bootId(), untilBootMs: 0 });
-    if (await this.#isAlive()) await this.#untilTaken(0);
+    if (await this.#isAlive()) await this.#untilTaken(0, false);
   }
 
   async armedBootMs(): Promise<number> {
@@ -60,9 +59,11 @@ export class KeeperStop implements ArmedStop {
     }
   }
 
-  async #untilTaken(untilBootMs: number): Promise<void> {
+  async #untilTaken(untilBootMs: number, isNeeded: boolean): Promise<void> {
     const limitBootMs = this.#clock.bootMs() + TAKEN_WITHIN_MS;
     while (!(await this.#hasTaken(untilBootMs))) {
+      // Looked at each time: one that has just died may not be known to have ended yet.
+      if (isNeeded && !(await this.#isAlive())) this.#start();
       if (this.#clock.bootMs() >= limitBootMs) {
         const why = (await this.#files.read('keeper'))?.problem ?? 'no answer';
         throw new LeewardError('UNAVAILABLE', `nothing outside the guard took over the stop: ${why}`);

@@ -70,6 +70,19 @@ test('what one process started is found, stopped in order, and over with all tha
   assert.equal(await first.look(), 'stopped');
 });
 
+test('what is started at once after a stop is not asked to stop by that', async (t) => {
+  const files = await folderOf(t);
+  const application = await opened(files, `trap 'exit 0' TERM; while :; do sleep 0.02; done`);
+  for (let round = 0; round < 4; round += 1) {
+    await application.start(never);
+    // Longer than whoever stopped the one before looks whether that is over.
+    await sleep(200);
+    assert.equal(await application.look(), 'running', `round ${round}`);
+    application.askToStop();
+    while ((await application.look()) !== 'stopped') await sleep(1);
+  }
+});
+
 test('what cannot be started is told, and what ends by itself is over', async (t) => {
   const files = await folderOf(t);
   const short = await opened(files, '/bin/true');
