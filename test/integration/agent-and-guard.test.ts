@@ -123,10 +123,13 @@ describe('agent and guard', () => {
       const { group, shop } = await word();
       return group?.lease === 'held' && shop?.state === 'running' && shop.responseMs !== undefined ? true : undefined;
     });
-    assert.partialDeepStrictEqual(await listed(), { application: 'erp/shop', state: 'running', starts: 1 });
+    assert.partialDeepStrictEqual(await listed(), { application: 'erp/shop', state: 'running' });
+    // A machine that is slow may have lost the lease once, and started it again.
+    const before = (await guarded())?.starts ?? 0;
+    assert(before > 0);
     const pid = Number(await readFile(join(stack.folder, 'pid'), 'utf8'));
     process.kill(pid, 'SIGKILL');
-    await until('it was restarted', async () => ((await guarded())?.starts === 2 ? true : undefined));
+    await until('it was restarted', async () => (((await guarded())?.starts ?? 0) > before ? true : undefined));
     await until('and is well', async () => ((await word()).shop?.state === 'running' ? true : undefined));
   });
 
