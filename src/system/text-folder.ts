@@ -29,10 +29,10 @@ export class TextFolder implements KeptTexts {
 
   async list(): Promise<readonly string[]> {
     try {
-      const files = await readdir(this.#folder);
+      const files = await readdir(this.#folder, { withFileTypes: true });
       return files
-        .filter((file) => file.endsWith(ENDING))
-        .map((file) => file.slice(0, -ENDING.length))
+        .filter((file) => file.isFile() && file.name.endsWith(ENDING))
+        .map(({ name }) => name.slice(0, -ENDING.length))
         .toSorted();
     } catch (error) {
       if (isMissing(error)) return [];

@@ -1,6 +1,6 @@
 /** Texts that are kept in a folder. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -20,6 +20,7 @@ test('texts are kept by name, for their owner only, and a crash leaves nothing t
   ] as const)
     await texts.write(name, text);
   await writeFile(join(folder, 'a.json.tmp'), 'half');
+  await mkdir(join(folder, 'folder.json'));
   assert.deepEqual([await texts.list(), await texts.read('a')], [['a', 'b.2'], 'one anew']);
   assert.equal((await stat(join(folder, 'a.json'))).mode & 0o077, 0);
   await texts.remove('b.2');

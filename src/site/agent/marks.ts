@@ -3,9 +3,9 @@
  * the marks and the agent reads them, so that one can be set while the agent is dead.
  *
  * Invariants: each has an end, at most {@link OFFLINE_MS_MAX} away; at its end it means nothing any more; one is written or
- * removed without touching another.
+ * removed without touching another; what lies among them and is none keeps none of them from counting.
  */
-import { LeewardError } from '../../kernel/errors.ts';
+import { LeewardError, isLeewardError } from '../../kernel/errors.ts';
 import { CURRENT_VERSION } from '../../kernel/versions.ts';
 import type { KeptTexts } from '../../ports/kept-texts.ts';
 import type { OfflineMark } from '../decide/policies.ts';
@@ -36,15 +36,31 @@ export async function clearMark(texts: KeptTexts, of: Marked): Promise<void> {
   await texts.remove(nameOf(of));
 }
 
-/** All marks, ended ones too. Errors: DOCUMENT_INVALID, VERSION_TOO_NEW. */
-export async function readMarks(texts: KeptTexts): Promise<readonly OfflineMark[]> {
+export interface MarksFound {
+  /** Ended ones too. */
+  readonly marks: readonly OfflineMark[];
+  /** What is no mark, by its name: what is wrong with it, in words, and what to do. */
+  readonly faults: ReadonlyMap<string, string>;
+}
+
+/** All marks. Errors: those of the texts, for what cannot be read now. */
+export async function readMarks(texts: KeptTexts): Promise<MarksFound> {
   const marks: OfflineMark[] = [];
+  const faults = new Map<string, string>();
   for (const name of await texts.list()) {
-    // It may be taken away between the two.
-    const mark = await readRecord(texts, name, markSchema);
-    if (mark !== undefined) marks.push(mark);
+    try {
+      // It may be taken away between the two.
+      const mark = await readRecord(texts, name, markSchema);
+      if (mark === undefined) continue;
+      if (nameOf(mark) !== name) throw new LeewardError('DOCUMENT_INVALID', `it names ${mark.what} ${mark.name}`);
+      marks.push(mark);
+    } catch (error) {
+      if (!isLeewardError(error)) throw error;
+      const instead = 'nothing is offline by it: remove it, and mark anew what it was for';
+      faults.set(name, `${name}.json in the site's folder offline is no mark: ${error.message}: ${instead}`);
+    }
   }
-  return marks;
+  return { marks, faults };
 }
 
 /** Of the marks on this that are in effect, the end of the one that lasts longest. */

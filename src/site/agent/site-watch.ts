@@ -2,7 +2,7 @@
  * What runs at the site under the agent's eyes: every guard is asked, every application monitored, every machine decided
  * about; and what the heartbeat says of all that.
  *
- * Invariants: no guard waits for another; a guard, a monitor or a record that fails is told and ends nothing else; the
+ * Invariants: no guard waits for another; a guard, a monitor, a record or a mark that fails is told and ends nothing else; the
  * heartbeat's word is what was seen last, and asking for it waits for nothing; once the signal is aborted everything ends soon.
  */
 import type { Clock } from '../../kernel/clock.ts';
@@ -56,6 +56,8 @@ export class SiteWatch {
   readonly #guards: WatchedGuard[] = [];
   readonly #machines: WatchedMachine[] = [];
   #marks: readonly OfflineMark[] = [];
+  /** What lies among them and is none, as it was told. */
+  #faults: ReadonlyMap<string, string> = new Map();
   #metrics: Metrics = {};
 
   private constructor(options: SiteWatchOptions) {
@@ -71,22 +73,25 @@ export class SiteWatch {
 
   /** Watches until the signal is aborted. Returns when nothing of it is under way any more. */
   async run(signal: AbortSignal): Promise<void> {
-    await this.#readMarks();
-    const { lookMs = LOOK_MS } = this.#options;
+    const { clock, tell, lookMs = LOOK_MS } = this.#options;
     const troubles = new Troubles();
+    const tried = async (what: string, work: () => Promise<void>): Promise<void> => {
+      await work().then(
+        () => troubles.isOver(what),
+        (error: unknown) => {
+          const line = describeError(error);
+          if (!signal.aborted && troubles.isNews(what, line)) tell(line);
+        },
+      );
+    };
     const every = async (what: string, ms: number, work: () => Promise<void>): Promise<void> => {
-      const { clock, tell } = this.#options;
       while (!signal.aborted) {
-        await work().then(
-          () => troubles.isOver(what),
-          (error: unknown) => {
-            const line = describeError(error);
-            if (!signal.aborted && troubles.isNews(what, line)) tell(line);
-          },
-        );
+        await tried(what, work);
         await clock.sleep(ms, signal).catch(() => undefined);
       }
     };
+    // Before anything is decided about.
+    await tried('marks', async () => this.#readMarks());
     await Promise.all([
       every('marks', lookMs, async () => this.#readMarks()),
       every('metrics', METRICS_MS, async () => {
@@ -152,8 +157,12 @@ export class SiteWatch {
     };
   }
 
+  /** What is no mark is told once, as long as it lies there. */
   async #readMarks(): Promise<void> {
-    this.#marks = await readMarks(this.#options.marks);
+    const { marks, faults } = await readMarks(this.#options.marks);
+    this.#marks = marks;
+    for (const [name, fault] of faults) if (this.#faults.get(name) !== fault) this.#options.tell(fault);
+    this.#faults = faults;
   }
 
   async #openGroup(name: string): Promise<void> {

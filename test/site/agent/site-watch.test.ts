@@ -403,6 +403,29 @@ suite('the site under watch', () => {
     });
   }
 
+  test('what lies among the marks and is none is told once, and ends nothing', async () => {
+    const world = new World({ applications: { database: {}, shop: {} } });
+    const now = world.manual.wallMs();
+    const mark = { what: 'machine' as const, name: 'db-1', untilWallMs: now + 5 * MINUTE_MS };
+    await setMark(world.marks, mark, now);
+    const [text = ''] = world.marks.texts.values();
+    for (const [name, content] of [
+      ['machine.broken', text.slice(0, 10)],
+      ['machine.copied', text],
+      ['machine.later', text.replaceAll(':1', ':9')],
+    ] as const)
+      world.marks.texts.set(name, content);
+    let word;
+    await world.pass(MINUTE_MS, (watch) => (word = watch.word()));
+    const offlineUntilMs = mark.untilWallMs;
+    assert.partialDeepStrictEqual(word, { machines: [{ name: 'db-1', offlineUntilMs }] }, 'the sound one counts');
+    assert.deepEqual(
+      world.said.map((line) => /^(\S+)\.json in the site's folder offline is no mark: .+: remove it/.exec(line)?.[1]),
+      ['machine.broken', 'machine.copied', 'machine.later'],
+      world.said.join('\n'),
+    );
+  });
+
   test('poor performance that lasts is told, and moves nothing by itself', async () => {
     const more = 'performance: { responseMsMax: 100, poorForMs: 120000, everyMs: 20000, gapMsMax: 60000 }';
     const world = new World({ applications: { database: { more } } });
