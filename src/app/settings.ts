@@ -10,6 +10,7 @@ import type { DeltaLimits } from '../delta/limits.ts';
 import { SNAPSHOTS_KEPT_MAX } from '../documents/generation.ts';
 import { personNameSchema } from '../documents/people.ts';
 import { LeewardError } from '../kernel/errors.ts';
+import { parseJson } from '../kernel/json.ts';
 import { MIB } from '../kernel/units.ts';
 
 const text = z.string().min(1);
@@ -164,11 +165,7 @@ function isWebhooks(value: string): boolean {
 }
 
 function parsedWebhooks(value: string): Readonly<Record<string, string>> | undefined {
-  try {
-    return webhooksSchema.safeParse(JSON.parse(value)).data;
-  } catch {
-    return undefined;
-  }
+  return webhooksSchema.safeParse(parseJson(value)).data;
 }
 
 /** Addresses of webhooks by their names. They are secrets. */

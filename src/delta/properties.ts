@@ -5,6 +5,7 @@
  * written; nothing in it can garble a message or a terminal.
  */
 import { z } from 'zod';
+import { parseJson } from '../kernel/json.ts';
 import { firstIssue } from '../kernel/schema.ts';
 import { DELTA_LIMITS } from './limits.ts';
 import type { DeltaLimits } from './limits.ts';
@@ -76,12 +77,8 @@ function parse(
     return { problem, beyondLimit: true };
   }
   if (!text.isWellFormed()) return { problem: 'not a text of UTF-8' };
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return { problem: 'not JSON' };
-  }
+  const value = parseJson(text);
+  if (value === undefined) return { problem: 'not JSON' };
   const parsed = propertiesSchema.safeParse(value);
   return parsed.success ? { properties: parsed.data } : { problem: firstIssue(parsed.error) };
 }

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { LeewardError } from '../kernel/errors.ts';
 import type { Clock } from '../kernel/clock.ts';
+import { parseJson } from '../kernel/json.ts';
 import { signalTo, startDetached } from '../local/stack/processes.ts';
 import { isRunning } from '../system/processes.ts';
 import type { ProcessMark } from '../system/processes.ts';
@@ -72,7 +73,7 @@ export class Service {
   /** What it has said so far. Lines that are not its log's (a crash of Node's) are left out. */
   async lines(): Promise<readonly LogLine[]> {
     return (await linesOf(this.#options.log)).slice(this.#from).flatMap((text) => {
-      const parsed = lineSchema.safeParse(jsonOf(text));
+      const parsed = lineSchema.safeParse(parseJson(text));
       return parsed.success ? [parsed.data] : [];
     });
   }
@@ -105,12 +106,4 @@ async function linesOf(file: string): Promise<string[]> {
   const text = await readFile(file, 'utf8').catch(() => '');
   // The last one may not be whole yet.
   return text.split('\n').slice(0, -1);
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -3,6 +3,7 @@ import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { LeewardError } from '../kernel/errors.ts';
+import { parseJson } from '../kernel/json.ts';
 import { statusOfStack, upStack } from '../local/stack/stack.ts';
 import type { StackFacts } from '../local/stack/stack.ts';
 import { PlainHttp } from '../system/http.ts';
@@ -57,9 +58,5 @@ async function checkFunctions(url: string, key: string): Promise<void> {
 }
 
 function isUnknownSite(body: string): boolean {
-  try {
-    return unknownSiteSchema.safeParse(JSON.parse(body)).success;
-  } catch {
-    return false;
-  }
+  return unknownSiteSchema.safeParse(parseJson(body)).success;
 }

@@ -7,7 +7,7 @@
  */
 import type { z } from 'zod';
 import { LeewardError, isLeewardError } from '../kernel/errors.ts';
-import { firstIssue } from '../kernel/schema.ts';
+import { checkStored, parseStored } from '../kernel/json.ts';
 import { checkVersion } from '../kernel/versions.ts';
 import type { Version } from '../kernel/versions.ts';
 import type { Labels, StateStore } from '../ports/state.ts';
@@ -93,7 +93,7 @@ export class Documents {
 
   /** Writes `value` over exactly the version that `held` is. Errors: CONFLICT, VERSION_TOO_NEW. */
   async replace<T extends { version: Version }>(kind: DocumentKind<T>, held: Held<T>, value: T): Promise<Held<T>> {
-    checkVersion(held.value, `${kind.what} "${held.name}"`, 'rewrite');
+    checkVersion(held.value, inErrors(kind, held.name), 'rewrite');
     const checked = check(kind, held.name, value);
     const answer = await this.#store.replace(held.name, serialize(checked), held.etag, kind.labels?.(checked));
     return { name: held.name, value: checked, ...answer };
@@ -136,20 +136,13 @@ function serialize(value: unknown): string {
 }
 
 function parse<T extends { version: Version }>(kind: DocumentKind<T>, name: string, text: string): T {
-  let data: unknown;
-  try {
-    data = JSON.parse(text);
-  } catch (error) {
-    throw new LeewardError('DOCUMENT_INVALID', `${kind.what} "${name}" is not JSON`, { cause: error });
-  }
-  checkVersion(data, `${kind.what} "${name}"`, 'read');
-  return check(kind, name, data);
+  return parseStored(text, { what: inErrors(kind, name), schema: kind.schema, use: 'read' });
 }
 
 function check<T extends { version: Version }>(kind: DocumentKind<T>, name: string, data: unknown): T {
-  const parsed = kind.schema.safeParse(data);
-  if (!parsed.success) {
-    throw new LeewardError('DOCUMENT_INVALID', `${kind.what} "${name}": ${firstIssue(parsed.error)}`);
-  }
-  return parsed.data;
+  return checkStored(data, { what: inErrors(kind, name), schema: kind.schema });
+}
+
+function inErrors({ what }: { readonly what: string }, name: string): string {
+  return `${what} "${name}"`;
 }

@@ -12,6 +12,7 @@ import type { RunDocument } from '../documents/run.ts';
 import { confirmedStopped } from '../health/term.ts';
 import { LeewardError, isLeewardError } from '../kernel/errors.ts';
 import { parseGroup } from '../kernel/ids.ts';
+import { parseJson } from '../kernel/json.ts';
 import { documents as names } from '../kernel/names.ts';
 import { firstIssue } from '../kernel/schema.ts';
 import { orderSchema, startOrderSchema, ticketSchema } from '../protocol/order.ts';
@@ -153,13 +154,6 @@ async function momentOf(ports: OrderPorts, order: StartOrder): Promise<string> {
 
 /** The platform hands JSON over as an object; text that was typed may come as it is. */
 function asObject(message: unknown): object | undefined {
-  let data = message;
-  if (typeof data === 'string') {
-    try {
-      data = JSON.parse(data);
-    } catch {
-      return undefined;
-    }
-  }
+  const data = typeof message === 'string' ? parseJson(message) : message;
   return typeof data === 'object' && data !== null && !Array.isArray(data) ? data : undefined;
 }

@@ -10,6 +10,7 @@ import type { Documents } from '../documents/store.ts';
 import { LeewardError, describeError, isLeewardError } from '../kernel/errors.ts';
 import { siteId } from '../kernel/ids.ts';
 import type { SiteRef } from '../kernel/ids.ts';
+import { parseJson } from '../kernel/json.ts';
 import { documents as names } from '../kernel/names.ts';
 import { CURRENT_VERSION } from '../kernel/versions.ts';
 import type { Http } from '../ports/http.ts';
@@ -56,12 +57,8 @@ export async function sendCanary(ports: CanaryPorts): Promise<string | undefined
 }
 
 function checkAnswer(body: string): string | undefined {
-  let data: unknown;
-  try {
-    data = JSON.parse(body);
-  } catch {
-    return 'something else answered in its place: not JSON';
-  }
+  const data = parseJson(body);
+  if (data === undefined) return 'something else answered in its place: not JSON';
   const parsed = heartbeatAnswerSchema.safeParse(data);
   if (parsed.success && parsed.data.site === siteId(CANARY_SITE)) return undefined;
   return 'something else answered in its place: no answer to a heartbeat of the canary';

@@ -7,6 +7,7 @@
 import { z } from 'zod';
 import { LeewardError } from '../kernel/errors.ts';
 import type { ErrorCode } from '../kernel/errors.ts';
+import { parseJson } from '../kernel/json.ts';
 import { firstIssue } from '../kernel/schema.ts';
 import { KIB, MIB } from '../kernel/units.ts';
 import { checkVersion } from '../kernel/versions.ts';
@@ -177,14 +178,6 @@ function below(base: string, path: string, what: string, query: Readonly<Record<
   // The SAS stays as it is, letter by letter: only text is added.
   if (added !== '') url.search = url.search === '' ? added : `${url.search}&${added}`;
   return url.href;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function functionRefusal(what: string, status: number, data: unknown): LeewardError {

@@ -7,6 +7,7 @@
  */
 import type { QueueClient } from '@azure/storage-queue';
 import { z } from 'zod';
+import { parseJson } from '../../kernel/json.ts';
 import type { TypedData } from './programming-model.ts';
 import type { QueueSettings } from './host-json.ts';
 import { isStorageError } from './storage-error.ts';
@@ -69,11 +70,7 @@ function bodyProperties(text: string): [string, TypedData][] {
 }
 
 function jsonObject(text: string): Record<string, unknown> {
-  try {
-    return z.record(z.string(), z.unknown()).catch({}).parse(JSON.parse(text));
-  } catch {
-    return {};
-  }
+  return z.record(z.string(), z.unknown()).catch({}).parse(parseJson(text));
 }
 
 /**

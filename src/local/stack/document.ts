@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { LeewardError } from '../../kernel/errors.ts';
-import { firstIssue } from '../../kernel/schema.ts';
+import { checkStored, parseJson } from '../../kernel/json.ts';
 import { readIfThere } from '../../system/durable-file.ts';
 import { writePrivateFile } from '../../system/private-file.ts';
 import { armConfigSchema } from '../arm/config.ts';
@@ -51,15 +51,10 @@ export type Stack = z.infer<typeof stackSchema>;
 export async function readStack(layout: Layout): Promise<Stack | undefined> {
   const bytes = await readIfThere(layout.document);
   if (bytes === undefined) return undefined;
-  let data: unknown;
-  try {
-    data = JSON.parse(bytes.toString('utf8'));
-  } catch (error) {
-    throw new LeewardError('DOCUMENT_INVALID', `${layout.document} is not JSON`, { cause: error });
-  }
-  const parsed = stackSchema.safeParse(data);
-  if (parsed.success) return parsed.data;
-  throw new LeewardError('DOCUMENT_INVALID', `${layout.document}: ${firstIssue(parsed.error)}`);
+  const data = parseJson(bytes.toString('utf8'));
+  // Without a cause, which would quote the text: there are keys in it.
+  if (data === undefined) throw new LeewardError('DOCUMENT_INVALID', `${layout.document} is not JSON`);
+  return checkStored(data, { what: layout.document, schema: stackSchema });
 }
 
 export async function writeStack(layout: Layout, stack: Stack): Promise<void> {

@@ -1,6 +1,7 @@
 /** Reads the log of requests that the storage of a local stack answered, and counts them by kind. */
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { parseJson } from '../../kernel/json.ts';
 import { isMissing } from '../../system/durable-file.ts';
 import { loggedRequestSchema } from './access-log.ts';
 import type { LoggedRequest } from './access-log.ts';
@@ -103,9 +104,5 @@ export async function countRequests(
 }
 
 function parseLine(line: string): LoggedRequest | undefined {
-  try {
-    return loggedRequestSchema.safeParse(JSON.parse(line)).data;
-  } catch {
-    return undefined;
-  }
+  return loggedRequestSchema.safeParse(parseJson(line)).data;
 }

@@ -6,9 +6,8 @@
  * left as it is and told: a person looks.
  */
 import { z } from 'zod';
-import { LeewardError } from '../../kernel/errors.ts';
-import { firstIssue } from '../../kernel/schema.ts';
-import { checkVersion, versionSchema } from '../../kernel/versions.ts';
+import { checkStored, parseStored } from '../../kernel/json.ts';
+import { versionSchema } from '../../kernel/versions.ts';
 import type { KeptTexts } from '../../ports/kept-texts.ts';
 import { eventSchema } from '../decide/decision.ts';
 
@@ -53,23 +52,14 @@ export type MarkRecord = z.infer<typeof markSchema>;
 export async function readRecord<T>(texts: KeptTexts, name: string, schema: z.ZodType<T>): Promise<T | undefined> {
   const text = await texts.read(name);
   if (text === undefined) return undefined;
-  let data: unknown;
-  try {
-    data = JSON.parse(text);
-  } catch (error) {
-    throw new LeewardError('DOCUMENT_INVALID', `the site's record ${name} is not JSON`, { cause: error });
-  }
-  checkVersion(data, `the site's record ${name}`, 'rewrite');
-  const parsed = schema.safeParse(data);
-  if (parsed.success) return parsed.data;
-  throw new LeewardError('DOCUMENT_INVALID', `the site's record ${name}: ${firstIssue(parsed.error)}`);
+  return parseStored(text, { what: inErrors(name), schema, use: 'rewrite' });
 }
 
 /** Keeps it. Errors: DOCUMENT_INVALID for what does not fit, and the texts' own. */
 export async function writeRecord<T>(texts: KeptTexts, name: string, schema: z.ZodType<T>, value: T): Promise<void> {
-  const parsed = schema.safeParse(value);
-  if (!parsed.success) {
-    throw new LeewardError('DOCUMENT_INVALID', `the site's record ${name}: ${firstIssue(parsed.error)}`);
-  }
-  await texts.write(name, `${JSON.stringify(parsed.data)}\n`);
+  await texts.write(name, `${JSON.stringify(checkStored(value, { what: inErrors(name), schema }))}\n`);
+}
+
+function inErrors(name: string): string {
+  return `the site's record ${name}`;
 }

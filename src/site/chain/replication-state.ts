@@ -8,8 +8,8 @@ import { z } from 'zod';
 import { LeewardError } from '../../kernel/errors.ts';
 import { CHAIN_START, chainPointSchema } from '../../kernel/chain-point.ts';
 import { volumeIdSchema } from '../../kernel/ids.ts';
-import { firstIssue } from '../../kernel/schema.ts';
-import { CURRENT_VERSION, checkVersion, versionSchema } from '../../kernel/versions.ts';
+import { checkStored, parseStored } from '../../kernel/json.ts';
+import { CURRENT_VERSION, versionSchema } from '../../kernel/versions.ts';
 
 const { number } = chainPointSchema.shape;
 
@@ -85,28 +85,18 @@ export function freshState(of: { volume: string; generation: number; term: numbe
 
 /** Reads what {@link serializeState} wrote. Errors: DOCUMENT_INVALID, VERSION_TOO_NEW. */
 export function parseState(text: string, volume: string): ReplicationState {
-  const what = `replication state of ${volume}`;
-  let data: unknown;
-  try {
-    data = JSON.parse(text);
-  } catch (error) {
-    throw new LeewardError('DOCUMENT_INVALID', `${what} is not JSON`, { cause: error });
-  }
-  checkVersion(data, what, 'read');
-  checkVersion(data, what, 'rewrite');
-  const parsed = replicationStateSchema.safeParse(data);
-  if (!parsed.success) throw new LeewardError('DOCUMENT_INVALID', `${what}: ${firstIssue(parsed.error)}`);
-  if (parsed.data.volume !== volume) {
-    throw new LeewardError('DOCUMENT_INVALID', `${what}: it is that of ${parsed.data.volume}`);
-  }
-  return parsed.data;
+  const what = inErrors(volume);
+  const state = parseStored(text, { what, schema: replicationStateSchema, use: 'rewrite' });
+  if (state.volume !== volume) throw new LeewardError('DOCUMENT_INVALID', `${what}: it is that of ${state.volume}`);
+  return state;
 }
 
 /** The text that is stored. Errors: DOCUMENT_INVALID, before anything wrong is written. */
 export function serializeState(state: ReplicationState): string {
-  const parsed = replicationStateSchema.safeParse(state);
-  if (!parsed.success) {
-    throw new LeewardError('DOCUMENT_INVALID', `replication state of ${state.volume}: ${firstIssue(parsed.error)}`);
-  }
-  return `${JSON.stringify(parsed.data, undefined, 1)}\n`;
+  const checked = checkStored(state, { what: inErrors(state.volume), schema: replicationStateSchema });
+  return `${JSON.stringify(checked, undefined, 1)}\n`;
+}
+
+function inErrors(volume: string): string {
+  return `replication state of ${volume}`;
 }

@@ -10,8 +10,8 @@
 import { z } from 'zod';
 import type { Clock } from '../../kernel/clock.ts';
 import { LeewardError, isLeewardError } from '../../kernel/errors.ts';
-import { firstIssue } from '../../kernel/schema.ts';
-import { CURRENT_VERSION, checkVersion, versionSchema } from '../../kernel/versions.ts';
+import { parseStored } from '../../kernel/json.ts';
+import { CURRENT_VERSION, versionSchema } from '../../kernel/versions.ts';
 import type { CloudLink } from '../../ports/cloud-link.ts';
 import type { SiteStore } from '../../ports/site-store.ts';
 import type { Envelope } from '../../protocol/envelope.ts';
@@ -268,14 +268,5 @@ async function together(works: readonly Promise<void>[]): Promise<void> {
 
 function parseCounter(text: string | undefined): number {
   if (text === undefined) return 0;
-  let data: unknown;
-  try {
-    data = JSON.parse(text);
-  } catch (error) {
-    throw new LeewardError('DOCUMENT_INVALID', "the agent's state is not JSON", { cause: error });
-  }
-  checkVersion(data, "the agent's state", 'rewrite');
-  const parsed = counterSchema.safeParse(data);
-  if (!parsed.success) throw new LeewardError('DOCUMENT_INVALID', `the agent's state: ${firstIssue(parsed.error)}`);
-  return parsed.data.counter;
+  return parseStored(text, { what: "the agent's state", schema: counterSchema, use: 'rewrite' }).counter;
 }

@@ -6,6 +6,7 @@
  */
 import { z } from 'zod';
 import { siteIdSchema } from '../../kernel/ids.ts';
+import { parseJson } from '../../kernel/json.ts';
 import { CURRENT_VERSION, versionSchema } from '../../kernel/versions.ts';
 import { keyNameSchema, witnessKey } from '../../protocol/signed.ts';
 import type { SigningKey } from '../../protocol/signed.ts';
@@ -39,13 +40,7 @@ export function parseWitnessAccess(text: string): WitnessAccess {
 
 /** Reads the access of several witnesses, as a JSON list. Errors: as {@link parseWitnessAccess}. */
 export function parseWitnessAccesses(text: string): readonly WitnessAccess[] {
-  let data: unknown;
-  try {
-    data = JSON.parse(text);
-  } catch {
-    data = undefined;
-  }
-  return checkAccess(data, z.array(schema), "the list of witnesses' accesses");
+  return checkAccess(parseJson(text), z.array(schema), "the list of witnesses' accesses");
 }
 
 export function serializeWitnessAccess(access: WitnessAccess): string {

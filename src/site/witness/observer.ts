@@ -6,6 +6,7 @@
  */
 import type { Clock } from '../../kernel/clock.ts';
 import { LeewardError } from '../../kernel/errors.ts';
+import { parseJson } from '../../kernel/json.ts';
 import type { Http } from '../../ports/http.ts';
 import { sign } from '../../protocol/signed.ts';
 import { LOOK_TIMEOUT_MS, verdictOfStatus, witnessAnswerSchema } from '../../protocol/witness.ts';
@@ -84,17 +85,9 @@ function everyMsOf(status: number, body: string, { witness, site }: WitnessAcces
   if (status === 401 || status === 409)
     throw new LeewardError('REFUSED', `${what} was refused with status ${status}: ${reasonIn(body)}`);
   if (status !== 200) throw new LeewardError('UNAVAILABLE', `${what} was answered with status ${status}`);
-  const answer = witnessAnswerSchema.safeParse(parsed(body));
+  const answer = witnessAnswerSchema.safeParse(parseJson(body));
   if (!answer.success) throw new LeewardError('UNAVAILABLE', `${what}: the answer is not one of Leeward's`);
   return answer.data.everyMs;
-}
-
-function parsed(body: string): unknown {
-  try {
-    return JSON.parse(body);
-  } catch {
-    return undefined;
-  }
 }
 
 function reasonIn(body: string): string {

@@ -5,6 +5,8 @@
  * Invariants: nobody but the owner of the folder can reach it; a question that is none is refused and changes nothing; an
  * agent that is gone leaves nothing that a guard would wait for.
  */
+import { LeewardError } from '../../kernel/errors.ts';
+import { parseJson } from '../../kernel/json.ts';
 import { KIB } from '../../kernel/units.ts';
 import type { GuardLink } from '../../ports/guard-link.ts';
 import { leaseAnswerSchema, leaseRequestSchema } from '../../protocol/lease.ts';
@@ -25,7 +27,9 @@ export async function listenForGuards(
 ): Promise<{ close(): Promise<void> }> {
   // The lock of the site's folder keeps a second agent away.
   return listenAt(path, BODY_BYTES_MAX, async ({ body }) => {
-    const message = parseSigned(JSON.parse(body), 'lease');
+    const data = parseJson(body);
+    if (data === undefined) throw new LeewardError('MESSAGE_INVALID', 'the question is not JSON');
+    const message = parseSigned(data, 'lease');
     return { status: 200, body: await carry(readPayload(message, leaseRequestSchema).groups) };
   });
 }
@@ -62,7 +66,7 @@ export class CarriedLink implements GuardLink {
         bodyBytesMax: BODY_BYTES_MAX,
         what: 'the agent',
       });
-      const parsed = status === 200 ? leaseAnswerSchema.safeParse(JSON.parse(body)) : undefined;
+      const parsed = status === 200 ? leaseAnswerSchema.safeParse(parseJson(body)) : undefined;
       if (parsed?.success === true && this.#isAnswerTo(parsed.data, message)) return parsed.data;
     } catch {
       // Whatever is wrong with the agent, the guard does not depend on it.

@@ -7,7 +7,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { LeewardError } from '../../kernel/errors.ts';
-import { firstIssue } from '../../kernel/schema.ts';
+import { parseStored } from '../../kernel/json.ts';
 import { readIfThere, writeDurably } from '../durable-file.ts';
 import { processSchema } from '../processes.ts';
 import { handleSchema } from './handle.ts';
@@ -67,10 +67,9 @@ export class GuardFiles {
     const path = this.path(name);
     const bytes = await readIfThere(path);
     if (bytes === undefined) return undefined;
-    const parsed = SCHEMAS[name].safeParse(parse(bytes.toString('utf8'), path));
+    const schema: z.ZodType<Files[keyof Files]> = SCHEMAS[name];
     // The schema of a name gives what belongs to it.
-    if (parsed.success) return parsed.data as Files[Name];
-    throw new LeewardError('DOCUMENT_INVALID', `${path}: ${firstIssue(parsed.error)}`);
+    return parseStored(bytes.toString('utf8'), { what: path, schema }) as Files[Name];
   }
 
   /** On stable storage when it resolves. Errors: UNAVAILABLE, so that a full disk is a trouble of the guard's and not its end. */
@@ -91,13 +90,5 @@ export class GuardFiles {
   path(name: keyof Files | 'log' | 'socket'): string {
     const others = { log: 'applications.log', socket: 'guard.sock' };
     return join(this.folder, name === 'log' || name === 'socket' ? others[name] : `${name}.json`);
-  }
-}
-
-function parse(text: string, path: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new LeewardError('DOCUMENT_INVALID', `${path} is not JSON`, { cause: error });
   }
 }

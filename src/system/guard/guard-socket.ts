@@ -8,6 +8,7 @@
 import { z } from 'zod';
 import { LeewardError, isErrorCode } from '../../kernel/errors.ts';
 import { nodeSchema, groupIdSchema } from '../../kernel/ids.ts';
+import { parseJson } from '../../kernel/json.ts';
 import { firstIssue } from '../../kernel/schema.ts';
 import { KIB } from '../../kernel/units.ts';
 import type { GuardDesk, GuardOrder, GuardStatus } from '../../ports/guard-desk.ts';
@@ -123,14 +124,5 @@ export class GuardSocket implements GuardDesk {
       code !== undefined && isErrorCode(code) ? code : 'UNAVAILABLE',
       said.data?.error ?? `the guard: answer ${answer.status}`,
     );
-  }
-}
-
-/** Undefined, which no schema here takes, for what is not JSON. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }

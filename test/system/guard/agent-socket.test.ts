@@ -14,6 +14,7 @@ import { deriveKey, sign } from '../../../src/protocol/signed.ts';
 import type { SignedMessage } from '../../../src/protocol/signed.ts';
 import { isAnswerTo } from '../../../src/site/guard/sealed.ts';
 import { CarriedLink, listenForGuards } from '../../../src/system/guard/agent-socket.ts';
+import { request } from '../../../src/system/request.ts';
 
 const GROUP = 'acme/berlin/erp';
 const KEY = deriveKey(Buffer.alloc(32, 7), { signer: 'acme/berlin', name: 'guard-north' });
@@ -106,6 +107,16 @@ test('what is no signed question is refused, and the next question answered', as
     assert.match(said, /^HTTP\/1\.1 400 /);
   }
   assert.equal((await new CarriedLink(path, direct, isMine).lease(MESSAGE)).groups[0]?.term, 1);
+});
+
+test('what is not JSON is said to be that', async (t) => {
+  const path = await socketIn(t);
+  await listening(t, path);
+  const { status, body } = await request({
+    ...{ method: 'POST', url: 'http://agent/lease', socketPath: path, headers: {}, body: '{"version":' },
+    ...{ timeoutMs: 5000, bodyBytesMax: 1024, what: 'the agent' },
+  });
+  assert.deepEqual([status, JSON.parse(body)], [400, { error: 'the question is not JSON', code: 'MESSAGE_INVALID' }]);
 });
 
 test('only its owner reaches it, and what a killed agent left is no hindrance', async (t) => {
