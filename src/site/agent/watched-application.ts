@@ -157,7 +157,7 @@ export class WatchedApplication {
     const before = this.#meant;
     this.#meant = meant;
     if (meant.is === 'offline' && meant.isItself && this.state.state !== 'offline') {
-      this.#monitored.takeOffline(meant.untilWallMs);
+      this.#monitored.takeOffline();
     }
     if (meant.is === 'meant') {
       this.#countStarts(meant.guarded);

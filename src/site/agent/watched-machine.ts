@@ -348,10 +348,13 @@ export class WatchedMachine {
   }
 }
 
-/** What makes a decision another one than the one before: it is kept and told anew then. */
+/**
+ * What makes a decision another one than the one before: it is kept and told anew then. What monitors found in words is not
+ * among it, since that may change with every look.
+ */
 function asTold({ history, verdict, next }: Decided): string {
   const states = history.applications.map(({ name, state }) => [name, state]);
-  return JSON.stringify([verdict.verdict, next?.next ?? null, history.offline.length, ...states]);
+  return JSON.stringify([verdict.verdict, verdict.reason, next?.next ?? null, ...states]);
 }
 
 function recordName({ name }: Pick<WatchedMachineOptions, 'name'>): string {

@@ -41,8 +41,6 @@ export interface Failed extends Trouble {
 
 export interface Offline {
   readonly state: 'offline';
-  /** When people want it back, as wall time; undefined for no end. It tells, and clears nothing. */
-  readonly untilWallMs: number | undefined;
 }
 
 export type ApplicationState = Running | Failing | Failed | Offline;
@@ -56,6 +54,9 @@ export interface RestartLimits {
 
 /** An application that was just started, or of which nothing is known yet. */
 export const STARTED: Running = { state: 'running', attemptsMade: 0, wellSinceBootMs: undefined };
+
+/** People took it offline on purpose. Until when is its guard's to tell: that clears nothing. */
+export const OFFLINE: Offline = { state: 'offline' };
 
 /** The monitors said something: after every result, changed or not. */
 export function monitorsSaid(
@@ -110,17 +111,7 @@ export function restartEnded(state: ApplicationState, problem: string | undefine
   return { ...state, isRestarting: false, problem };
 }
 
-/** People took it offline on purpose, whatever its state was. */
-export function takenOffline(untilWallMs: number | undefined): Offline {
-  return { state: 'offline', untilWallMs };
-}
-
 /** Somebody started it: the only thing that clears the mark. An attempt of our own is none of that. */
 export function startedAgain(state: ApplicationState): ApplicationState {
   return state.state === 'failing' && state.isRestarting ? state : STARTED;
-}
-
-/** Whether people wanted it back by now: it is still offline until it is started. */
-export function isBackDue(state: ApplicationState, nowWallMs: number): boolean {
-  return state.state === 'offline' && state.untilWallMs !== undefined && nowWallMs >= state.untilWallMs;
 }

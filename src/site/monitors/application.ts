@@ -10,13 +10,13 @@ import { describeError } from '../../kernel/errors.ts';
 import type { Prober } from '../../ports/probe.ts';
 import type { Restarter } from '../../ports/restart.ts';
 import {
+  OFFLINE,
   isRestartDue,
   monitorsSaid,
   restartBegun,
   restartEnded,
   STARTED,
   startedAgain,
-  takenOffline,
 } from './application-state.ts';
 import type { ApplicationState, RestartLimits } from './application-state.ts';
 import { Monitor } from './monitor.ts';
@@ -99,9 +99,9 @@ export class MonitoredApplication {
     return new Map(this.#monitors.map((monitor) => [monitor.plan.name, monitor.results()]));
   }
 
-  /** People take it offline, until `untilWallMs` if they know. Whoever calls stops it. A restart under way is given up. */
-  takeOffline(untilWallMs: number | undefined): void {
-    this.#state = takenOffline(untilWallMs);
+  /** People take it offline. Whoever calls stops it. A restart under way is given up. */
+  takeOffline(): void {
+    this.#state = OFFLINE;
     this.#restart?.abort(new Error('it was taken offline'));
     this.#begunAnew(Infinity);
   }
@@ -184,10 +184,12 @@ export class MonitoredApplication {
   }
 }
 
+/** Anything of it but how long it has been well, and when the next attempt is due. */
 function isNews(before: ApplicationState, after: ApplicationState): boolean {
   const label = (state: ApplicationState): string => {
     const attempts = state.state === 'offline' ? 0 : state.attemptsMade;
-    return `${state.state} ${attempts} ${state.state === 'failing' && state.isRestarting}`;
+    const why = 'reason' in state ? [state.reason, state.problem] : [];
+    return JSON.stringify([state.state, attempts, state.state === 'failing' && state.isRestarting, ...why]);
   };
   return label(before) !== label(after);
 }

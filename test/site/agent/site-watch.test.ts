@@ -54,8 +54,9 @@ class World {
   readonly records = new MemoryTexts();
   readonly decisions = new MemoryTexts();
   readonly marks = new MemoryTexts();
-  /** What does not answer. */
+  /** What does not answer, and how. */
   readonly broken = new Set<string>();
+  reason = 'connection refused';
   readonly said: string[] = [];
   responseMs = 5;
   resets = 0;
@@ -89,7 +90,7 @@ class World {
     const prober: Prober = {
       probe: async (check) => {
         const isWell = check.kind !== 'tcp' || !this.broken.has(check.host);
-        return { isWell, reason: isWell ? 'connected' : 'connection refused', responseMs: this.responseMs };
+        return { isWell, reason: isWell ? 'connected' : this.reason, responseMs: this.responseMs };
       },
     };
     return SiteWatch.open({
@@ -402,6 +403,18 @@ suite('the site under watch', () => {
       assert.equal(world.marks.texts.size, 0);
     });
   }
+
+  test('what was found last is what the next agent says, though nothing else has changed', async () => {
+    const world = new World({ applications: { database: { attempts: 0 } } });
+    world.broken.add('database');
+    await world.pass(2 * MINUTE_MS);
+    world.reason = 'no route to host';
+    let record = '';
+    await world.pass(2 * MINUTE_MS, () => {
+      record = world.records.texts.get('application.erp.database') ?? '';
+    });
+    assert.match(record, /"reason":"port: no route to host"/, 'an agent that is killed has it on record');
+  });
 
   test('what lies among the marks and is none is told once, and ends nothing', async () => {
     const world = new World({ applications: { database: {}, shop: {} } });

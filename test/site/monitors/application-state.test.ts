@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
-  isBackDue,
+  OFFLINE,
   isRestartDue,
   monitorsSaid,
   restartBegun,
   restartEnded,
   STARTED,
   startedAgain,
-  takenOffline,
 } from '../../../src/site/monitors/application-state.ts';
 import type { ApplicationState } from '../../../src/site/monitors/application-state.ts';
 import { ResultRing } from '../../../src/site/monitors/results.ts';
@@ -52,16 +51,10 @@ test('attempts are forgotten only after it was well for long enough without a br
   assert.deepEqual(said(restarted(said(broken, 'failed')), 'failed').state, 'failed');
 });
 
-test('offline on purpose: only a start clears it, whatever is seen and whatever the time', () => {
-  const offline = takenOffline(100);
-  for (const verdict of ['well', 'failed', 'unknown'] as const) assert.equal(said(offline, verdict), offline);
-  assert.equal(restartEnded(restartBegun(offline), undefined), offline);
-  assert.deepEqual(
-    [99, 100].map((now) => isBackDue(offline, now)),
-    [false, true],
-  );
-  assert.equal(isBackDue(takenOffline(undefined), Infinity), false);
-  assert.deepEqual(startedAgain(offline), STARTED);
+test('offline on purpose: only a start clears it, whatever is seen', () => {
+  for (const verdict of ['well', 'failed', 'unknown'] as const) assert.equal(said(OFFLINE, verdict), OFFLINE);
+  assert.equal(restartEnded(restartBegun(OFFLINE), undefined), OFFLINE);
+  assert.deepEqual(startedAgain(OFFLINE), STARTED);
 });
 
 test('without attempts it has failed at once; one that is well again runs', () => {

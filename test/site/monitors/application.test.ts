@@ -112,7 +112,7 @@ test('a check that cannot be ended fails at every interval and is not begun agai
   const problems: (string | undefined)[] = [];
   await clock.passUntil(
     app.run(stop.signal, (state) => {
-      if (state.state === 'failing' && !state.isRestarting && state.attemptsMade > 0) problems.push(state.problem);
+      if (state.state === 'failing' && !state.isRestarting && !state.isDue) problems.push(state.problem);
       if (state.state === 'failed') stop.abort();
     }),
   );
@@ -130,7 +130,7 @@ test('taken offline it stays so while its monitors fail, and the restart under w
   const restarter: Restarter = {
     restart: async (_name, signal) => {
       signal.addEventListener('abort', () => (isGivenUp = true));
-      app.takeOffline(undefined);
+      app.takeOffline();
       await new Promise(() => undefined);
     },
   };
