@@ -19,10 +19,8 @@ import { LeewardError } from '../kernel/errors.ts';
 import type { GroupRef, SiteRef } from '../kernel/ids.ts';
 import { documents as names } from '../kernel/names.ts';
 import { firstIssue } from '../kernel/schema.ts';
-import type { Heartbeat } from '../protocol/heartbeat.ts';
+import type { GroupWord } from '../protocol/heartbeat.ts';
 import type { Settings } from './settings.ts';
-
-type GroupWord = Heartbeat['groups'][number];
 
 /** How the monitor and the heartbeats are set. */
 export interface Timing {

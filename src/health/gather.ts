@@ -37,7 +37,7 @@ export function historyOf(gathered: Gathered): SiteHistory {
   const { lastTickMs: nowMs, awakeSinceMs, canarySinceMs } = watch;
   const { mode, consents, windowMs, noAnswer, alertAfterMs } = plan;
   const lastHeartbeatMs = heartbeat?.lastModifiedMs ?? null;
-  const word = heartbeat?.value.heartbeat.groups.find((one) => one.group === group);
+  const word = heartbeat?.value.heartbeat.groups?.find((one) => one.group === group);
   const said = heartbeat?.value.said?.find((one) => one.group === group);
   const wish = said?.wish && word?.wants ? { ...said.wish, reason: word.wants.reason } : null;
   const offlineUntilMs = Math.max(word?.offlineUntilMs ?? 0, heartbeat?.value.heartbeat.offlineUntilMs ?? 0);

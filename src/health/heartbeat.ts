@@ -25,7 +25,7 @@ import { QUEUES, documents as names, journalContainer } from '../kernel/names.ts
 import { CURRENT_VERSION } from '../kernel/versions.ts';
 import type { AccessIssuer } from '../ports/access.ts';
 import { heartbeatSchema } from '../protocol/heartbeat.ts';
-import type { Heartbeat, HeartbeatAnswer } from '../protocol/heartbeat.ts';
+import type { GroupWord, Heartbeat, HeartbeatAnswer } from '../protocol/heartbeat.ts';
 import { checkCounter } from './counter.ts';
 import { openSiteMessage } from './site-message.ts';
 import { spoke } from './spoken.ts';
@@ -110,7 +110,10 @@ async function heedOne(ports: HeartbeatPorts, word: Heartbeat['volumes'][number]
 }
 
 function checkOwn(site: SiteRef, heartbeat: Heartbeat): void {
-  const named = [...heartbeat.volumes.map(({ volume }) => volume), ...heartbeat.groups.map(({ group }) => group)];
+  const named = [
+    ...heartbeat.volumes.map(({ volume }) => volume),
+    ...(heartbeat.groups ?? []).map(({ group }) => group),
+  ];
   const foreign = named.find((id) => !id.startsWith(`${siteId(site)}/`));
   if (foreign !== undefined) {
     throw new LeewardError('REFUSED', `heartbeat of ${siteId(site)}: "${foreign}" is not one of this site's`);
@@ -148,7 +151,8 @@ async function write(
   what: { held: Held<HeartbeatDocument> | undefined; word: Word; serviceNowMs: number },
 ): Promise<void> {
   const { held, word, serviceNowMs } = what;
-  const { key, heartbeat, witness } = word;
+  const { key, witness } = word;
+  const heartbeat = withWord(word.heartbeat, held?.value.heartbeat);
   const said = heartbeat.groups.map((group) => {
     const before = held?.value.said?.find((one) => one.group === group.group);
     return saidOf(before, group, { atMs: serviceNowMs, witness });
@@ -161,6 +165,21 @@ async function write(
   }
 }
 
+/**
+ * The heartbeat with what the one before said of what runs at the site, where this one says nothing of it; whether a lease is
+ * held now is then nobody's word.
+ */
+function withWord(heartbeat: Heartbeat, before: Heartbeat | undefined): Heartbeat & { groups: GroupWord[] } {
+  if (heartbeat.groups) return { ...heartbeat, groups: heartbeat.groups };
+  const { groups = [], machines, offlineUntilMs } = before ?? {};
+  return {
+    ...(machines && { machines }),
+    ...(offlineUntilMs !== undefined && { offlineUntilMs }),
+    ...heartbeat,
+    groups: groups.map((group) => ({ ...group, lease: 'unknown' as const })),
+  };
+}
+
 type Said = NonNullable<HeartbeatDocument['said']>[number];
 
 /** What a heartbeat's word of a lease is for the site's being up or down. */
@@ -169,7 +188,7 @@ const VERDICTS = { held: 'up', none: 'down', unknown: 'none' } as const;
 /** What a site has said of one group after one more word of it. Pure. */
 export function saidOf(
   before: Said | undefined,
-  { group, lease, wants }: Heartbeat['groups'][number],
+  { group, lease, wants }: GroupWord,
   { atMs, witness }: { readonly atMs: number; readonly witness: Pick<Witness, 'everyMs'> },
 ): Said {
   const known = before?.wish?.decision === wants?.decision ? before?.wish : undefined;

@@ -20,7 +20,7 @@ export interface SiteWord extends Pick<Notice, 'severity' | 'title' | 'text' | '
 }
 
 /** All that the newest heartbeat has of it. */
-export function siteWords({ groups, machines = [] }: Pick<Heartbeat, 'groups' | 'machines'>): readonly SiteWord[] {
+export function siteWords({ groups = [], machines = [] }: Pick<Heartbeat, 'groups' | 'machines'>): readonly SiteWord[] {
   return [
     ...machines.flatMap(({ name, trouble }): SiteWord[] =>
       trouble === undefined

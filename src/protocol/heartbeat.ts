@@ -137,7 +137,11 @@ export const heartbeatSchema = z
         }),
       )
       .max(HEARTBEAT_GROUPS_MAX)
-      .default([]),
+      .optional()
+      .meta({
+        description:
+          'Left out where whoever sends it has not looked at what runs there: what the one before said of that still stands.',
+      }),
     machines: z.array(machineWordSchema).max(HEARTBEAT_MACHINES_MAX).optional(),
     offlineUntilMs: wallMs.optional().meta({ description: 'The whole site was taken offline on purpose until then.' }),
     sources: z.array(sourceSchema).max(500).optional().meta({
@@ -145,7 +149,7 @@ export const heartbeatSchema = z
     }),
   })
   .refine(
-    ({ groups }) =>
+    ({ groups = [] }) =>
       groups.reduce((sum, { applications = [] }) => sum + applications.length, 0) <= HEARTBEAT_APPLICATIONS_MAX,
     {
       message: `more than ${HEARTBEAT_APPLICATIONS_MAX} applications in all`,
@@ -155,6 +159,9 @@ export const heartbeatSchema = z
   .meta({ id: 'Heartbeat', description: "Payload of a heartbeat: the site's own word." });
 
 export type Heartbeat = z.infer<typeof heartbeatSchema>;
+
+/** What a heartbeat says of one group. */
+export type GroupWord = NonNullable<Heartbeat['groups']>[number];
 
 /** `text` as a heartbeat takes words: one line, and no longer than that. */
 export function heartbeatWords(text: string): string {

@@ -5,7 +5,7 @@ import { ID_LENGTH_MAX } from '../../src/kernel/ids.ts';
 import { KIB, MIB } from '../../src/kernel/units.ts';
 import { DOCUMENT_BYTES_MAX } from '../../src/ports/state.ts';
 import { STOP_MS_MAX, heartbeatSchema } from '../../src/protocol/heartbeat.ts';
-import type { Heartbeat } from '../../src/protocol/heartbeat.ts';
+import type { GroupWord, Heartbeat } from '../../src/protocol/heartbeat.ts';
 import { parseSigned, readPayload, sign } from '../../src/protocol/signed.ts';
 
 const LIMIT_BYTES = 6 * MIB;
@@ -87,7 +87,7 @@ test('the fullest heartbeat that the schema allows fits, and one word more is re
     ...{ name, node, priority: 999_999.123_456_78, state: 'offline' as const, attemptsMade: Number.MAX_SAFE_INTEGER },
     ...{ responseMs: DATE_MAX, reason: words, offlineUntilMs: DATE_MAX },
   };
-  const groups = Array.from({ length: 500 }, (_, at): Heartbeat['groups'][number] => ({
+  const groups = Array.from({ length: 500 }, (_, at): GroupWord => ({
     group: `${signer}/${full('group', at)}`,
     term: Number.MAX_SAFE_INTEGER,
     lease: 'unknown',

@@ -97,6 +97,26 @@ suite('a heartbeat', () => {
     assert.equal(after.value.heartbeat.counter, 2);
   });
 
+  test('that says nothing of what runs there takes nothing of that back, but that a lease is held', async () => {
+    const world = await createWorld();
+    const offlineUntilMs = world.clock.wallMs() + 600_000;
+    const wants = { decision: 'm-1', reason: 'db-1 fails' };
+    const group = { group: GROUP, term: 1, lease: 'none', nodes: ['north'], offlineUntilMs, wants };
+    const machines = [{ name: 'db-1', node: 'north', trouble: 'nothing is left to try' }];
+    await send(world, { counter: 1, groups: [group], machines, offlineUntilMs });
+    const before = await world.documents.need(heartbeatKind, name);
+    world.clock.advance(10_000);
+    await send(world, { counter: 2, volumes: [] });
+    const { value } = await world.documents.need(heartbeatKind, name);
+    const still = { groups: [{ ...group, lease: 'unknown' }], machines, offlineUntilMs };
+    assert.partialDeepStrictEqual(value.heartbeat, { counter: 2, ...still });
+    assert.deepEqual(value.said?.[0]?.wish, before.value.said?.[0]?.wish);
+    assert.equal(value.said?.[0]?.word.verdict, 'none');
+    await send(world, { counter: 3, groups: [] });
+    const none = (await world.documents.need(heartbeatKind, name)).value;
+    assert.deepEqual([none.heartbeat.groups, none.heartbeat.machines, none.said], [[], undefined, []]);
+  });
+
   test('is answered without a group that this program cannot understand, and people are told', async () => {
     const world = await createWorld();
     const tooNew = { version: { format: 9, oldestReader: 9, oldestWriter: 9 } };

@@ -11,7 +11,7 @@ import { addGuard } from '../../src/app/guards.ts';
 import { heartbeatKind } from '../../src/documents/site.ts';
 import { parseGroup } from '../../src/kernel/ids.ts';
 import { documents as names } from '../../src/kernel/names.ts';
-import type { Heartbeat } from '../../src/protocol/heartbeat.ts';
+import type { GroupWord } from '../../src/protocol/heartbeat.ts';
 import { newGuardAccess, serializeGuardAccess } from '../../src/site/guard/access.ts';
 import { serializeSiteAccess, withVolume } from '../../src/site/send/access.ts';
 import { makeFolder } from '../../src/system/durable-file.ts';
@@ -114,7 +114,7 @@ describe('agent and guard', () => {
   /** What the cloud has heard of the application last. */
   async function word() {
     const held = await stack.storage.documents.read(heartbeatKind, names.heartbeat(GROUP));
-    const group: Heartbeat['groups'][number] | undefined = held?.value.heartbeat.groups[0];
+    const group: GroupWord | undefined = held?.value.heartbeat.groups?.[0];
     return { group, shop: group?.applications?.[0], volume: held?.value.heartbeat.volumes[0] };
   }
 

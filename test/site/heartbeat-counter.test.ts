@@ -17,7 +17,8 @@ test('what the cloud refused for being far ahead does not outlast the clock that
   const unused = async (): Promise<never> => assert.fail('not asked');
   const link: CloudLink = {
     heartbeat: async ({ payload }) => {
-      const { counter } = heartbeatSchema.parse(JSON.parse(payload));
+      const { counter, groups } = heartbeatSchema.parse(JSON.parse(payload));
+      assert.equal(groups, undefined, 'who watches nothing says that nothing runs');
       counters.push(counter);
       throw counter > rightMs + 86_400_000
         ? new LeewardError('REFUSED', 'far ahead')

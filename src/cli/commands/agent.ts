@@ -65,7 +65,7 @@ async function agent(_options: unknown, command: Command): Promise<void> {
   const site = await openSite({
     folder,
     access,
-    word: () => watch?.word() ?? { groups: [] },
+    word: () => watch?.word() ?? {},
     quiesce: (volume) => {
       const commands = quiesceOf(config, volume);
       return commands && new CommandQuiesce(commands);

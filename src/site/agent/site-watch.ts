@@ -13,7 +13,7 @@ import type { KeptTexts } from '../../ports/kept-texts.ts';
 import type { MachineControl } from '../../ports/machine-control.ts';
 import type { Metrics, MetricsSource } from '../../ports/metrics.ts';
 import type { Prober } from '../../ports/probe.ts';
-import type { Heartbeat } from '../../protocol/heartbeat.ts';
+import type { GroupWord, Heartbeat } from '../../protocol/heartbeat.ts';
 import type { OfflineMark } from '../decide/policies.ts';
 import type { SiteWord } from '../send/agent.ts';
 import { machineConfig, machineOf } from './config.ts';
@@ -109,7 +109,7 @@ export class SiteWatch {
   }
 
   /** What the heartbeat says, as of what was seen last. */
-  word(): SiteWord {
+  word(): SiteWord & { readonly groups: GroupWord[] } {
     const { config, site, clock } = this.#options;
     const nowWallMs = clock.wallMs();
     const siteUntilMs = offlineUntilMs(this.#marks, [{ what: 'site', name: site }], nowWallMs);
@@ -120,7 +120,7 @@ export class SiteWatch {
     };
   }
 
-  #groupWord(name: string, nowWallMs: number): Heartbeat['groups'][number] {
+  #groupWord(name: string, nowWallMs: number): GroupWord {
     const { site, config } = this.#options;
     const group = `${site}/${name}`;
     const times = config.groups[name];

@@ -12,7 +12,7 @@ import type { GuardedStatus } from '../../ports/guard-desk.ts';
 import type { KeptTexts } from '../../ports/kept-texts.ts';
 import type { Prober } from '../../ports/probe.ts';
 import { heartbeatWords } from '../../protocol/heartbeat.ts';
-import type { Heartbeat } from '../../protocol/heartbeat.ts';
+import type { GroupWord } from '../../protocol/heartbeat.ts';
 import type { MachineApplication } from '../decide/policies.ts';
 import { MonitoredApplication } from '../monitors/application.ts';
 import type { ApplicationState } from '../monitors/application-state.ts';
@@ -25,7 +25,7 @@ import { PerformanceWatch } from './performance-watch.ts';
 import { applicationRecordSchema, readRecord, writeRecord } from './records.ts';
 import type { ApplicationRecord } from './records.ts';
 
-type ApplicationWord = NonNullable<Heartbeat['groups'][number]['applications']>[number];
+type ApplicationWord = NonNullable<GroupWord['applications']>[number];
 
 export interface WatchedApplicationOptions {
   readonly group: string;

@@ -46,7 +46,7 @@ export interface SiteAgentOptions {
   readonly link: CloudLink;
   /** Keeps the counter. */
   readonly store: Pick<SiteStore, 'readState' | 'writeState'>;
-  /** What the heartbeat says beside the volumes; asked for each, and waited for by none. */
+  /** What the heartbeat says beside the volumes; asked for each, and waited for by none. Without it nothing is said of what runs here. */
   readonly word?: () => SiteWord;
 }
 
@@ -194,7 +194,7 @@ export class SiteAgent {
     const sentBootMs = (this.#begunBootMs = clock.bootMs());
     const { before, counter } = await this.#nextCounter();
     const volumes = [...this.#parts.values()].map(({ part }) => part.report());
-    const heartbeat: Heartbeat = { counter, volumes, ...(word?.() ?? { groups: [] }) };
+    const heartbeat: Heartbeat = { counter, volumes, ...word?.() };
     const said = await link.heartbeat(sign(key, 'heartbeat', heartbeat)).catch(async (error: unknown) => {
       // What was refused was not recorded. A counter from a clock that was far ahead must not outlast that clock.
       if (isLeewardError(error, 'REFUSED')) await this.#keepCounter(before);
