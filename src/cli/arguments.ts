@@ -4,6 +4,7 @@
  */
 import { statSync } from 'node:fs';
 import { InvalidArgumentError } from 'commander';
+import { z } from 'zod';
 
 /** Longest time that an option takes: a day. Node's timers end soon after three weeks. */
 const SECONDS_MAX = 86_400;
@@ -101,8 +102,9 @@ export function reasonText(text: string): string {
   return text;
 }
 
-/** A moment: itself, or how far it is from now, in milliseconds. */
-export type Until = { readonly wallMs: number } | { readonly fromNowMs: number };
+/** A moment: itself, or how far it is from now, in milliseconds. What {@link until} gives. */
+export const untilSchema = z.union([z.object({ wallMs: z.number() }), z.object({ fromNowMs: z.number() })]);
+export type Until = z.infer<typeof untilSchema>;
 
 const UNITS_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
 

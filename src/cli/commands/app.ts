@@ -10,7 +10,7 @@ import { siteId } from '../../kernel/ids.ts';
 import type { GuardDesk, GuardOrder, GuardStatus } from '../../ports/guard-desk.ts';
 import type { ApplicationConfig } from '../../site/agent/config.ts';
 import { SystemClock } from '../../system/clock.ts';
-import { until, wallMsOf } from '../arguments.ts';
+import { until, untilSchema, wallMsOf } from '../arguments.ts';
 import { chooseSite } from '../context.ts';
 import { outputOf, placesOf } from '../globals.ts';
 import { table } from '../output.ts';
@@ -19,7 +19,7 @@ import { stopOnSignals } from '../stop-on-signals.ts';
 
 const optionsSchema = z.object({
   site: z.string().optional(),
-  until: z.union([z.object({ wallMs: z.number() }), z.object({ fromNowMs: z.number() })]).optional(),
+  until: untilSchema.optional(),
 });
 
 export function addApp(program: Command): void {

@@ -13,15 +13,13 @@ import type { SiteConfig } from '../../site/agent/config.ts';
 import { clearMark, setMark } from '../../site/agent/marks.ts';
 import type { Marked } from '../../site/agent/marks.ts';
 import { SystemClock } from '../../system/clock.ts';
-import { until, wallMsOf } from '../arguments.ts';
+import { until, untilSchema, wallMsOf } from '../arguments.ts';
 import { chooseSite, readAccess } from '../context.ts';
 import { outputOf, placesOf } from '../globals.ts';
 import { readSiteConfig } from '../site-config.ts';
 
 const siteSchema = z.object({ site: z.string().optional() });
-const untilSchema = z.object({
-  until: z.union([z.object({ wallMs: z.number() }), z.object({ fromNowMs: z.number() })]),
-});
+const offlineSchema = z.object({ until: untilSchema });
 
 const ARGUMENTS = {
   machine: ['<machine>', 'its name in leeward.yaml, or the name of a node'],
@@ -50,7 +48,7 @@ export function addMarks(below: Command, what: Marked['what']): void {
     .action(async (name: string, _options: unknown, command: Command) => {
       const { marks, mark } = await marked(what, name, command);
       const nowWallMs = new SystemClock().wallMs();
-      const untilWallMs = wallMsOf(untilSchema.parse(command.opts()).until, nowWallMs);
+      const untilWallMs = wallMsOf(offlineSchema.parse(command.opts()).until, nowWallMs);
       await setMark(marks, { ...mark, untilWallMs }, nowWallMs);
       const told = { ...mark, until: new Date(untilWallMs).toISOString() };
       outputOf(command).result(told, () => `${what} ${mark.name} is offline on purpose until ${told.until}`);
