@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import { html, raw } from 'hono/html';
 import type { SiteDecisionDocument } from '../documents/site-failure.ts';
 import type { PutQuestion } from '../health/answer.ts';
-import { timeline } from '../health/explain.ts';
+import { VOTE_IN_WORDS, timeline } from '../health/explain.ts';
 import { decideSiteFailure } from '../health/site-failure.ts';
 import { answerPath } from '../protocol/answer-link.ts';
 
@@ -239,7 +239,6 @@ function backTo({ link }: PutQuestion, token: string): string {
 
 function history({ history: of }: SiteDecisionDocument): Html {
   const { votes } = decideSiteFailure(of);
-  const inWords = { up: 'up', down: 'down', none: 'no vote' } as const;
   return html`<h2>What was seen</h2>
     <div class="wide" tabindex="0" role="region" aria-label="Witnesses">
       <table>
@@ -260,7 +259,7 @@ function history({ history: of }: SiteDecisionDocument): Html {
               html`<tr>
                 <th scope="row">${witness}</th>
                 <td>${domain}</td>
-                <td>${inWords[vote]}</td>
+                <td>${VOTE_IN_WORDS[vote]}</td>
                 <td>${reason}</td>
               </tr>`,
           )}

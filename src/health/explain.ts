@@ -13,6 +13,9 @@ import { domainsOf } from './votes.ts';
 /** Characters of a line. */
 export const LINE_MAX = 100;
 
+/** What a witness says, as people read it. */
+export const VOTE_IN_WORDS = { up: 'up', down: 'down', none: 'no vote' } as const;
+
 interface Moment {
   readonly atMs: number;
   readonly who: string;
@@ -51,8 +54,6 @@ export function timeline(history: SiteHistory): readonly string[] {
     return plain(`${utc(atMs)}  ${before.padStart(11)} s  ${who.padEnd(24)}  ${what}`).slice(0, LINE_MAX);
   });
 }
-
-const VOTE_IN_WORDS = { up: 'up', down: 'down', none: 'no vote' } as const;
 
 function momentsOf(history: SiteHistory): readonly Moment[] {
   const { nowMs, windowMs, question, siteWord, wish } = history;
