@@ -4,12 +4,12 @@
  */
 import { noticeKind } from '../documents/notice.ts';
 import type { NoticeDocument } from '../documents/notice.ts';
-import { runKind } from '../documents/run.ts';
 import { LeewardError } from '../kernel/errors.ts';
 import { documents as names } from '../kernel/names.ts';
 import { intervalLimitMs, tellInterval } from './replicate.ts';
 import type { Site } from './site.ts';
 import type { Stage } from './stage.ts';
+import { newestRun } from './watch.ts';
 
 const ALERT_MS = 60_000;
 const LOOK_MS = 150;
@@ -39,15 +39,11 @@ export async function killAgentAlone(stage: Stage, site: Site): Promise<AgentAlo
     if (alert === undefined) await clock.sleep(LOOK_MS, signal);
   }
   progress.line(`people are told: ${alert.title}: ${alert.text}`);
-  let runs = 0;
-  for await (const { name } of storage.documents.list(names.runsOf(ref))) {
-    await storage.documents.need(runKind, name);
-    runs += 1;
-  }
+  const run = await newestRun({ documents: storage.documents, group: ref });
   await site.startAgent();
   const [next] = await site.intervals(1, intervalLimitMs(stage));
   if (next) progress.line(`the next agent goes on where the other was: ${tellInterval(next, undefined)}, acknowledged`);
-  return { alert: alert.text, nothingElseHappened: isSteady && runs === 0 };
+  return { alert: alert.text, nothingElseHappened: isSteady && run === undefined };
 }
 
 /** What people were told of the site's group. */

@@ -31,12 +31,13 @@ export async function replicate(stage: Stage, site: Site): Promise<readonly Inte
   if (site.opened) progress.line(`the application writes to the volume, ${describeVolume(site.opened)}`);
   else progress.line('nobody writes to the volume: what stands for its application leaves it alone');
   const before = await site.intervalCount();
+  let intervals: readonly Interval[] = [];
   for (let turn = 1; turn <= CHANGED_INTERVALS; turn += 1) {
-    const intervals = await site.intervals(before + turn, limitMs);
+    intervals = await site.intervals(before + turn, limitMs);
     const [last, newest] = intervals.slice(-2);
     if (newest) progress.line(`interval ${before + turn}: ${tellInterval(newest, last)}, acknowledged`);
   }
-  return await site.intervals(before + CHANGED_INTERVALS, limitMs);
+  return intervals;
 }
 
 /** In words. `before` is the interval before, of the same agent. */

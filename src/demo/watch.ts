@@ -61,12 +61,14 @@ export async function watchRun(options: WatchOptions): Promise<WatchedRun> {
   }
 }
 
-async function newestRun({ documents, group }: WatchOptions): Promise<RunDocument | undefined> {
-  let newest: RunDocument | undefined;
-  for await (const { name } of documents.list(names.runsOf(group))) {
-    newest = (await documents.need(runKind, name)).value;
-  }
-  return newest;
+/** The group's newest run; undefined where there was none. */
+export async function newestRun({
+  documents,
+  group,
+}: Pick<WatchOptions, 'documents' | 'group'>): Promise<RunDocument | undefined> {
+  let newest: string | undefined;
+  for await (const { name } of documents.list(names.runsOf(group))) newest = name;
+  return newest === undefined ? undefined : (await documents.need(runKind, newest)).value;
 }
 
 function tooLate(timeoutMs: number, run: RunDocument | undefined): LeewardError {
