@@ -6,7 +6,7 @@
  */
 import { GUARDS_MAX, groupKind } from '../documents/group.ts';
 import type { GroupDocument } from '../documents/group.ts';
-import { siteKind } from '../documents/site.ts';
+import { siteKind, withKey, withoutKey } from '../documents/site.ts';
 import type { Documents } from '../documents/store.ts';
 import { withGuards } from '../health/term.ts';
 import { LeewardError } from '../kernel/errors.ts';
@@ -30,10 +30,8 @@ export async function addGuard(
   const name = guardKey(node);
   await documents.need(groupKind, names.group(group));
   await documents.update(siteKind, names.site(group), (site) => {
-    const known = site.keys.find((key) => key.name === name);
-    if (known?.state === 'active') return undefined;
-    if (known) throw new LeewardError('REFUSED', `key "${name}" of ${site.site} was revoked: name the node otherwise`);
-    return { ...site, keys: [...site.keys, { name, state: 'active' as const }] };
+    const keyed = withKey(site, name);
+    return keyed === site ? undefined : keyed;
   });
   await changeGuards(documents, group, (nodes) => (nodes.includes(node) ? nodes : [...nodes, node]));
   return deriveKey(keySecret, { signer: siteId(group), name });
@@ -50,10 +48,7 @@ export async function removeGuard(documents: Documents, group: GroupRef, node: s
     if (value.guards?.some((guard) => guard.node === node)) return false;
   }
   const name = guardKey(node);
-  const { value } = await documents.update(siteKind, names.site(group), (site) => ({
-    ...site,
-    keys: site.keys.map((key) => (key.name === name ? { ...key, state: 'revoked' as const } : key)),
-  }));
+  const { value } = await documents.update(siteKind, names.site(group), (site) => withoutKey(site, name));
   return value.keys.some((key) => key.name === name);
 }
 

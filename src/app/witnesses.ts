@@ -6,10 +6,10 @@
  */
 import { groupKind } from '../documents/group.ts';
 import { planKind } from '../documents/plan.ts';
-import { siteKind, witnessesOf } from '../documents/site.ts';
+import { siteKind, withKey, withoutKey, witnessesOf } from '../documents/site.ts';
 import type { SiteDocument } from '../documents/site.ts';
 import type { Documents } from '../documents/store.ts';
-import { WITNESSES_MAX } from '../documents/witness.ts';
+import { WITNESSES_MAX, isPosting } from '../documents/witness.ts';
 import type { Witness } from '../documents/witness.ts';
 import { LeewardError } from '../kernel/errors.ts';
 import { siteId } from '../kernel/ids.ts';
@@ -48,16 +48,9 @@ export async function removeWitness(documents: Documents, site: SiteRef, name: s
     if (witness.kind === 'heartbeat') {
       throw new LeewardError('REFUSED', `${found.site}: its own heartbeats are always a witness`);
     }
-    return {
-      ...found,
-      witnesses: found.witnesses?.filter((one) => one !== witness),
-      keys: found.keys.map((key) => (key.name === witnessKey(name) ? { ...key, state: 'revoked' as const } : key)),
-    };
+    const witnesses = found.witnesses?.filter((one) => one !== witness);
+    return { ...withoutKey(found, witnessKey(name)), witnesses };
   });
-}
-
-function isPosting({ kind }: Witness): boolean {
-  return kind === 'observer' || kind === 'region';
 }
 
 function changed(site: SiteDocument, witness: Witness, { everyMs }: Timing): SiteDocument {
@@ -68,16 +61,9 @@ function changed(site: SiteDocument, witness: Witness, { everyMs }: Timing): Sit
   if (others.length >= WITNESSES_MAX) {
     throw new LeewardError('REFUSED', `${site.site} has ${WITNESSES_MAX} witnesses: no more fit`);
   }
-  const name = witnessKey(witness.name);
-  const key = site.keys.find((one) => one.name === name);
-  if (key?.state === 'revoked') {
-    throw new LeewardError('REFUSED', `key "${name}" of ${site.site} was revoked: name the witness otherwise`);
-  }
-  return {
-    ...site,
-    witnesses: [...others, witness],
-    keys: key || !isPosting(witness) ? site.keys : [...site.keys, { name, state: 'active' as const }],
-  };
+  // The name of one whose key was revoked is no other's either, not even of one that has no key.
+  const keyed = withKey(site, witnessKey(witness.name));
+  return { ...(isPosting(witness) ? keyed : site), witnesses: [...others, witness] };
 }
 
 async function checkPlans(

@@ -1,5 +1,6 @@
 /** What the cloud knows of a site: its keys' names, who watches it, and the accounts that new volumes of it are given. */
 import { z } from 'zod';
+import { LeewardError } from '../kernel/errors.ts';
 import { groupIdSchema, siteIdSchema } from '../kernel/ids.ts';
 import { versionSchema } from '../kernel/versions.ts';
 import { heartbeatSchema } from '../protocol/heartbeat.ts';
@@ -23,6 +24,19 @@ export const siteSchema = z.looseObject({
 });
 export type SiteDocument = z.infer<typeof siteSchema>;
 export const siteKind: DocumentKind<SiteDocument> = { what: 'site', schema: siteSchema };
+
+/** The site with this key active: itself where that is so already. Errors: REFUSED for a key that was revoked. */
+export function withKey(site: SiteDocument, name: string): SiteDocument {
+  const known = site.keys.find((key) => key.name === name);
+  if (known?.state === 'active') return site;
+  if (known) throw new LeewardError('REFUSED', `key "${name}" of ${site.site} was revoked: use another name`);
+  return { ...site, keys: [...site.keys, { name, state: 'active' }] };
+}
+
+/** The site with this key revoked for good, if it has it. */
+export function withoutKey(site: SiteDocument, name: string): SiteDocument {
+  return { ...site, keys: site.keys.map((key) => (key.name === name ? { ...key, state: 'revoked' } : key)) };
+}
 
 /** Where the monitor runs: its canary, and what it asks itself, fail together. */
 export const MONITOR_DOMAIN = 'monitor';

@@ -46,6 +46,11 @@ export const witnessSchema = z
   });
 export type Witness = z.infer<typeof witnessSchema>;
 
+/** Whether it says by itself what it sees: it has a key of its own, and a record of its words. */
+export function isPosting({ kind }: Pick<Witness, 'kind'>): boolean {
+  return kind === 'observer' || kind === 'region';
+}
+
 export const witnessesSchema = z
   .array(witnessSchema)
   .max(WITNESSES_MAX)

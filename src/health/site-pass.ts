@@ -15,10 +15,12 @@ import type { SiteDecisionDocument, SiteHistory } from '../documents/site-failur
 import { heartbeatKind, siteKind, witnessesOf } from '../documents/site.ts';
 import { siteWatchKind } from '../documents/site-watch.ts';
 import type { SiteWatch } from '../documents/site-watch.ts';
+import { DOCUMENTS_AT_ONCE } from '../documents/store.ts';
 import type { Held } from '../documents/store.ts';
-import { witnessRecordKind } from '../documents/witness.ts';
+import { isPosting, witnessRecordKind } from '../documents/witness.ts';
 import type { Spoken, Witness } from '../documents/witness.ts';
 import { isLeewardError } from '../kernel/errors.ts';
+import { fewAtOnce } from '../kernel/few-at-once.ts';
 import { groupId, siteId } from '../kernel/ids.ts';
 import type { GroupRef, SiteRef } from '../kernel/ids.ts';
 import { documents as names } from '../kernel/names.ts';
@@ -26,10 +28,10 @@ import type { Semaphore } from '../kernel/semaphore.ts';
 import { CURRENT_VERSION } from '../kernel/versions.ts';
 import { noteNotice } from '../notify/notices.ts';
 import type { Notice } from '../notify/notices.ts';
+import { observe } from '../protocol/witness.ts';
 import { historyOf } from './gather.ts';
 import type { Gathered } from './gather.ts';
 import type { MonitorPorts } from './monitor-ports.ts';
-import { observe } from './observe.ts';
 import { askPerson, newestQuestion } from './question.ts';
 import { decideSiteFailure, isOfMonitor } from './site-failure.ts';
 import type { SiteVerdict } from './site-failure.ts';
@@ -102,7 +104,7 @@ async function readSite({ documents, everyMs }: MonitorPorts, site: SiteRef): Pr
     documents.read(siteWatchKind, names.siteWatch(site)),
   ]);
   const witnesses = witnessesOf(held.value, everyMs);
-  const posting = witnesses.filter(({ kind }) => kind === 'observer' || kind === 'region');
+  const posting = witnesses.filter(isPosting);
   const records = await Promise.all(
     posting.map(async ({ name }) => documents.read(witnessRecordKind, names.witness(site, name))),
   );
@@ -290,19 +292,17 @@ async function tellWords(
   const { site, heartbeat: word } = heartbeat.value;
   const said = siteWords(word);
   const remembered = rememberedWords(known, said, watch.lastTickMs);
-  return await Promise.all(
-    remembered.map(async (one, at) => {
-      const of = said[at];
-      if (one.isTold || !of || !known.includes(one)) return one;
-      const { about, ...notice } = of;
-      const id = `${about}-${one.sinceMs}`;
-      const told = await attempt(site, async () => {
-        await noteNotice(documents, { ...notice, id, site, atMs: one.sinceMs });
-        return true;
-      });
-      return { ...one, isTold: told === true };
-    }),
-  );
+  return await fewAtOnce(DOCUMENTS_AT_ONCE, remembered.entries(), async ([at, one]) => {
+    const of = said[at];
+    if (one.isTold || !of || !known.includes(one)) return one;
+    const { about, ...notice } = of;
+    const id = `${about}-${one.sinceMs}`;
+    const told = await attempt(site, async () => {
+      await noteNotice(documents, { ...notice, id, site, atMs: one.sinceMs });
+      return true;
+    });
+    return { ...one, isTold: told === true };
+  });
 }
 
 type Telling = Pick<Notice, 'severity' | 'title'>;

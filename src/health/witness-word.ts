@@ -4,7 +4,7 @@
  * Invariants: a witness speaks for itself alone, signed with its own key; a word that was recorded elsewhere and is sent again
  * changes nothing; each word is folded in when it comes, at the service's own time.
  */
-import { witnessRecordKind } from '../documents/witness.ts';
+import { isPosting, witnessRecordKind } from '../documents/witness.ts';
 import type { Witness, WitnessRecord } from '../documents/witness.ts';
 import type { Documents } from '../documents/store.ts';
 import { LeewardError, isLeewardError } from '../kernel/errors.ts';
@@ -34,7 +34,7 @@ export async function receiveWitness(
   const { site, key, document, payload: word } = opened;
   const name = witnessOf(key);
   const witness = document.witnesses?.find((one) => one.name === name);
-  if (witness?.kind !== 'observer' && witness?.kind !== 'region') {
+  if (!witness || !isPosting(witness)) {
     throw new LeewardError('REFUSED', `${siteId(site)} has no witness "${name ?? key}" that posts its words`);
   }
   await record(ports.documents, site, { witness, word });

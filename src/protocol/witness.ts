@@ -7,14 +7,29 @@ import { z } from 'zod';
 import { versionSchema } from '../kernel/versions.ts';
 
 /** How long the site's answer may take at most. */
-export const LOOK_TIMEOUT_MS = 5000;
+const LOOK_TIMEOUT_MS = 5000;
 
 /** Source: RFC 9110, "Server Error 5xx". */
 const FAULT_STATUS = 500;
 
-/** What an answer with this status says of the site: what stands in front of a dead one answers too, with a fault. */
-export function verdictOfStatus(status: number): 'up' | 'down' {
-  return status < FAULT_STATUS ? 'up' : 'down';
+/** What is asked: the Http port's `get`. */
+type Get = (url: string, options: { timeoutMs: number }) => Promise<{ readonly status: number }>;
+
+/**
+ * What is seen of an address of the site now, by one request of one who looks every `everyMs`. What stands in front of a dead
+ * site answers too, with a fault. Never throws, and never takes longer than its time-out, so that a site that hangs holds up
+ * nobody else.
+ */
+export async function observe(
+  http: { readonly get: Get },
+  { url, everyMs }: { readonly url: string; readonly everyMs: number },
+): Promise<'up' | 'down'> {
+  try {
+    const { status } = await http.get(url, { timeoutMs: Math.min(LOOK_TIMEOUT_MS, everyMs) });
+    return status < FAULT_STATUS ? 'up' : 'down';
+  } catch {
+    return 'down';
+  }
 }
 
 export const witnessWordSchema = z

@@ -9,7 +9,7 @@ import { LeewardError } from '../../kernel/errors.ts';
 import { parseJson } from '../../kernel/json.ts';
 import type { Http } from '../../ports/http.ts';
 import { sign } from '../../protocol/signed.ts';
-import { LOOK_TIMEOUT_MS, verdictOfStatus, witnessAnswerSchema } from '../../protocol/witness.ts';
+import { observe, witnessAnswerSchema } from '../../protocol/witness.ts';
 import type { WitnessWord } from '../../protocol/witness.ts';
 import { witnessSigningKey } from './access.ts';
 import type { WitnessAccess } from './access.ts';
@@ -36,7 +36,7 @@ export class Observer {
   /** Looks once and says what it saw. Errors: UNAVAILABLE, REFUSED: nothing was recorded, as far as is known. */
   async look(): Promise<WitnessWord['verdict']> {
     const { access, http, clock } = this.#options;
-    const verdict = await this.#see();
+    const verdict = await observe(http, { url: access.url, everyMs: this.#everyMs });
     this.#counter = Math.max(Math.floor(clock.wallMs()), this.#counter + 1);
     const word: WitnessWord = { counter: this.#counter, verdict };
     const { status, body } = await http.post(`${access.functionsUrl.replace(/\/+$/, '')}/api/witness`, {
@@ -66,16 +66,6 @@ export class Observer {
       );
       const restMs = beganBootMs + this.#everyMs - clock.bootMs();
       await clock.sleep(Math.max(0, restMs), signal).catch(() => undefined);
-    }
-  }
-
-  async #see(): Promise<'up' | 'down'> {
-    const { access, http } = this.#options;
-    try {
-      const timeoutMs = Math.min(LOOK_TIMEOUT_MS, this.#everyMs);
-      return verdictOfStatus((await http.get(access.url, { timeoutMs })).status);
-    } catch {
-      return 'down';
     }
   }
 }
