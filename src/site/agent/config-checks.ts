@@ -1,6 +1,7 @@
 /**
  * What is wrong with a site's configuration that no part of it shows alone: names that mean nothing, applications that
- * depend on each other in a circle, a machine that stands on two nodes, more than a heartbeat takes.
+ * depend on each other in a circle, a machine that stands on two nodes, a unit that two start and stop, more than a heartbeat
+ * takes.
  */
 import type { PathFault } from '../../kernel/config-file.ts';
 import {
@@ -18,6 +19,7 @@ export function siteFaults(config: SiteConfig, volumes: readonly string[] | unde
     ...(volumes === undefined ? [] : unknownFaults(config, volumes)),
     ...applicationFaults(config),
     ...machineFaults(config),
+    ...runFaults(config),
     ...guardFaults(config),
     ...sizeFaults(config),
   ];
@@ -63,12 +65,15 @@ interface Placed {
   readonly application: ApplicationConfig;
 }
 
-function machineFaults(config: SiteConfig): PathFault[] {
-  const placed = Object.entries(config.groups).flatMap(([group, { applications }]) =>
+function placed({ groups }: SiteConfig): Placed[] {
+  return Object.entries(groups).flatMap(([group, { applications }]) =>
     Object.entries(applications).map(([name, application]): Placed => ({ group, name, application })),
   );
+}
+
+function machineFaults(config: SiteConfig): PathFault[] {
   const first = new Map<string, Placed>();
-  return placed.flatMap((one) => {
+  return placed(config).flatMap((one) => {
     const { group, name, application } = one;
     const machine = application.machine ?? application.node;
     const path = ['groups', group, 'applications', name, application.machine === undefined ? 'node' : 'machine'];
@@ -86,6 +91,22 @@ function machineFaults(config: SiteConfig): PathFault[] {
       faults.push(`machine ${machine} runs ${before.group}/${before.name} too, and groups move by themselves`);
     }
     return faults.map((problem) => ({ path, problem }));
+  });
+}
+
+/** A unit or container of two applications on a node would be stopped by one while the other runs it. */
+function runFaults(config: SiteConfig): PathFault[] {
+  const first = new Map<string, Placed>();
+  return placed(config).flatMap((one) => {
+    const { group, name, application } = one;
+    const { run, node } = application;
+    if (run.kind === 'command') return [];
+    const what = run.kind === 'unit' ? `unit ${run.unit}` : `container ${run.container} of ${run.tool}`;
+    const before = first.get(`${what} on ${node}`);
+    first.set(`${what} on ${node}`, before ?? one);
+    if (before === undefined) return [];
+    const path = ['groups', group, 'applications', name, 'run'];
+    return [{ path, problem: `${what} on ${node} is run by ${before.group}/${before.name} already` }];
   });
 }
 

@@ -137,6 +137,12 @@ suite('leeward.yaml', () => {
     ['a name that is none', 'shop:', 'Shop_1:', /applications\.Shop_1: use 1 to 40 lower-case/],
     ['nothing to run', 'run: { unit', 'run: {}', /database\.run: give one of command, unit/],
     ['two things to run', 'run: { unit', 'run: { unit: a.service, command: b }', /database\.run: give one of/],
+    [
+      'a unit that another application runs',
+      'run: { command',
+      'run: { unit: postgresql.service }',
+      /shop\.run: unit postgresql\.service on node-1 is run by erp\/database already/,
+    ],
     ['a priority of nothing', 'priority: 5', 'priority: 0', /shop\.priority: /],
     ['a policy that is none', 'policy:', 'policy: vote', /db-1\.policy: /],
     ['a step that is none', 'fail-over:', 'move: {}', /machines\.db-1\.steps\.move: is no word of this file/],
@@ -182,6 +188,28 @@ suite('leeward.yaml', () => {
     const apps = Array.from({ length: 1001 }, (_, index) => `      a${index}: *one`);
     const most = `groups:\n  erp:\n    applications:\n      a: &one ${application('n')}\n${apps.slice(1).join('\n')}\n`;
     assert.throws(() => parseConfig('f', most, undefined), /1001 applications are more than the 1000|alias/);
+  });
+
+  test('a unit or container that two groups run on one node is refused; on two nodes it is two', () => {
+    const file = (runs: readonly [node: string, run: string][]): string =>
+      `groups:\n${runs.map(([node, run], at) => `  g${at}:\n    applications:\n      a: { node: ${node}, machine: m${at}, run: { ${run} }, monitors: [{ name: p, kind: tcp, host: h, port: 1 }] }\n`).join('')}machines:\n${runs.map(([node], at) => `  m${at}: { node: ${node} }\n`).join('')}`;
+    for (const run of ['unit: db.service', 'container: db', 'container: db, tool: podman']) {
+      const twice = file([
+        ['n', run],
+        ['n', run],
+      ]);
+      assert.throws(
+        () => parseConfig('f', twice, undefined),
+        /^LeewardError: f:7: groups\.g1\.applications\.a\.run: .* g0\/a already$/,
+      );
+    }
+    const apart = file([
+      ['n', 'container: db'],
+      ['o', 'container: db'],
+      ['n', 'container: db, tool: podman'],
+      ['n', 'unit: db.service'],
+    ]);
+    assert.equal(Object.keys(parseConfig('f', apart, undefined).groups).length, 4);
   });
 
   test('a file that grows by its aliases is refused', () => {
