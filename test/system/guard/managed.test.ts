@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
@@ -18,6 +18,7 @@ import type { ApplicationsHere, RunHere } from '../../../src/system/guard/applic
 import { GuardFiles } from '../../../src/system/guard/files.ts';
 import { KeeperStop } from '../../../src/system/guard/keeper-stop.ts';
 import { TimerStop, killScript } from '../../../src/system/guard/timer-stop.ts';
+import { checkUnit } from '../../../src/system/guard/units.ts';
 import { failsWith } from '../../support/fails-with.ts';
 import { endAll } from '../../support/guard-folder.ts';
 import { hasTool, needs } from '../../support/tools.ts';
@@ -124,6 +125,12 @@ suite('units, by a scripted systemctl', () => {
       ['UnitFileState=enabled\\nRestart=no\\n', /starts at boot.*systemctl disable database\.service/],
       ['UnitFileState=enabled-runtime\\nRestart=no\\n', /starts at boot/],
       ['UnitFileState=disabled\\nRestart=on-failure\\n', /Restart=on-failure.*set Restart=no/],
+      [
+        'UnitFileState=static\\nRestart=no\\nRestartForceExitStatus=3 SIGHUP\\n',
+        /restarted by systemd after an exit with 3 SIGHUP: set RestartForceExitStatus= to nothing/,
+      ],
+      ['UnitFileState=static\\nRestart=no\\nOnFailureOf=web.service\\n', /started by web\.service \(OnFailureOf\)/],
+      ['UnitFileState=alias\\nRestart=no\\nId=mariadb.service\\n', /another name of mariadb\.service: write that/],
       ['UnitFileState=static\\nRestart=no\\nWantedBy=multi-user.target\\n', /started by multi-user\.target/],
       ['UnitFileState=static\\nRestart=no\\nTriggeredBy=database.socket\\n', /started by database\.socket/],
     ];
@@ -138,6 +145,26 @@ suite('units, by a scripted systemctl', () => {
     const files = await folderOf(t);
     await script(t, files, 'systemctl', 'printf "LoadState=not-found\\nActiveState=inactive\\n"');
     await assert.rejects(here(files, [UNIT]), failsWith('NOT_FOUND'));
+  });
+
+  test('that D-Bus starts are refused with its file, by the unit or by the name on the bus', async (t) => {
+    const files = await folderOf(t);
+    const said = 'Id=database.service\\nNames=database.service dbus-db.service\\nBusName=org.db\\nRestart=no\\n';
+    await script(t, files, 'systemctl', systemctl(said));
+    const folder = join(files.folder, 'bus');
+    await mkdir(folder);
+    for (const [name, text] of [
+      ['others', 'Name=org.dbx\nSystemdService=shop.service\n'],
+      ['by-unit', '[D-BUS Service]\nName=org.other\nSystemdService=dbus-db.service\n'],
+      ['by-name', '[D-BUS Service]\nName=org.db\nExec=/bin/false\n'],
+    ] as const) {
+      const path = join(folder, `${name}.service`);
+      await writeFile(path, text);
+      const checked = checkUnit('database.service', [], ['/nowhere', folder]);
+      if (name === 'others') await checked;
+      else await assert.rejects(checked, (error) => String(error).includes(path) && failsWith('REFUSED')(error));
+      await rm(path);
+    }
   });
 
   test('may be needed by each other', async (t) => {
