@@ -2,7 +2,8 @@
  * Who is told what happens at a site, and who is asked: adding a person, or changing one, and removing one.
  *
  * Invariant: a webhook reaches one person, and whoever shares one is refused before anything is written, and told why: the
- * document's schema says it too late and less clearly.
+ * document's schema says it too late and less clearly. Whoever is removed and added again is another person: links of before
+ * are no links of theirs.
  */
 import { peopleKind } from '../documents/people.ts';
 import type { PeopleDocument, Person } from '../documents/people.ts';
@@ -31,22 +32,25 @@ export async function addPerson(documents: Documents, site: SiteRef, person: Per
     site: siteId(site),
     people: [],
   } satisfies PeopleDocument);
-  return await change(documents, site, (people) => {
-    const others = people.filter(({ name }) => name !== person.name);
+  return await change(documents, site, ({ people, removals = 0 }) => {
+    const known = people.find(({ name }) => name === person.name);
+    const others = people.filter((one) => one !== known);
     if (others.some(({ webhook }) => webhook === person.webhook)) {
       throw new LeewardError(
         'REFUSED',
         `webhook "${person.webhook}" reaches somebody else already, who would have this person's links: give each their own`,
       );
     }
-    return [...others, person];
+    const addedAfter = known ? (known.addedAfter ?? 0) : removals;
+    return { people: [...others, { ...person, ...(addedAfter > 0 && { addedAfter }) }] };
   });
 }
 
 /** The site has no such person any more. Gives those who are left. Errors: NOT_FOUND. */
 export async function removePerson(documents: Documents, site: SiteRef, name: string): Promise<readonly Person[]> {
-  return await change(documents, site, (people) => {
-    if (people.some((person) => person.name === name)) return people.filter((person) => person.name !== name);
+  return await change(documents, site, ({ people, removals = 0 }) => {
+    const others = people.filter((person) => person.name !== name);
+    if (others.length < people.length) return { people: others, removals: removals + 1 };
     throw new LeewardError('NOT_FOUND', `site ${siteId(site)} has no person "${name}"`);
   });
 }
@@ -54,11 +58,11 @@ export async function removePerson(documents: Documents, site: SiteRef, name: st
 async function change(
   documents: Documents,
   site: SiteRef,
-  by: (people: readonly Person[]) => Person[],
+  by: (document: PeopleDocument) => Partial<PeopleDocument>,
 ): Promise<readonly Person[]> {
   const { value } = await documents.update(peopleKind, names.people(site), (document) => ({
     ...document,
-    people: by(document.people),
+    ...by(document),
   }));
   return value.people;
 }

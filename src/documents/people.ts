@@ -23,12 +23,19 @@ export const personSchema = z.looseObject({
   webhook: personNameSchema,
   /** What the webhook takes. */
   shape: z.enum(['teams', 'slack', 'plain']),
+  /**
+   * How many people had been removed before this one was added; none, if left out. Whoever is added again is somebody else
+   * than who was asked under the same name before that: a question has the count of its time, too.
+   */
+  addedAfter: z.int().min(0).optional(),
 });
 export type Person = z.infer<typeof personSchema>;
 
 export const peopleSchema = z.looseObject({
   version: versionSchema,
   site: siteIdSchema,
+  /** How many people have been removed; none, if left out. */
+  removals: z.int().min(0).optional(),
   people: z
     .array(personSchema)
     .max(PEOPLE_MAX)

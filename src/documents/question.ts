@@ -25,6 +25,8 @@ export const questionDocumentSchema = questionSchema.extend({
   why: z.string(),
   /** Who was asked, by name: nobody else may answer. */
   asked: z.array(personNameSchema).max(PEOPLE_MAX),
+  /** How many people had been removed by then: who was added after more is not who was asked. */
+  removals: z.int().min(0).optional(),
 });
 export type QuestionDocument = z.infer<typeof questionDocumentSchema>;
 export const questionKind: DocumentKind<QuestionDocument> = { what: 'question', schema: questionDocumentSchema };

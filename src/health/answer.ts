@@ -2,7 +2,7 @@
  * Answering a question by a link: what its holder is shown, and the one answer that it takes.
  *
  * Invariants: looking changes nothing. A link that is not the approver's own, of a question that was put to this person, who
- * still is an approver, is no link at all: nobody learns from the outcome which of it was wrong, and no document is read
+ * still is an approver and was never removed, is no link at all: nobody learns from the outcome which of it was wrong, and no document is read
  * before the token was found right. There is one answer: the write that gives it meets the version without one, so that the
  * second is shown who was first. A yes counts only in time and only where the question is still the group's newest; a no
  * may come late, for it moves nothing.
@@ -95,7 +95,10 @@ async function open({ documents, keySecret }: AnswerPorts, asked: AskedLink): Pr
   const { held, serviceNowMs } = await documents.readWithTime(questionKind, names.question(link.group, link.decision));
   if (!held?.value.asked.includes(link.approver)) return undefined;
   const people = await documents.read(peopleKind, names.people(link.group));
-  const isApprover = people?.value.people.some(({ name, role }) => name === link.approver && role === 'approver');
+  const { removals = 0 } = held.value;
+  const isApprover = people?.value.people.some(
+    ({ name, role, addedAfter = 0 }) => name === link.approver && role === 'approver' && addedAfter <= removals,
+  );
   return isApprover === true ? { link, held, nowMs: serviceNowMs } : undefined;
 }
 

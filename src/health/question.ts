@@ -78,6 +78,7 @@ async function asked(documents: Documents, of: Asking, nowMs: number): Promise<Q
     term,
     why,
     asked: approvers.map(({ name }) => name),
+    removals: people?.value.removals ?? 0,
     askedAtMs: nowMs,
     untilMs,
     answer: null,

@@ -3,14 +3,18 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { answerLink } from '../../src/app/answer.ts';
 import type { AnswerRequest } from '../../src/app/answer.ts';
+import { addPerson, removePerson } from '../../src/app/people.ts';
 import { groupKind } from '../../src/documents/group.ts';
 import { noticeKind } from '../../src/documents/notice.ts';
 import { peopleKind } from '../../src/documents/people.ts';
 import { questionKind } from '../../src/documents/question.ts';
 import { siteDecisionKind } from '../../src/documents/site-failure.ts';
+import { siteKind } from '../../src/documents/site.ts';
 import { Documents } from '../../src/documents/store.ts';
 import { askPerson, newestQuestion } from '../../src/health/question.ts';
+import { siteId } from '../../src/kernel/ids.ts';
 import { documents as names } from '../../src/kernel/names.ts';
+import { CURRENT_VERSION } from '../../src/kernel/versions.ts';
 import { answerToken } from '../../src/protocol/answer-link.ts';
 import { deriveKey } from '../../src/protocol/signed.ts';
 import { DECISION, GROUP, storeAsking } from '../support/asked.ts';
@@ -190,6 +194,25 @@ test('whoever is no approver any more has no link any more', async () => {
   }));
   assert.equal((await send(form('yes', 'yes'))).status, 404);
   assert.equal((await send(form('yes', 'yes'), { approver: 'ben' })).status, 200);
+});
+
+test('whoever is removed and added again under the same name was not asked; nor does anybody else lose a link by it', async () => {
+  const { clock, documents, ask, send } = await world();
+  const site = { version: CURRENT_VERSION, site: siteId(GROUP), keys: [], account: 'account' };
+  await documents.create(siteKind, names.site(GROUP), site);
+  const anna = { name: 'anna', role: 'approver', webhook: 'anna-2', shape: 'plain' } as const;
+  await addPerson(documents, GROUP, anna);
+  assert.equal((await send()).status, 200, 'another webhook is no other person');
+  await removePerson(documents, GROUP, 'anna');
+  await addPerson(documents, GROUP, anna);
+  assert.equal((await send(form('yes', 'yes'))).status, 404);
+  await addPerson(documents, GROUP, { ...anna, webhook: 'anna-3' });
+  assert.equal((await send(form('yes', 'yes'))).status, 404, 'whatever is changed since');
+  assert.equal((await send(undefined, { approver: 'ben' })).status, 200);
+  clock.advance(5000);
+  await ask('t1-ask-2');
+  const token = answerToken(keySecret, { group: GROUP, decision: 't1-ask-2', approver: 'anna' });
+  assert.equal((await send(form('yes', 'yes'), { decision: 't1-ask-2', token })).status, 200);
 });
 
 test('who became an approver after the question was asked was not asked', async () => {
