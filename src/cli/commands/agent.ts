@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { openSite } from '../../app/site.ts';
 import { isGuardHere, openSiteWatch } from '../../app/site-watch.ts';
+import { together } from '../../kernel/together.ts';
 import { configJsonSchema, guardSocketOf, intervalOf, quiesceOf } from '../../site/agent/config.ts';
 import type { SiteConfig } from '../../site/agent/config.ts';
 import type { SiteWatch } from '../../site/agent/site-watch.ts';
@@ -88,20 +89,15 @@ async function agent(_options: unknown, command: Command): Promise<void> {
         say(newsLine(news), newsFacts(news));
       },
     });
-    await together([watching, working], stop);
+    // What one of them did not foresee ends the other too.
+    for (const work of [watching, working]) work.catch(stop);
+    await together([watching, working]);
     say(`${access.site}: stopped`);
   } finally {
     stop();
     await guards.close();
     await site.close();
   }
-}
-
-/** Both to their end; what one of them did not foresee ends the other too. */
-async function together(works: readonly Promise<void>[], stop: () => void): Promise<void> {
-  for (const work of works) work.catch(stop);
-  const ends = await Promise.allSettled(works);
-  for (const end of ends) if (end.status === 'rejected') throw end.reason;
 }
 
 /** Applications on a node of which no guard has ever run here: that is allowed, and a line each says what it means. */

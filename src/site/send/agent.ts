@@ -11,6 +11,7 @@ import { z } from 'zod';
 import type { Clock } from '../../kernel/clock.ts';
 import { LeewardError, isLeewardError } from '../../kernel/errors.ts';
 import { parseStored } from '../../kernel/json.ts';
+import { together } from '../../kernel/together.ts';
 import { CURRENT_VERSION, versionSchema } from '../../kernel/versions.ts';
 import type { CloudLink } from '../../ports/cloud-link.ts';
 import type { SiteStore } from '../../ports/site-store.ts';
@@ -259,12 +260,6 @@ export class SiteAgent {
 
 /** How often heartbeats are tried before the cloud has ever said how often it wants them. */
 const FIRST_EVERY_MS = 15_000;
-
-/** Waits for all of it, and then throws what the first that failed threw. */
-async function together(works: readonly Promise<void>[]): Promise<void> {
-  const results = await Promise.allSettled(works);
-  for (const result of results) if (result.status === 'rejected') throw result.reason;
-}
 
 function parseCounter(text: string | undefined): number {
   if (text === undefined) return 0;
