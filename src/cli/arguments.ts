@@ -4,6 +4,7 @@
  */
 import { statSync } from 'node:fs';
 import { InvalidArgumentError } from 'commander';
+import { STOP_MS_MAX } from '../protocol/heartbeat.ts';
 import { z } from 'zod';
 
 /** Longest time that an option takes: a day. Node's timers end soon after three weeks. */
@@ -14,6 +15,11 @@ export function seconds(text: string): number {
   return number(text, { above: 0, words: 'above zero' });
 }
 
+/** The same, no longer than a guard may let anything take to stop. */
+export function stopSeconds(text: string): number {
+  return number(text, { above: 0, words: 'above zero', most: STOP_MS_MAX / 1000 });
+}
+
 /** A number of seconds from 1 on: what a lease or a silence is at least. */
 export function wholeSeconds(text: string): number {
   const value = number(text, { above: 0.999, words: 'from 1' });
@@ -21,10 +27,11 @@ export function wholeSeconds(text: string): number {
   return value;
 }
 
-function number(text: string, of: { above: number; words: string }): number {
+function number(text: string, of: { above: number; words: string; most?: number }): number {
   const value = Number(text);
-  if (!/^\d+(\.\d+)?$/.test(text) || value <= of.above || value > SECONDS_MAX) {
-    throw new InvalidArgumentError(`Give a number of seconds ${of.words} up to ${SECONDS_MAX}.`);
+  const { most = SECONDS_MAX } = of;
+  if (!/^\d+(\.\d+)?$/.test(text) || value <= of.above || value > most) {
+    throw new InvalidArgumentError(`Give a number of seconds ${of.words} up to ${most}.`);
   }
   return value;
 }

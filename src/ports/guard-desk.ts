@@ -27,6 +27,9 @@ export interface GuardStatus {
   readonly term: number;
   /** `held` too where the lease is over and what it has let start is kept. */
   readonly lease: 'held' | 'none';
+  /** How long it lets all of it take to stop in order, and killing what is left; undefined where an older guard does not tell. */
+  readonly stopMs?: number | undefined;
+  readonly killMs?: number | undefined;
   readonly applications: readonly GuardedStatus[];
 }
 

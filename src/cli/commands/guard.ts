@@ -13,7 +13,7 @@ import { newGuardAccess, parseGuardAccess, serializeGuardAccess } from '../../si
 import { SystemClock } from '../../system/clock.ts';
 import { makeFolder } from '../../system/durable-file.ts';
 import { readPrivateFile, writePrivateFile } from '../../system/private-file.ts';
-import { seconds, word } from '../arguments.ts';
+import { stopSeconds, word } from '../arguments.ts';
 import { openCloud } from '../context.ts';
 import { outputOf, placesOf } from '../globals.ts';
 import type { Places } from '../globals.ts';
@@ -51,8 +51,8 @@ export function addGuard(program: Command): void {
   of('run')
     .option('--application <command>', 'a single command to run, in place of what leeward.yaml says')
     .option('--config <file>', "what is said of the site (default: leeward.yaml in the site's folder)", word)
-    .option('--stop <seconds>', 'how long all of it may take to stop in order', seconds)
-    .option('--kill <seconds>', 'how long killing what is left may take', seconds)
+    .option('--stop <seconds>', 'how long all of it may take to stop in order', stopSeconds)
+    .option('--kill <seconds>', 'how long killing what is left may take', stopSeconds)
     .addOption(
       new Option(
         '--arm <how>',
@@ -126,8 +126,8 @@ async function run(name: string, _options: unknown, command: Command): Promise<v
       group: group.group,
       applications,
       times: {
-        stopMs: options.stop === undefined ? stopMs : options.stop * 1000,
-        killMs: options.kill === undefined ? killMs : options.kill * 1000,
+        stopMs: options.stop === undefined ? stopMs : Math.ceil(options.stop * 1000),
+        killMs: options.kill === undefined ? killMs : Math.ceil(options.kill * 1000),
         answerMs: ANSWER_MS,
       },
       arm: options.arm,

@@ -123,9 +123,11 @@ export class SiteWatch {
   #groupWord(name: string, nowWallMs: number): GroupWord {
     const { site, config } = this.#options;
     const group = `${site}/${name}`;
-    const times = config.groups[name];
     const guards = this.#guards.filter((guard) => guard.group === group);
     const said = guards.flatMap(({ status }) => (status === undefined ? [] : [status]));
+    // A guard goes by its own options, and by the file as it was when it started.
+    const longest = (of: 'stopMs' | 'killMs'): number =>
+      Math.max(...guards.map(({ status }) => status?.[of] ?? config.groups[name]?.[of] ?? 0));
     const isHeld = said.some(({ lease }) => lease === 'held');
     const want = this.#machines.find((machine) => machine.group === group && machine.want !== undefined)?.want;
     const untilMs = offlineUntilMs(this.#marks, [{ what: 'group', name }], nowWallMs);
@@ -135,7 +137,7 @@ export class SiteWatch {
       // Only when each of its guards has said so is it known that nothing runs under a lease.
       lease: isHeld ? 'held' : said.length === guards.length && guards.length > 0 ? 'none' : 'unknown',
       nodes: guards.map(({ node }) => node),
-      ...(times && { stopMs: times.stopMs, killMs: times.killMs }),
+      ...(guards.length > 0 && { stopMs: longest('stopMs'), killMs: longest('killMs') }),
       applications: guards.flatMap(({ applications }) => applications.map((application) => application.word())),
       ...(want && { wants: want }),
       ...(untilMs !== undefined && { offlineUntilMs: untilMs }),

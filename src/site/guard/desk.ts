@@ -31,13 +31,14 @@ export class Desk implements GuardDesk {
   }
 
   async status(): Promise<GuardStatus> {
-    const { group, node, clock, applications, state } = this.#options;
+    const { group, node, clock, times, applications, state } = this.#options;
+    const { stopMs, killMs } = times;
     const known = await applications.status();
     const { lease, keptTerm, application } = state();
     // What a lease has let start for the whole term is not "stopped, no lease", though it has run out since.
     const isKept = keptTerm > 0 && application === 'running';
     const isNone = !isKept && !isHeld(lease, clock.bootMs());
-    return { group, node, term: lease.term, lease: isNone ? 'none' : 'held', applications: known };
+    return { group, node, term: lease.term, lease: isNone ? 'none' : 'held', stopMs, killMs, applications: known };
   }
 
   async order(order: GuardOrder): Promise<void> {

@@ -12,6 +12,7 @@ import { parseJson } from '../../kernel/json.ts';
 import { firstIssue } from '../../kernel/schema.ts';
 import { KIB } from '../../kernel/units.ts';
 import type { GuardDesk, GuardOrder, GuardStatus } from '../../ports/guard-desk.ts';
+import { STOP_MS_MAX } from '../../protocol/heartbeat.ts';
 import { request } from '../request.ts';
 import type { PlainAnswer } from '../request.ts';
 import { listenAt } from '../unix-server.ts';
@@ -26,6 +27,8 @@ const STATUS_MS = 15_000;
 const name = z.string().min(1).max(100);
 /** A moment as JavaScript's clock can tell it. Source: ECMAScript, "Time Values and Time Range". */
 const wallMs = z.number().min(0).max(8_640_000_000_000_000);
+/** As a heartbeat takes it. */
+const ms = z.int().min(0).max(STOP_MS_MAX);
 
 const orderSchema = z.discriminatedUnion('do', [
   z.strictObject({ do: z.literal('restart'), name }),
@@ -39,6 +42,8 @@ const statusSchema = z.looseObject({
   node: nodeSchema,
   term: z.int().min(0),
   lease: z.enum(['held', 'none']),
+  stopMs: ms.optional(),
+  killMs: ms.optional(),
   applications: z.array(
     z.looseObject({
       name,

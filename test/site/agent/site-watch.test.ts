@@ -169,6 +169,14 @@ suite('the site under watch', () => {
     assert(heartbeatSchema.safeParse({ counter: 1, volumes: [], ...(word as object | undefined) }).success);
   });
 
+  test('the heartbeat tells the times that its guard goes by, whatever the file says now', async () => {
+    const world = new World({ applications: { database: {} } });
+    world.desk.times = { stopMs: 30_000, killMs: 500 };
+    let word;
+    await world.pass(MINUTE_MS, (watch) => (word = watch.word()));
+    assert.partialDeepStrictEqual(word, { groups: [{ stopMs: 30_000, killMs: 500 }] });
+  });
+
   test('what fails is restarted, then the machine decides: applications, machine in place, failover, a person', async () => {
     const world = new World({ applications: { database: { priority: 5 }, shop: { priority: 1 } } });
     world.broken.add('database');

@@ -71,7 +71,15 @@ test('an order without the lease begins nothing, but to take offline', async () 
   await assert.rejects(desk.order({ do: 'start', name: 'a' }), failsWith('REFUSED'));
   await desk.order({ do: 'offline', name: 'a', untilWallMs: undefined });
   assert.deepEqual(orders, ['offline']);
-  assert.deepEqual(await desk.status(), { group: GROUP, node: 'north', term: 3, lease: 'held', applications: [] });
+  assert.deepEqual(await desk.status(), {
+    group: GROUP,
+    node: 'north',
+    term: 3,
+    lease: 'held',
+    stopMs: 3000,
+    killMs: 1000,
+    applications: [],
+  });
   state = { ...RUNNING, lease: { ...RUNNING.lease, untilBootMs: 0 } };
   assert.equal((await desk.status()).lease, 'none');
   state = { ...state, keptTerm: 3 };

@@ -12,6 +12,8 @@ export class MemoryDesk implements GuardDesk {
   readonly restarts: string[] = [];
   isThere = true;
   lease: GuardStatus['lease'] = 'held';
+  /** What it tells of its times. */
+  times: Pick<GuardStatus, 'stopMs' | 'killMs'> = {};
 
   constructor(of: Pick<GuardStatus, 'group' | 'node'>, dependents: readonly Dependent[]) {
     this.#of = of;
@@ -26,7 +28,7 @@ export class MemoryDesk implements GuardDesk {
 
   async status(): Promise<GuardStatus> {
     this.#answer();
-    return { ...this.#of, term: 1, lease: this.lease, applications: [...this.#applications.values()] };
+    return { ...this.#of, term: 1, lease: this.lease, ...this.times, applications: [...this.#applications.values()] };
   }
 
   async order(order: GuardOrder): Promise<void> {

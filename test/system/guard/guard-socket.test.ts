@@ -21,6 +21,8 @@ const STATUS: GuardStatus = {
   node: 'north',
   term: 3,
   lease: 'held',
+  stopMs: 20_000,
+  killMs: 2000,
   applications: [
     { name: 'database', state: 'running', startedBootMs: 12.5, offlineUntilWallMs: undefined, starts: 2 },
     { name: 'mail', state: 'offline', startedBootMs: undefined, offlineUntilWallMs: 1_800_000_000_000, starts: 0 },
