@@ -12,8 +12,7 @@ import type { Plan } from '../documents/plan.ts';
 import { heartbeatKind, siteKind, witnessesOf } from '../documents/site.ts';
 import type { SiteDocument } from '../documents/site.ts';
 import type { Documents } from '../documents/store.ts';
-import { brokenBounds } from '../health/bounds.ts';
-import { USUAL_ASSUMPTIONS } from '../health/margin.ts';
+import { whyUnfit } from '../health/fit.ts';
 import { whyNotByItself } from '../health/site-failure.ts';
 import { LeewardError } from '../kernel/errors.ts';
 import type { GroupRef, SiteRef } from '../kernel/ids.ts';
@@ -43,29 +42,15 @@ export interface Fitted {
   readonly word?: GroupWord | undefined;
 }
 
-/** How long stopping in order takes of a group of which neither its site nor its registration says it. */
-const USUAL_STOP_MS = 10_000;
-
 /** Errors: USAGE with every inequality that does not hold. */
 export function checkFits(of: Fitted, timing: Timing): void {
-  const broken = whyUnfit(of, timing);
+  const broken = brokenBy(of, timing);
   if (broken.length > 0)
     throw new LeewardError('USAGE', `the plan of ${of.plan.group} does not fit: ${broken.join('; ')}`);
 }
 
-/** Every inequality that does not hold; the site's own word on how long its guards take to stop counts before the plan's. */
-function whyUnfit({ plan, group, site, word }: Fitted, timing: Timing): readonly string[] {
-  const { stopMs = USUAL_STOP_MS, assumptions = USUAL_ASSUMPTIONS } = plan.stopping ?? {};
-  return brokenBounds({
-    leaseMs: group.leaseMs,
-    marginMs: group.marginMs,
-    stopMs: word?.stopMs ?? stopMs,
-    assumptions: { ...assumptions, killMs: word?.killMs ?? assumptions.killMs },
-    windowMs: plan.windowMs,
-    witnesses: witnessesOf(site, timing.everyMs),
-    gapMs: timing.gapMs,
-    alertAfterMs: plan.alertAfterMs,
-  });
+function brokenBy({ plan, group, site, word }: Fitted, { everyMs, gapMs }: Timing): readonly string[] {
+  return whyUnfit({ plan, group, witnesses: witnessesOf(site, everyMs), word, gapMs });
 }
 
 /** What the site's newest heartbeat says of its groups. */
@@ -129,5 +114,5 @@ export async function planOf(
     renewals: known.renewals,
     term: known.term,
   });
-  return { plan, missing: [...missing, ...whyUnfit({ plan, group: known, site, word }, timing)] };
+  return { plan, missing: [...missing, ...brokenBy({ plan, group: known, site, word }, timing)] };
 }

@@ -55,6 +55,8 @@ export const siteHistorySchema = z.looseObject({
   mode: z.enum(['automatic', 'ask', 'report']),
   consents: z.array(z.string()),
   windowMs: z.int().min(1000),
+  /** Every inequality between the plan and what it hangs on that does not hold now (src/health/bounds.ts); none, if left out. */
+  unfit: z.array(z.string()).optional(),
   /** What no answer in time means. */
   noAnswer: z.enum(['no', 'fail-over']),
   /** The newest question that was asked in this term. */

@@ -21,6 +21,8 @@ export interface Gathered {
   readonly watch: Pick<MonitorDocument, 'lastTickMs' | 'awakeSinceMs' | 'canarySinceMs'>;
   readonly group: Read<GroupDocument>;
   readonly plan: Pick<Plan, 'mode' | 'consents' | 'windowMs' | 'noAnswer' | 'alertAfterMs'>;
+  /** What of the plan does not fit. */
+  readonly unfit?: readonly string[];
   readonly heartbeat: Read<HeartbeatDocument> | undefined;
   readonly witnesses: readonly Witness[];
   /** What they have said, by their names. */
@@ -32,7 +34,7 @@ export interface Gathered {
 
 /** The history of one group at the time of the tick. */
 export function historyOf(gathered: Gathered): SiteHistory {
-  const { watch, plan, heartbeat, witnesses, spoken, question } = gathered;
+  const { watch, plan, unfit = [], heartbeat, witnesses, spoken, question } = gathered;
   const { term, phase, holder, run, renewals, guards = [], group, lease } = gathered.group.value;
   const { lastTickMs: nowMs, awakeSinceMs, canarySinceMs } = watch;
   const { mode, consents, windowMs, noAnswer, alertAfterMs } = plan;
@@ -60,6 +62,7 @@ export function historyOf(gathered: Gathered): SiteHistory {
     mode,
     consents,
     windowMs,
+    ...(unfit.length > 0 && { unfit: [...unfit] }),
     noAnswer,
     question,
     awakeSinceMs,

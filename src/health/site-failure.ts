@@ -7,8 +7,8 @@
  *   was awake for all of it. So with three domains or more no single witness, broken or lying, moves anything.
  * - Nothing fails over by itself but in automatic mode, or in a plan that takes no answer for a yes; and then only with three
  *   failure domains or the plan's consent to fewer, with its consent to strict leases, with a guard on each node that the site names, and with a lease that
- *   was renewed in this term: where nobody asks for it, nobody stops the applications when it ends. Whatever of this is
- *   missing makes it a report, with the reason.
+ *   was renewed in this term: where nobody asks for it, nobody stops the applications when it ends; nor by a plan that does not
+ *   fit what it hangs on as things stand. Whatever of this is missing makes it a report, with the reason.
  * - A person's yes needs none of these, and is told of them; but it is good only while the site is still down by the failure
  *   that the question was about.
  * - A site that is alive and wants a group failed over, by a decision of its own about a machine, is no failure of the site and
@@ -17,7 +17,7 @@
  *   after it last said so: who forgets it does not lose the failover for ever.
  * - What never spoke cannot fall silent. Where something is wrong that is no failure of the site, people are told: an alert.
  */
-import { SINGLE_WITNESS_CONSENT, STRICT_LEASE_CONSENT } from '../documents/plan.ts';
+import { SINGLE_WITNESS_CONSENT, STRICT_LEASE_CONSENT, mayMoveUnasked } from '../documents/plan.ts';
 import type { Question, SiteHistory } from '../documents/site-failure.ts';
 import { sha256Hex } from '../kernel/hash.ts';
 import { inSeconds } from '../kernel/in-words.ts';
@@ -58,9 +58,9 @@ export function decideSiteFailure(history: SiteHistory): SiteVerdict {
 
 /** Why the plan's group may not be failed over without a person, a reason each; none where it may. */
 export function whyNotByItself(
-  history: Pick<SiteHistory, 'witnesses' | 'consents' | 'keep' | 'nodes' | 'guards' | 'renewals' | 'term'>,
+  history: Pick<SiteHistory, 'witnesses' | 'consents' | 'keep' | 'nodes' | 'guards' | 'renewals' | 'term' | 'unfit'>,
 ): readonly string[] {
-  const { witnesses, consents, keep, nodes, guards, renewals, term } = history;
+  const { witnesses, consents, keep, nodes, guards, renewals, term, unfit = [] } = history;
   const domains = new Set(witnesses.map(({ domain }) => domain)).size;
   const unguarded = nodes.filter((node) => !guards.includes(node));
   return [
@@ -76,6 +76,7 @@ export function whyNotByItself(
     ...(renewals === 0
       ? [`the lease was never renewed in term ${term}: nothing at the site is known to stop its applications`]
       : []),
+    ...unfit,
   ];
 }
 
@@ -127,7 +128,19 @@ function outcome(history: SiteHistory, domains: readonly DomainVote[], votes: re
       about: `silent-${history.lastHeartbeatMs ?? 0}`,
     };
   }
-  return none(tally);
+  return unfitNow(history) ?? none(tally);
+}
+
+/** Told before it is needed: the plan was stored under other settings, or its site's times have changed since. */
+function unfitNow(history: SiteHistory): Outcome | undefined {
+  const { unfit = [] } = history;
+  if (unfit.length === 0 || !mayMoveUnasked(history)) return undefined;
+  const broken = unfit.join('; ');
+  return {
+    verdict: 'alert',
+    reason: `the plan does not fit any more, so that nothing is failed over by itself: ${broken}`,
+    about: `unfit-${sha256Hex(broken).slice(0, 16)}`,
+  };
 }
 
 const UNWATCHED = 'unwatched-';

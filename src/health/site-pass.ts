@@ -29,6 +29,7 @@ import { CURRENT_VERSION } from '../kernel/versions.ts';
 import { noteNotice } from '../notify/notices.ts';
 import type { Notice } from '../notify/notices.ts';
 import { observe } from '../protocol/witness.ts';
+import { whyUnfit } from './fit.ts';
 import { historyOf } from './gather.ts';
 import type { Gathered } from './gather.ts';
 import type { MonitorPorts } from './monitor-ports.ts';
@@ -150,7 +151,10 @@ async function lookAt(
   const [held, plan] = await Promise.all([freed(ports, group), documents.read(planKind, names.plan(group))]);
   if (!plan) return undefined;
   const { witnesses, heartbeat } = known;
-  const facts = { watch: pass.watch, group: held, plan: plan.value, heartbeat, witnesses, spoken };
+  const word = heartbeat?.value.heartbeat.groups?.find((one) => one.group === groupId(group));
+  // Settings may have changed since the plan was stored, and sites set their own times.
+  const unfit = whyUnfit({ plan: plan.value, group: held.value, witnesses, word, gapMs: ports.gapMs });
+  const facts = { watch: pass.watch, group: held, plan: plan.value, unfit, heartbeat, witnesses, spoken };
   const decide = (question: Gathered['question']): { history: SiteHistory; verdict: SiteVerdict } => {
     const history = historyOf({ ...facts, question, watchedMs: before?.watchedMs });
     return { history, verdict: decideSiteFailure(history) };

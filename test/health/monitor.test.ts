@@ -178,6 +178,29 @@ suite('the monitor', () => {
     assert.deepEqual(await world.runs(), []);
   });
 
+  test('fails nothing over by a plan that the settings of now do not fit, and tells so before it is needed', async () => {
+    const world = await heardWorld();
+    // As if LEEWARD_MONITOR_GAP_MS had been changed since the plan was stored.
+    Object.assign(world.monitor, { gapMs: WINDOW_MS });
+    const inequality = /window ≥ 2 × the monitor's gap does not hold: 120 s ≥ 2 × 120 s/;
+    for (let passedMs = 0; passedMs < LONG_MS; passedMs += 15_000) {
+      await world.heartbeat();
+      await world.live(15_000);
+    }
+    const [notice, ...more] = await noticesOf(world);
+    assert.deepEqual(more, []);
+    assert.equal(notice?.severity, 'warning');
+    assert.match(notice.text, inequality);
+    await world.live(2 * LONG_MS);
+    assert.deepEqual(await world.runs(), []);
+    const decisions = await decisionsOf(world);
+    assert.deepEqual(decisions.map(({ verdict }) => verdict).toSorted(), ['alert', 'report']);
+    for (const { reason } of decisions) assert.match(reason, inequality);
+    Object.assign(world.monitor, { gapMs: 2 * MONITOR_EVERY_MS });
+    await world.live(LONG_MS + 120_000);
+    assert.partialDeepStrictEqual(await world.runs(), [{ state: 'done' }]);
+  });
+
   test('tells of a run that failed, and does not start it again', async () => {
     const world = await heardWorld();
     world.cloud.images.clear();
