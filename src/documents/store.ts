@@ -28,8 +28,16 @@ export interface Held<T> {
   readonly lastModifiedMs: number;
 }
 
-/** How often {@link Documents.update} reads again after somebody else's change before it gives up with CONFLICT. */
-const UPDATE_TRIES = 10;
+/** How a document was read that is to be written. */
+export interface Reading {
+  /** The service's time of the answer. */
+  readonly serviceNowMs: number;
+  /** An earlier write met somebody else's, or, where storage repeated it, its own effect. */
+  readonly isAgain: boolean;
+}
+
+/** How often a document is read again after somebody else's change before a write of it gives up with CONFLICT. */
+const WRITE_TRIES = 10;
 
 /** How many documents one request reads at once: the requests of one function call stay few. */
 export const DOCUMENTS_AT_ONCE = 16;
@@ -63,7 +71,7 @@ export class Documents {
   /** As {@link read}, but a missing document is NOT_FOUND. */
   async need<T extends { version: Version }>(kind: DocumentKind<T>, name: string): Promise<Held<T>> {
     const held = await this.read(kind, name);
-    if (!held) throw new LeewardError('NOT_FOUND', `there is no ${kind.what} "${name}"`);
+    if (!held) throw isMissing(kind, name);
     return held;
   }
 
@@ -108,14 +116,32 @@ export class Documents {
     name: string,
     change: (value: T, held: Held<T>) => T | undefined,
   ): Promise<Held<T>> {
+    const { held } = await this.record(kind, name, (found) => {
+      if (!found) throw isMissing(kind, name);
+      return change(found.value, found) ?? found.value;
+    });
+    return held;
+  }
+
+  /**
+   * As {@link update}, for a document that may not be there yet: `next` makes the new one of what was found. Where it gives
+   * the very value that was found, nothing is written. Gives the service's time of the last reading too. Errors: CONFLICT
+   * after many tries, VERSION_TOO_NEW, DOCUMENT_INVALID, UNAVAILABLE.
+   */
+  async record<T extends { version: Version }>(
+    kind: DocumentKind<T>,
+    name: string,
+    next: (found: Held<T> | undefined, at: Reading) => T,
+  ): Promise<{ readonly held: Held<T>; readonly serviceNowMs: number }> {
     for (let tries = 1; ; tries += 1) {
-      const held = await this.need(kind, name);
-      const changed = change(held.value, held);
-      if (changed === undefined) return held;
+      const { held: found, serviceNowMs } = await this.readWithTime(kind, name);
+      const value = next(found, { serviceNowMs, isAgain: tries > 1 });
+      if (value === found?.value) return { held: found, serviceNowMs };
       try {
-        return await this.replace(kind, held, changed);
+        const held = found ? await this.replace(kind, found, value) : await this.create(kind, name, value);
+        return { held, serviceNowMs };
       } catch (error) {
-        if (tries >= UPDATE_TRIES || !isLeewardError(error, 'CONFLICT')) throw error;
+        if (tries >= WRITE_TRIES || !isLeewardError(error, 'CONFLICT')) throw error;
       }
     }
   }
@@ -141,6 +167,10 @@ function parse<T extends { version: Version }>(kind: DocumentKind<T>, name: stri
 
 function check<T extends { version: Version }>(kind: DocumentKind<T>, name: string, data: unknown): T {
   return checkStored(data, { what: inErrors(kind, name), schema: kind.schema });
+}
+
+function isMissing(kind: { readonly what: string }, name: string): LeewardError {
+  return new LeewardError('NOT_FOUND', `there is no ${inErrors(kind, name)}`);
 }
 
 function inErrors({ what }: { readonly what: string }, name: string): string {

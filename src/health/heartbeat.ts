@@ -13,7 +13,7 @@ import type { GroupDocument } from '../documents/group.ts';
 import { heartbeatKind, witnessesOf } from '../documents/site.ts';
 import type { HeartbeatDocument, SiteDocument } from '../documents/site.ts';
 import { DOCUMENTS_AT_ONCE } from '../documents/store.ts';
-import type { Documents, Held } from '../documents/store.ts';
+import type { Documents, Reading } from '../documents/store.ts';
 import type { Witness } from '../documents/witness.ts';
 import { understood } from '../documents/understood.ts';
 import type { Found } from '../documents/understood.ts';
@@ -56,9 +56,6 @@ export interface HeartbeatPorts {
   readonly tell: (line: string) => void;
 }
 
-/** How often the record is read again after another heartbeat's write before this one gives up. */
-const RECORD_TRIES = 5;
-
 /**
  * Records one heartbeat and makes its answer. Errors: as {@link openSiteMessage}; REFUSED when it names what is not the
  * site's, or its counter does not grow; CONFLICT when too many arrive at once; UNAVAILABLE. After any error but
@@ -69,8 +66,10 @@ export async function receiveHeartbeat(ports: HeartbeatPorts, data: unknown): Pr
   const { site, key, document, payload: heartbeat } = opened;
   checkOwn(site, heartbeat);
   const heartbeats = witnessesOf(document, ports.everyMs).find(({ kind }) => kind === 'heartbeat');
-  const witness = heartbeats ?? { everyMs: ports.everyMs };
-  const serviceNowMs = await record(ports.documents, site, { key, heartbeat, witness });
+  const word = { key, heartbeat, witness: heartbeats ?? { everyMs: ports.everyMs } };
+  const { serviceNowMs } = await ports.documents.record(heartbeatKind, names.heartbeat(site), (found, reading) =>
+    recorded(found?.value, { site, word, reading }),
+  );
 
   await fewAtOnce(DOCUMENTS_AT_ONCE, heartbeat.volumes, async (word) => heedOne(ports, word, serviceNowMs));
   const journal = { account: document.account, container: journalContainer(site) };
@@ -128,41 +127,25 @@ interface Word {
   readonly witness: Pick<Witness, 'everyMs'>;
 }
 
-/** Writes the heartbeat as the newest; gives the service's time. */
-async function record(documents: Documents, site: SiteRef, word: Word): Promise<number> {
-  for (let tries = 1; ; tries += 1) {
-    const { held, serviceNowMs } = await documents.readWithTime(heartbeatKind, names.heartbeat(site));
-    const { counter } = word.heartbeat;
-    // A write that storage repeated may have met its own effect: then the one that is recorded is this very heartbeat.
-    if (tries > 1 && held?.value.heartbeat.counter === counter) return serviceNowMs;
-    checkCounter(`heartbeat of ${siteId(site)}`, counter, { lastCounter: held?.value.heartbeat.counter, serviceNowMs });
-    try {
-      await write(documents, site, { held, word, serviceNowMs });
-      return serviceNowMs;
-    } catch (error) {
-      if (tries >= RECORD_TRIES || !isLeewardError(error, 'CONFLICT')) throw error;
-    }
-  }
-}
-
-async function write(
-  documents: Documents,
-  site: SiteRef,
-  what: { held: Held<HeartbeatDocument> | undefined; word: Word; serviceNowMs: number },
-): Promise<void> {
-  const { held, word, serviceNowMs } = what;
+/** What is recorded after one more heartbeat. Errors: REFUSED for a counter that does not grow. Pure. */
+function recorded(
+  before: HeartbeatDocument | undefined,
+  of: { readonly site: SiteRef; readonly word: Word; readonly reading: Reading },
+): HeartbeatDocument {
+  const { site, word, reading } = of;
   const { key, witness } = word;
-  const heartbeat = withWord(word.heartbeat, held?.value.heartbeat);
+  const { counter } = word.heartbeat;
+  const { serviceNowMs, isAgain } = reading;
+  const lastCounter = before?.heartbeat.counter;
+  // A write that storage repeated may have met its own effect: then the one that is recorded is this very heartbeat.
+  if (before && isAgain && lastCounter === counter) return before;
+  checkCounter(`heartbeat of ${siteId(site)}`, counter, { lastCounter, serviceNowMs });
+  const heartbeat = withWord(word.heartbeat, before?.heartbeat);
   const said = heartbeat.groups.map((group) => {
-    const before = held?.value.said?.find((one) => one.group === group.group);
-    return saidOf(before, group, { atMs: serviceNowMs, witness });
+    const saidBefore = before?.said?.find((one) => one.group === group.group);
+    return saidOf(saidBefore, group, { atMs: serviceNowMs, witness });
   });
-  const now = { key, heartbeat, said };
-  if (held) await documents.replace(heartbeatKind, held, { ...held.value, ...now });
-  else {
-    const document = { version: CURRENT_VERSION, site: siteId(site), ...now };
-    await documents.create(heartbeatKind, names.heartbeat(site), document);
-  }
+  return { ...(before ?? { version: CURRENT_VERSION, site: siteId(site) }), key, heartbeat, said };
 }
 
 /**

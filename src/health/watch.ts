@@ -8,7 +8,6 @@
 import { monitorKind } from '../documents/monitor.ts';
 import type { MonitorDocument } from '../documents/monitor.ts';
 import type { Documents } from '../documents/store.ts';
-import { isLeewardError } from '../kernel/errors.ts';
 import { documents as names } from '../kernel/names.ts';
 import { CURRENT_VERSION } from '../kernel/versions.ts';
 
@@ -37,14 +36,8 @@ export async function keepWatch(
   documents: Documents,
   tick: { through: boolean; gapMs: number },
 ): Promise<MonitorDocument> {
-  for (let tries = 1; ; tries += 1) {
-    const { held, serviceNowMs } = await documents.readWithTime(monitorKind, names.monitor);
-    const watch = nextWatch(held?.value, { ...tick, nowMs: serviceNowMs });
-    try {
-      if (held) return (await documents.replace(monitorKind, held, watch)).value;
-      return (await documents.create(monitorKind, names.monitor, watch)).value;
-    } catch (error) {
-      if (tries >= 5 || !isLeewardError(error, 'CONFLICT')) throw error;
-    }
-  }
+  const { held } = await documents.record(monitorKind, names.monitor, (found, { serviceNowMs }) =>
+    nextWatch(found?.value, { ...tick, nowMs: serviceNowMs }),
+  );
+  return held.value;
 }

@@ -6,8 +6,8 @@
  */
 import { isPosting, witnessRecordKind } from '../documents/witness.ts';
 import type { Witness, WitnessRecord } from '../documents/witness.ts';
-import type { Documents } from '../documents/store.ts';
-import { LeewardError, isLeewardError } from '../kernel/errors.ts';
+import type { Documents, Reading } from '../documents/store.ts';
+import { LeewardError } from '../kernel/errors.ts';
 import { siteId } from '../kernel/ids.ts';
 import type { SiteRef } from '../kernel/ids.ts';
 import { documents as names } from '../kernel/names.ts';
@@ -18,9 +18,6 @@ import type { WitnessAnswer, WitnessWord } from '../protocol/witness.ts';
 import { checkCounter } from './counter.ts';
 import { openSiteMessage } from './site-message.ts';
 import { spoke } from './spoken.ts';
-
-/** How often the record is read again after another word's write before this one gives up. */
-const RECORD_TRIES = 5;
 
 /**
  * Records one word. Errors: as {@link openSiteMessage}; REFUSED for a witness that the site does not have or that does not
@@ -37,37 +34,25 @@ export async function receiveWitness(
   if (!witness || !isPosting(witness)) {
     throw new LeewardError('REFUSED', `${siteId(site)} has no witness "${name ?? key}" that posts its words`);
   }
-  await record(ports.documents, site, { witness, word });
+  await ports.documents.record(witnessRecordKind, names.witness(site, witness.name), (found, reading) =>
+    recorded(found?.value, { site, witness, word, reading }),
+  );
   return { version: CURRENT_VERSION, everyMs: witness.everyMs };
 }
 
-async function record(
-  documents: Documents,
-  site: SiteRef,
-  { witness, word }: { readonly witness: Witness; readonly word: WitnessWord },
-): Promise<void> {
-  const name = names.witness(site, witness.name);
-  for (let tries = 1; ; tries += 1) {
-    const { held, serviceNowMs } = await documents.readWithTime(witnessRecordKind, name);
-    const { counter, verdict } = word;
-    // A write that storage repeated may have met its own effect: then what is recorded is this very word.
-    if (tries > 1 && held?.value.counter === counter) return;
-    const lastCounter = held?.value.counter;
-    checkCounter(`word of witness ${witness.name} of ${siteId(site)}`, counter, { lastCounter, serviceNowMs });
-    const spoken = spoke(held?.value.spoken, { verdict, atMs: serviceNowMs }, witness);
-    const fresh: WitnessRecord = {
-      version: CURRENT_VERSION,
-      site: siteId(site),
-      witness: witness.name,
-      counter,
-      spoken,
-    };
-    try {
-      if (held) await documents.replace(witnessRecordKind, held, { ...held.value, counter, spoken });
-      else await documents.create(witnessRecordKind, name, fresh);
-      return;
-    } catch (error) {
-      if (tries >= RECORD_TRIES || !isLeewardError(error, 'CONFLICT')) throw error;
-    }
-  }
+/** The witness's record after one more word. Errors: REFUSED for a counter that does not grow. Pure. */
+function recorded(
+  before: WitnessRecord | undefined,
+  of: { readonly site: SiteRef; readonly witness: Witness; readonly word: WitnessWord; readonly reading: Reading },
+): WitnessRecord {
+  const { site, witness, word, reading } = of;
+  const { counter, verdict } = word;
+  const { serviceNowMs, isAgain } = reading;
+  const lastCounter = before?.counter;
+  // A write that storage repeated may have met its own effect: then what is recorded is this very word.
+  if (before && isAgain && lastCounter === counter) return before;
+  checkCounter(`word of witness ${witness.name} of ${siteId(site)}`, counter, { lastCounter, serviceNowMs });
+  const spoken = spoke(before?.spoken, { verdict, atMs: serviceNowMs }, witness);
+  const known = before ?? { version: CURRENT_VERSION, site: siteId(site), witness: witness.name };
+  return { ...known, counter, spoken };
 }

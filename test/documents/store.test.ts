@@ -84,6 +84,27 @@ suite('documents', () => {
     assert.equal(held.value.renewals, 1);
   });
 
+  test('what may not be there yet is made, or made anew of what somebody else wrote meanwhile', async () => {
+    const { state, documents } = open();
+    const readings: (readonly [term: number | undefined, isAgain: boolean])[] = [];
+    const record = () =>
+      documents.record(groupKind, NAME, (found, { isAgain }) => {
+        readings.push([found?.value.term, isAgain]);
+        if (readings.length === 1) void state.create(NAME, JSON.stringify({ ...GROUP, term: 7 }));
+        return { ...(found?.value ?? GROUP), renewals: 5 };
+      });
+    const { held } = await record();
+    assert.deepEqual([held.value.term, held.value.renewals], [7, 5]);
+    assert.deepEqual(readings, [
+      [undefined, false],
+      [7, true],
+    ]);
+    const again = await documents.record(groupKind, NAME, (found) => found?.value ?? GROUP);
+    assert.equal(again.held.etag, held.etag, 'nothing new is no write');
+    await documents.remove(NAME);
+    assert.equal((await record()).held.value.term, GROUP.term);
+  });
+
   test('a version that was replaced cannot be written over', async () => {
     const { documents } = open();
     const first = await documents.create(groupKind, NAME, GROUP);
