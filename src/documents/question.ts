@@ -10,7 +10,7 @@ import { groupIdSchema } from '../kernel/ids.ts';
 import { versionSchema } from '../kernel/versions.ts';
 import { PEOPLE_MAX, personNameSchema } from './people.ts';
 import { questionSchema } from './site-failure.ts';
-import type { DocumentKind } from './store.ts';
+import type { DocumentKind, Held } from './store.ts';
 
 /** A decision's name, as it stands in names of documents and in addresses. */
 export const decisionNameSchema = z.string().regex(/^[a-z0-9][a-z0-9-]{0,118}$/);
@@ -30,6 +30,11 @@ export const questionDocumentSchema = questionSchema.extend({
 });
 export type QuestionDocument = z.infer<typeof questionDocumentSchema>;
 export const questionKind: DocumentKind<QuestionDocument> = { what: 'question', schema: questionDocumentSchema };
+
+/** The answer, at the time that the service took it; null before there is one. */
+export function answerOf({ value, lastModifiedMs }: Held<QuestionDocument>): QuestionDocument['answer'] {
+  return value.answer && { ...value.answer, atMs: lastModifiedMs };
+}
 
 /** Which question of a group is the newest: what decides is that one alone. */
 export const newestQuestionSchema = z.looseObject({

@@ -9,7 +9,7 @@
  */
 import { groupKind } from '../documents/group.ts';
 import { peopleKind } from '../documents/people.ts';
-import { decisionNameSchema, newestQuestionKind, questionKind } from '../documents/question.ts';
+import { answerOf, decisionNameSchema, newestQuestionKind, questionKind } from '../documents/question.ts';
 import type { QuestionDocument } from '../documents/question.ts';
 import { siteDecisionKind } from '../documents/site-failure.ts';
 import type { SiteDecisionDocument } from '../documents/site-failure.ts';
@@ -121,11 +121,9 @@ async function put(documents: Documents, { link, held, nowMs }: Opened): Promise
 }
 
 async function standingOf(documents: Documents, { link, held, nowMs }: Opened): Promise<Standing> {
-  const { answer, untilMs, term, decision } = held.value;
-  if (answer !== null) {
-    const cameLate = answer.is === 'yes' && held.lastModifiedMs > untilMs;
-    return { is: 'answered', answer: { ...answer, atMs: held.lastModifiedMs }, cameLate };
-  }
+  const { untilMs, term, decision } = held.value;
+  const answer = answerOf(held);
+  if (answer) return { is: 'answered', answer, cameLate: answer.is === 'yes' && answer.atMs > untilMs };
   const newest = await documents.read(newestQuestionKind, names.newestQuestion(link.group));
   if (newest?.value.decision !== decision) return { is: 'over', why: 'A newer question about this group was asked.' };
   const group = await documents.read(groupKind, names.group(link.group));

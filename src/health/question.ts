@@ -6,7 +6,7 @@
  * when the service took it, never when somebody began to give it.
  */
 import { peopleKind } from '../documents/people.ts';
-import { newestQuestionKind, questionKind } from '../documents/question.ts';
+import { answerOf, newestQuestionKind, questionKind } from '../documents/question.ts';
 import type { NewestQuestion, QuestionDocument } from '../documents/question.ts';
 import type { Question } from '../documents/site-failure.ts';
 import type { Documents, Held } from '../documents/store.ts';
@@ -86,24 +86,23 @@ async function asked(documents: Documents, of: Asking, nowMs: number): Promise<Q
 }
 
 /** A question is never displaced by an older one. */
-async function makeNewest(
-  documents: Documents,
-  group: GroupRef,
-  of: Pick<NewestQuestion, 'term' | 'decision' | 'askedAtMs'>,
-): Promise<void> {
-  const name = names.newestQuestion(group);
-  const value: NewestQuestion = { version: CURRENT_VERSION, group: groupId(group), ...of };
-  const { isNew } = await documents.createOrRead(newestQuestionKind, name, value);
-  if (isNew) return;
-  await documents.update(newestQuestionKind, name, (known) => {
-    if (of.term !== known.term) return of.term > known.term ? { ...known, ...of } : undefined;
-    // The service's times have whole seconds: of two in one second, the name decides, and for everybody alike.
-    const isLater = of.askedAtMs === known.askedAtMs ? of.decision > known.decision : of.askedAtMs > known.askedAtMs;
-    return isLater ? { ...known, ...of } : undefined;
+async function makeNewest(documents: Documents, group: GroupRef, of: Asked): Promise<void> {
+  await documents.record(newestQuestionKind, names.newestQuestion(group), (found): NewestQuestion => {
+    const known = found?.value;
+    if (known && !isLater(of, known)) return known;
+    return { ...(known ?? { version: CURRENT_VERSION, group: groupId(group) }), ...of };
   });
 }
 
-function asAnswered({ value, lastModifiedMs }: Held<QuestionDocument>): Question {
-  const { about, askedAtMs, untilMs, answer } = value;
-  return { about, askedAtMs, untilMs, answer: answer && { ...answer, atMs: lastModifiedMs } };
+type Asked = Pick<NewestQuestion, 'term' | 'decision' | 'askedAtMs'>;
+
+function isLater(one: Asked, other: Asked): boolean {
+  if (one.term !== other.term) return one.term > other.term;
+  // The service's times have whole seconds: of two in one second, the name decides, and for everybody alike.
+  return one.askedAtMs === other.askedAtMs ? one.decision > other.decision : one.askedAtMs > other.askedAtMs;
+}
+
+function asAnswered(held: Held<QuestionDocument>): Question {
+  const { about, askedAtMs, untilMs } = held.value;
+  return { about, askedAtMs, untilMs, answer: answerOf(held) };
 }
