@@ -1,17 +1,10 @@
 /** `leeward` as its users have it: a process of its own, with its exit code and both of its outputs. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { COMPILED } from './compiled.ts';
 
 const MAIN = join(import.meta.dirname, '../../src/cli/main.ts');
-
-/** Dozens of commands compile the same modules: once is enough. */
-const compiled = mkdtempSync(join(tmpdir(), 'leeward-compiled-'));
-process.once('exit', () => {
-  rmSync(compiled, { recursive: true, force: true });
-});
 
 export interface Ran {
   readonly code: number | null;
@@ -52,7 +45,7 @@ export class Leeward {
     const own = Object.entries(process.env).filter(([name]) => !/^(LEEWARD_|AzureWebJobs)/.test(name));
     const child = spawn(process.execPath, [MAIN, ...args], {
       cwd: this.#folder,
-      env: { ...Object.fromEntries(own), NODE_COMPILE_CACHE: compiled, ...this.#environment },
+      env: { ...Object.fromEntries(own), ...COMPILED, ...this.#environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const kill = (): void => void child.kill('SIGKILL');

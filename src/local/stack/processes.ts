@@ -12,8 +12,11 @@ import type { ProcessMark } from '../../system/processes.ts';
 
 const POLL_MS = 20;
 
-/** What a process of a stack inherits: a setting in the caller's environment must not win over the stack's own. */
-const INHERITED = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'TZ'];
+/**
+ * What a process of a stack inherits: a setting in the caller's environment must not win over the stack's own. Where Node
+ * keeps what it has compiled is none, and half of what a process needs to start.
+ */
+const INHERITED = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'TZ', 'NODE_COMPILE_CACHE'];
 
 /** Starts `node script args`, which appends what it says to `log` and needs nobody from then on. Throws PLATFORM_FAILED. */
 export function startDetached(of: {

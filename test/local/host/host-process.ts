@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { COMPILED } from '../../support/compiled.ts';
 
 const MAIN = fileURLToPath(new URL('../../../src/local/host/main.ts', import.meta.url));
 
@@ -32,7 +33,7 @@ export interface HostProcess {
   dispose(): Promise<void>;
 }
 
-/** Starts the host on the app in `app`; `environment` is all that it gets, `more` are further arguments. */
+/** Starts the host on the app in `app`; `environment` is all that it gets of settings, `more` are further arguments. */
 export async function spawnHost(
   app: string,
   environment: Record<string, string>,
@@ -41,7 +42,7 @@ export async function spawnHost(
   const folder = await mkdtemp(join(tmpdir(), 'leeward-host-'));
   const portFile = join(folder, 'port');
   const child = spawn(process.execPath, [MAIN, '--app', app, '--port', '0', '--port-file', portFile, ...more], {
-    env: { PATH: process.env['PATH'], ...environment },
+    env: { PATH: process.env['PATH'], ...COMPILED, ...environment },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const kill = (): void => void child.kill('SIGKILL');
