@@ -3,10 +3,10 @@ import type { InvocationContext, Timer } from '@azure/functions';
 import { app } from '../src/app/app.ts';
 
 export async function upkeep(_timer: Timer, context: InvocationContext): Promise<void> {
-  const { entries, snapshots, generations, aside, notices, failed } = await app().upkeep();
+  const { entries, snapshots, generations, aside, notices, decisions, failed } = await app().upkeep();
   for (const { what, reason } of failed) context.warn(`${what}: ${reason}`);
-  if (entries + snapshots + generations + aside + notices === 0) return;
+  if (entries + snapshots + generations + aside + notices + decisions === 0) return;
   context.log(
-    `removed ${entries} journal entries, ${snapshots} snapshots, ${generations} generations, ${aside} blobs of what was refused, ${notices} notices`,
+    `removed ${entries} journal entries, ${snapshots} snapshots, ${generations} generations, ${aside} blobs of what was refused, ${notices} notices, ${decisions} decisions`,
   );
 }

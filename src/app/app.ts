@@ -3,6 +3,7 @@
  * functions stays fast, and a wrong setting is told by the call that met it.
  */
 import { receiveHeartbeat } from '../health/heartbeat.ts';
+import { removeOldDecisions } from '../health/kept-decisions.ts';
 import { renewLeases } from '../health/lease.ts';
 import { RefusalCounter } from '../health/refusals.ts';
 import { receiveStopped } from '../health/stopped.ts';
@@ -48,7 +49,12 @@ export interface App {
   sweep(): Promise<SweepReport>;
   /** One look at every volume, and at what was set aside, for what nobody needs any more. */
   upkeep(): Promise<
-    UpkeepReport & { /** Blobs of what had been set aside. */ readonly aside: number; readonly notices: number }
+    UpkeepReport & {
+      /** Blobs of what had been set aside. */
+      readonly aside: number;
+      readonly notices: number;
+      readonly decisions: number;
+    }
   >;
   /** Records a site's heartbeat, as it came; `tell` takes lines for the people who run the cloud's side. */
   heartbeat(data: unknown, tell: (line: string) => void): Promise<HeartbeatAnswer>;
@@ -98,6 +104,7 @@ function openApp(settings: Settings): App {
       ...(await runUpkeep(storage, { keptMs: settings.LEEWARD_JOURNAL_KEPT_MS })),
       aside: await removeOldAside(storage, { account: storage.account, keptMs: settings.LEEWARD_ASIDE_KEPT_MS }),
       notices: await removeOldNotices(storage.documents, { keptMs: settings.LEEWARD_NOTICES_KEPT_MS }),
+      decisions: await removeOldDecisions(storage.documents, { keptMs: settings.LEEWARD_DECISIONS_KEPT_MS }),
     }),
     heartbeat: async (data, tell) =>
       receiveHeartbeat(

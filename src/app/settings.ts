@@ -83,6 +83,10 @@ export const settingsSchema = z
       description:
         'How long notices that were sent, or given up, are kept. The same thing is told anew only after that.',
     }),
+    LEEWARD_DECISIONS_KEPT_MS: milliseconds(180 * 86_400_000, 30 * 86_400_000).meta({
+      description:
+        "How long the monitor's alerts and reports are kept. What a run or a question refers to, and the newest of a group, is never removed.",
+    }),
     LEEWARD_MONITOR_GAP_MS: milliseconds(45_000, 1000).meta({
       description:
         "A longer gap between two ticks of the monitor starts its watch anew: three of its intervals. A plan's window is at least twice that.",

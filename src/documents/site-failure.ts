@@ -92,4 +92,5 @@ export type SiteDecisionDocument = z.infer<typeof siteDecisionSchema>;
 export const siteDecisionKind: DocumentKind<SiteDecisionDocument> = {
   what: 'decision on a site',
   schema: siteDecisionSchema,
+  labels: ({ verdict, history }) => ({ verdict, made: String(history.nowMs) }),
 };

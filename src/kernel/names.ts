@@ -155,6 +155,7 @@ export const documents = {
   allRuns: 'runs/',
   decision: (group: GroupRef, decision: string) => `decisions/${groupId(group)}/${decision}.json`,
   decisionsOf: (group: GroupRef) => `decisions/${groupId(group)}/`,
+  allDecisions: 'decisions/',
   /** What the monitor remembers of a site. */
   siteWatch: (site: SiteRef) => `watches/${siteId(site)}.json`,
   /** What a witness that posts its words has said. */
@@ -180,6 +181,12 @@ export function parseVolumeDocument(name: string): string | undefined {
 /** The identifier of the group whose document has this name, unchecked; undefined for any other name. */
 export function parseGroupDocument(name: string): string | undefined {
   return /^groups\/(.+)\.json$/.exec(name)?.[1];
+}
+
+/** The group and the name of the decision whose document has this name, unchecked; undefined for any other name. */
+export function parseDecisionDocument(name: string): { readonly group: string; readonly decision: string } | undefined {
+  const [, group, decision] = /^decisions\/(.+)\/([^/]+)\.json$/.exec(name) ?? [];
+  return group === undefined || decision === undefined ? undefined : { group, decision };
 }
 
 /** What a notice is sent under: the name of its document, which nothing else ever has, as TENANT/SITE[/GROUP]/ID. */
