@@ -29,7 +29,13 @@ export async function unlockFolder(folder: string): Promise<void> {
 /** Whether a process of this machine that lives has it: a lock that was copied from another machine, or is of an earlier boot, is none's. */
 export function isLocked(folder: string): boolean {
   const path = join(folder, LOCK_NAME);
-  return existsSync(path) && isHeld(readFileSync(path, 'ascii'));
+  try {
+    return existsSync(path) && isHeld(readFileSync(path, 'ascii'));
+  } catch (error) {
+    // It was given back between the two.
+    if (isMissing(error)) return false;
+    throw error;
+  }
 }
 
 interface Locked {

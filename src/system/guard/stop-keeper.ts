@@ -5,16 +5,23 @@
  * Invariants: it reads what is armed again and again, and says what it has taken over; at that time on boot time it kills
  * everything that runs, until nothing is left; it kills nothing earlier, and nothing of another boot. A watchdog is fed only
  * so long that it bites by then, should this process be held up, too; it is let go only when nothing is left. It ends when
- * nothing has run and nothing was armed for a while.
+ * nothing has run and nothing was armed for a while, and when it was asked to, but not before nothing runs and nobody is there
+ * who could start anything: a machine that shuts down would wait for it otherwise.
  */
+import { existsSync, readFileSync } from 'node:fs';
 import { describeError } from '../../kernel/errors.ts';
 import { SystemClock } from '../clock.ts';
+import { isLocked } from '../folder-lock.ts';
 import { bootId, markOf } from '../processes.ts';
 import { GuardFiles } from './files.ts';
-import { isThere, killThing } from './handle.ts';
+import { isThere, killThing, lookAt } from './handle.ts';
 import { Watchdog } from './watchdog.ts';
 
 const LOOK_MS = 50;
+/** How often it is looked whether it may end, once it was asked to: a look may take one at every process of the machine. */
+const ASKED_LOOK_MS = 500;
+/** The name of process 1, where this process may see it. Source: proc_pid_comm(5). */
+const FIRST_NAME = '/proc/1/comm';
 /** Without anything to watch over. A guard that arms again starts another. */
 const IDLE_MS = 60_000;
 
@@ -23,13 +30,18 @@ const clock = new SystemClock();
 const keeper = markOf(process.pid);
 const boot = bootId();
 if (!keeper) throw new Error('this process has no mark');
-// Whoever stops the guard, by its group or its terminal, must not stop this.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
+// Whoever stops the guard, by its group or its terminal, must not stop this while something runs.
+const asked = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.on(signal, () => {
+    asked.abort();
+  });
 
 let watchdog: Watchdog | undefined;
 let takenBootMs = -1;
 let killedBootMs = -1;
 let busyBootMs = clock.bootMs();
+let lookedBootMs = -Infinity;
 for (;;) {
   const armed = await files.read('armed');
   const untilBootMs = armed?.boot === boot ? armed.untilBootMs : 0;
@@ -62,7 +74,26 @@ for (;;) {
     }
   }
   if (nowBootMs - busyBootMs > IDLE_MS) break;
+  if (asked.signal.aborted && nowBootMs - lookedBootMs >= ASKED_LOOK_MS) {
+    lookedBootMs = nowBootMs;
+    if (!(await mayRun()) && !isLocked(files.folder)) break;
+  }
   await clock.sleep(LOOK_MS);
+}
+watchdog?.letGo();
+
+/** Whether anything runs, or may: nothing is started by a service manager that has ended, and asks what is left to. */
+async function mayRun(): Promise<boolean> {
+  for (const handle of (await files.read('running'))?.handles ?? []) {
+    const look = await lookAt(handle);
+    if (look === 'running' || (look === 'unknown' && !isShuttingDown())) return true;
+  }
+  return false;
+}
+
+/** Source: systemd, src/shutdown: process 1 becomes it once all units are stopped; the kernel keeps 15 characters of a name. */
+function isShuttingDown(): boolean {
+  return existsSync(FIRST_NAME) && readFileSync(FIRST_NAME, 'utf8').startsWith('systemd-shutdow');
 }
 
 /** Takes the watchdog, where one is asked for; gives why it cannot be counted on. */

@@ -10,6 +10,7 @@ import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SystemClock } from '../../../src/system/clock.ts';
+import { lockFolder, unlockFolder } from '../../../src/system/folder-lock.ts';
 import { CommandApplication } from '../../../src/system/guard/command-application.ts';
 import { hasControlGroups } from '../../../src/system/guard/control-groups.ts';
 import { GuardFiles } from '../../../src/system/guard/files.ts';
@@ -196,6 +197,25 @@ test('it kills what the guard has started when that was killed, and what ignores
   await gone(stubborn);
   const said = await files.read('keeper');
   assert(said && isRunning(said.keeper), 'it goes on for what is armed next');
+});
+
+test('asked to end, it goes on while something runs or a guard is there, and not until the end that is armed', async (t) => {
+  const files = await folderOf(t);
+  await new KeeperStop(files, clock).arm(clock.bootMs() + 60_000);
+  const application = await opened(files, 'exec sleep 1000');
+  await application.start(never);
+  await lockFolder(files.folder, 'for the test');
+  const said = await files.read('keeper');
+  assert(said);
+  process.kill(said.keeper.pid, 'SIGTERM');
+  await sleep(1500);
+  assert(isRunning(said.keeper), 'something runs');
+  application.kill();
+  await gone(application);
+  await sleep(1000);
+  assert(isRunning(said.keeper), 'a guard is there');
+  await unlockFolder(files.folder);
+  await until(() => !isRunning(said.keeper));
 });
 
 test('after what stops from outside has died, nothing counts as armed, and the next arming starts another', async (t) => {
