@@ -4,7 +4,7 @@
  * Invariant: when a write resolves, the file and its name are on stable storage; after a crash at any moment there is
  * the old file or the new one. That takes four steps: write beside it, fsync, rename, fsync of the folder.
  */
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** Ending of files that a crash may leave behind; they mean nothing. */
@@ -56,4 +56,18 @@ export async function readIfThere(path: string): Promise<Buffer | undefined> {
 /** True for the error of a file that does not exist. */
 export function isMissing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}
+
+/**
+ * Gives the file `from` the second name `to` unless something has that already: unlike a write, it shows only what is complete.
+ * Whether it did.
+ */
+export async function linked(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    throw error;
+  }
 }

@@ -6,10 +6,10 @@
  */
 import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LeewardError } from '../kernel/errors.ts';
-import { TEMPORARY_SUFFIX, isMissing } from './durable-file.ts';
+import { TEMPORARY_SUFFIX, isMissing, linked } from './durable-file.ts';
 import { exists, startOf, statOf } from './processes.ts';
 
 const LOCK_NAME = 'lock';
@@ -68,17 +68,6 @@ async function acquire(of: Locked, path: string, mark: string): Promise<void> {
     throw new LeewardError('CONFLICT', `${of.folder} is being opened by another process`, { cause: error });
   } finally {
     await rm(own, { force: true });
-  }
-}
-
-/** Whether `to` is now another name of `from`; false when there is a `to`. */
-async function linked(from: string, to: string): Promise<boolean> {
-  try {
-    await link(from, to);
-    return true;
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
-    throw error;
   }
 }
 

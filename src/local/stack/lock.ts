@@ -3,9 +3,9 @@
  *
  * Invariant: the lock's file is there, whole, while its holder works; that of a holder that died is taken over.
  */
-import { link, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { LeewardError } from '../../kernel/errors.ts';
-import { isMissing } from '../../system/durable-file.ts';
+import { isMissing, linked } from '../../system/durable-file.ts';
 import type { Layout } from './layout.ts';
 import { isRunning, markOf, processSchema } from '../../system/processes.ts';
 
@@ -47,16 +47,5 @@ async function holderOf(layout: Layout) {
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw new LeewardError('DOCUMENT_INVALID', `${layout.lock} is damaged: delete it`, { cause: error });
-  }
-}
-
-/** Gives `file` a second name unless somebody has that already: unlike a write, it shows only what is complete. */
-async function linked(file: string, name: string): Promise<boolean> {
-  try {
-    await link(file, name);
-    return true;
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
-    throw error;
   }
 }
