@@ -6,6 +6,7 @@
  * is always one.
  */
 import { z } from 'zod';
+import { WALL_MS_MAX } from '../kernel/clock.ts';
 import { siteIdSchema } from '../kernel/ids.ts';
 import { versionSchema } from '../kernel/versions.ts';
 import type { DocumentKind } from './store.ts';
@@ -18,8 +19,8 @@ export const GROUPS_MAX = 500;
 /** The service's times have whole seconds: more often than that says nothing more. */
 export const WITNESS_EVERY_MS_MIN = 1000;
 
-/** A time on the service's clock, in milliseconds since 1970, within what a date can be. Source: ECMA-262, "Time Range". */
-export const timeMsSchema = z.int().min(0).max(8_640_000_000_000_000);
+/** A time on the service's clock, in milliseconds since 1970. */
+export const timeMsSchema = z.int().min(0).max(WALL_MS_MAX);
 
 /** A witness's name: its key is `witness-` and that. */
 export const witnessNameSchema = z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,22}[a-z0-9])?$/);

@@ -18,6 +18,9 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
+/** The latest wall time that is a date, in milliseconds since 1970. Source: ECMA-262, "Time Values and Time Range". */
+export const WALL_MS_MAX = 8_640_000_000_000_000;
+
 /** Randomness as a port. */
 export interface Random {
   /** `count` bytes that nobody can predict. */

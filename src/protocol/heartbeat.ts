@@ -7,6 +7,7 @@
  */
 import { z } from 'zod';
 import { chainPointSchema } from '../kernel/chain-point.ts';
+import { WALL_MS_MAX } from '../kernel/clock.ts';
 import { groupIdSchema, nodeSchema, siteIdSchema, volumeIdSchema } from '../kernel/ids.ts';
 import { cut } from '../kernel/in-words.ts';
 import { PAGE_BYTES } from '../kernel/units.ts';
@@ -26,8 +27,8 @@ export const HEARTBEAT_NODES_MAX = 16;
 export const STOP_MS_MAX = 3_600_000;
 
 /** A time that people or the site's own clock set, in milliseconds since 1970. */
-const wallMs = z.int().min(0).max(8_640_000_000_000_000);
-const ms = z.number().min(0).max(8_640_000_000_000_000);
+const wallMs = z.int().min(0).max(WALL_MS_MAX);
+const ms = z.number().min(0).max(WALL_MS_MAX);
 /** Characters of what a heartbeat says in words. */
 export const HEARTBEAT_WORDS_MAX = 200;
 /** One line. */

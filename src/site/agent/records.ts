@@ -6,6 +6,7 @@
  * left as it is and told: a person looks.
  */
 import { z } from 'zod';
+import { WALL_MS_MAX } from '../../kernel/clock.ts';
 import { checkStored, parseStored } from '../../kernel/json.ts';
 import { versionSchema } from '../../kernel/versions.ts';
 import type { KeptTexts } from '../../ports/kept-texts.ts';
@@ -44,7 +45,7 @@ export const markSchema = z.looseObject({
   version: versionSchema,
   what: z.enum(['machine', 'group', 'site']),
   name: z.string(),
-  untilWallMs: z.int().min(0).max(8_640_000_000_000_000),
+  untilWallMs: z.int().min(0).max(WALL_MS_MAX),
 });
 export type MarkRecord = z.infer<typeof markSchema>;
 

@@ -6,6 +6,7 @@
  * out whether or not anybody waits for it.
  */
 import { z } from 'zod';
+import { WALL_MS_MAX } from '../../kernel/clock.ts';
 import { LeewardError, isErrorCode } from '../../kernel/errors.ts';
 import { nodeSchema, groupIdSchema } from '../../kernel/ids.ts';
 import { parseJson } from '../../kernel/json.ts';
@@ -25,8 +26,7 @@ const ORDER_MS = 4 * 3_600_000;
 const STATUS_MS = 15_000;
 
 const name = z.string().min(1).max(100);
-/** A moment as JavaScript's clock can tell it. Source: ECMAScript, "Time Values and Time Range". */
-const wallMs = z.number().min(0).max(8_640_000_000_000_000);
+const wallMs = z.number().min(0).max(WALL_MS_MAX);
 /** As a heartbeat takes it. */
 const ms = z.int().min(0).max(STOP_MS_MAX);
 
