@@ -2,7 +2,7 @@
 import { join, resolve } from 'node:path';
 import { LeewardError } from '../kernel/errors.ts';
 import { MIB } from '../kernel/units.ts';
-import { openVolumeSource } from '../system/volume-source.ts';
+import { sourceBytes } from '../system/volume-source.ts';
 import { makeFileSystem } from './file-system.ts';
 
 export interface DemoVolume {
@@ -25,7 +25,7 @@ export interface DemoVolume {
 /** The user's volume. Errors: USAGE when it cannot be read or is empty. */
 export async function userVolume(given: string): Promise<DemoVolume> {
   const path = resolve(given);
-  const sizeBytes = await sizeOf(path);
+  const sizeBytes = await sourceBytes(path);
   if (sizeBytes === 0) throw new LeewardError('USAGE', `${path} is empty: a volume has at least one byte`);
   return { path, sizeBytes, content: 'as it was given, read only', own: undefined };
 }
@@ -35,14 +35,5 @@ export async function ownVolume(of: { project: string; folder: string }): Promis
   const [path, from] = [join(of.folder, 'volume.img'), join(of.folder, 'files')];
   const made = await makeFileSystem({ project: of.project, from, image: path });
   const content = `ext4 with ${made.fileCount} files, ${(made.fileBytes / MIB).toFixed(1)} MiB`;
-  return { path, sizeBytes: await sizeOf(path), content, own: { from, sample: made.sample } };
-}
-
-async function sizeOf(path: string): Promise<number> {
-  const source = await openVolumeSource(path);
-  try {
-    return await source.sizeBytes();
-  } finally {
-    await source.close();
-  }
+  return { path, sizeBytes: await sourceBytes(path), content, own: { from, sample: made.sample } };
 }

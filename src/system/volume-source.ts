@@ -45,6 +45,16 @@ export async function openVolumeSource(path: string): Promise<VolumeSource> {
   return kind.isBlockDevice() ? new DeviceSource(path, handle, kind.rdev) : new FileSource(path, handle, kind);
 }
 
+/** Size of what `path` names. Errors: as {@link openVolumeSource}. */
+export async function sourceBytes(path: string): Promise<number> {
+  const source = await openVolumeSource(path);
+  try {
+    return await source.sizeBytes();
+  } finally {
+    await source.close();
+  }
+}
+
 class FileSource implements VolumeSource {
   readonly #path: string;
   readonly #handle: FileHandle;

@@ -17,7 +17,7 @@ import { newSiteAccess, serializeSiteAccess, withVolume } from '../../site/send/
 import type { SiteAccess } from '../../site/send/access.ts';
 import { makeFolder } from '../../system/durable-file.ts';
 import { writePrivateFile } from '../../system/private-file.ts';
-import { openVolumeSource } from '../../system/volume-source.ts';
+import { sourceBytes } from '../../system/volume-source.ts';
 import { accessFile, openCloud, readAccess } from '../context.ts';
 import type { Cloud } from '../context.ts';
 import { outputOf, placesOf } from '../globals.ts';
@@ -194,16 +194,6 @@ async function list(_options: unknown, command: Command): Promise<void> {
 function elsewhere(path: string): string {
   if (isAbsolute(path)) return path;
   throw new LeewardError('USAGE', `--source ${path}: with --bytes it is a path of another machine, from / on`);
-}
-
-/** Size of what is on this machine. Errors: USAGE for neither a file nor a block device. */
-async function sourceBytes(path: string): Promise<number> {
-  const source = await openVolumeSource(path);
-  try {
-    return await source.sizeBytes();
-  } finally {
-    await source.close();
-  }
 }
 
 /** The size in whole pages, as the replica has it. Errors: USAGE when no replica can hold it. */
