@@ -1,6 +1,7 @@
 /** Where a command gets the cloud's side from: the environment of an operator, or the local stack that is up. */
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Command } from 'commander';
 import { z } from 'zod';
 import { hasSettings, readSettings } from '../app/settings.ts';
 import type { Settings } from '../app/settings.ts';
@@ -72,6 +73,10 @@ export async function readAccess(places: Places, site: SiteRef): Promise<SiteAcc
   return parseSiteAccess(await readPrivateFile(accessFile(places, site)));
 }
 
+/** Names the site that a command works on, where several are kept here. */
+export const SITE_OPTION = ['--site <site>', 'TENANT/SITE (default: the only one kept here)'] as const;
+const siteSchema = z.object({ site: z.string().optional() });
+
 /** The site that a command means: the named one, or the only one kept here. Errors: USAGE. */
 export async function chooseSite(places: Places, named: string | undefined): Promise<SiteRef> {
   if (named !== undefined) return parseSite(named);
@@ -89,12 +94,13 @@ export async function chooseSite(places: Places, named: string | undefined): Pro
   );
 }
 
-/** The site that `status` and `heartbeat` were given, as an argument or with --site. Errors: USAGE when they differ. */
-export function namedSite(argument: string | undefined, option: string | undefined): string | undefined {
+/** As {@link chooseSite}, for a command that is given its site as an argument or with --site. Errors: USAGE when they differ. */
+export async function siteGiven(places: Places, argument: string | undefined, command: Command): Promise<SiteRef> {
+  const { site: option } = siteSchema.parse(command.opts());
   if (argument !== undefined && option !== undefined && argument !== option) {
     throw new LeewardError('USAGE', `both ${argument} and --site ${option} are given: name one site`);
   }
-  return argument ?? option;
+  return await chooseSite(places, argument ?? option);
 }
 
 async function namesIn(folder: string): Promise<string[]> {

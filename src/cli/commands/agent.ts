@@ -11,7 +11,7 @@ import { LeaseCarrier } from '../../site/agent/lease-carrier.ts';
 import { workForEver } from '../../site/loops.ts';
 import { listenForGuards } from '../../system/guard/agent-socket.ts';
 import { CommandQuiesce } from '../../system/command-quiesce.ts';
-import { chooseSite, readAccess } from '../context.ts';
+import { SITE_OPTION, chooseSite, readAccess } from '../context.ts';
 import { outputOf, placesOf } from '../globals.ts';
 import { logOption, logSchema, serviceLog } from '../service-log.ts';
 import { newsFacts, newsLine } from '../site-news.ts';
@@ -32,7 +32,7 @@ const WAIT_MS = 300_000;
 export function addAgent(program: Command): void {
   program
     .command('agent')
-    .option('--site <site>', 'TENANT/SITE (default: the only one kept here)')
+    .option(...SITE_OPTION)
     .option('--config <file>', "what is said of the site (default: leeward.yaml in the site's folder, if it is there)")
     .option('--check', 'only say whether the configuration is right', false)
     .option('--schema', "only print the configuration's JSON Schema, for editors", false)

@@ -11,7 +11,7 @@ import type { GuardDesk, GuardOrder, GuardStatus } from '../../ports/guard-desk.
 import type { ApplicationConfig } from '../../site/agent/config.ts';
 import { SystemClock } from '../../system/clock.ts';
 import { until, untilSchema, wallMsOf } from '../arguments.ts';
-import { chooseSite } from '../context.ts';
+import { SITE_OPTION, chooseSite } from '../context.ts';
 import { outputOf, placesOf } from '../globals.ts';
 import { table } from '../output.ts';
 import { readSiteConfig } from '../site-config.ts';
@@ -24,8 +24,7 @@ const optionsSchema = z.object({
 
 export function addApp(program: Command): void {
   const app = program.command('app').description('single applications of the site kept here');
-  const of = (name: string): Command =>
-    app.command(name).option('--site <site>', 'TENANT/SITE (default: the only one kept here)');
+  const of = (name: string): Command => app.command(name).option(...SITE_OPTION);
   const name = ['<name>', 'APPLICATION, or GROUP/APPLICATION where several have one name'] as const;
   of('list').description('what there is, where, and what its guard says of it').action(list);
   of('offline')

@@ -1,8 +1,7 @@
 /** `leeward heartbeat`: one heartbeat of the site kept here, and what the cloud answered, without its credentials. */
 import type { Command } from 'commander';
-import { z } from 'zod';
 import { openSite } from '../../app/site.ts';
-import { chooseSite, namedSite, readAccess } from '../context.ts';
+import { readAccess, siteGiven } from '../context.ts';
 import { outputOf, placesOf } from '../globals.ts';
 import { table } from '../output.ts';
 
@@ -14,8 +13,7 @@ export function addHeartbeat(program: Command): void {
     .description('send one heartbeat and print the answer')
     .action(async (given: string | undefined, _options: unknown, command: Command) => {
       const places = placesOf(command);
-      const { site: named } = z.object({ site: z.string().optional() }).parse(command.opts());
-      const site = await chooseSite(places, namedSite(given, named));
+      const site = await siteGiven(places, given, command);
       const open = await openSite({ folder: places.site(site), access: await readAccess(places, site) });
       try {
         const { volumes, groups, everyMs, access } = await open.agent.heartbeat();

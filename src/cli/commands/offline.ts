@@ -14,7 +14,7 @@ import { clearMark, setMark } from '../../site/agent/marks.ts';
 import type { Marked } from '../../site/agent/marks.ts';
 import { SystemClock } from '../../system/clock.ts';
 import { until, untilSchema, wallMsOf } from '../arguments.ts';
-import { chooseSite, readAccess } from '../context.ts';
+import { SITE_OPTION, chooseSite, readAccess } from '../context.ts';
 import { outputOf, placesOf } from '../globals.ts';
 import { readSiteConfig } from '../site-config.ts';
 
@@ -38,9 +38,7 @@ export function addMarks(below: Command, what: Marked['what']): void {
   const [form, means] = ARGUMENTS[what];
   const of = (name: string): Command => {
     const command = below.command(name).argument(form, means);
-    return what === 'machine'
-      ? command.option('--site <site>', 'TENANT/SITE (default: the only one kept here)')
-      : command;
+    return what === 'machine' ? command.option(...SITE_OPTION) : command;
   };
   of('offline')
     .requiredOption('--until <time>', 'when it counts again: a time, or 90m, 12h, 7d from now; at most 30 days', until)

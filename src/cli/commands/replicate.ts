@@ -8,7 +8,7 @@ import { workForEver, workOnce } from '../../site/loops.ts';
 import type { SiteNews } from '../../site/loops.ts';
 import type { Replicator } from '../../site/replicator.ts';
 import { seconds, zstdLevel } from '../arguments.ts';
-import { chooseSite, readAccess } from '../context.ts';
+import { SITE_OPTION, chooseSite, readAccess } from '../context.ts';
 import { exitCodeOf } from '../exit-codes.ts';
 import { outputOf, placesOf } from '../globals.ts';
 import { showBytes, table } from '../output.ts';
@@ -27,7 +27,7 @@ export function addReplicate(program: Command): void {
   program
     .command('replicate')
     .argument('[volumes...]', 'TENANT/SITE/GROUP/VOLUME (default: all of the site)')
-    .option('--site <site>', 'TENANT/SITE (default: the only one kept here)')
+    .option(...SITE_OPTION)
     .option('--every <seconds>', 'go on, with an interval of each volume this often, until SIGTERM or Ctrl-C', seconds)
     .option('--wait <seconds>', 'how long to wait until the cloud has acknowledged everything', seconds, 300)
     .option(

@@ -3,11 +3,10 @@
  * that it works on a day when no function answers.
  */
 import type { Command } from 'commander';
-import { z } from 'zod';
 import { knownSiteStatus } from '../../app/status.ts';
 import type { KnownSiteStatus } from '../../app/status.ts';
 import type { GroupStatus, Unreadable, VolumeStatus } from '../../failover/status.ts';
-import { chooseSite, namedSite, openCloud } from '../context.ts';
+import { openCloud, siteGiven } from '../context.ts';
 import { outputOf, placesOf } from '../globals.ts';
 import { showBytes, showDuration, table } from '../output.ts';
 
@@ -19,8 +18,7 @@ export function addStatus(program: Command): void {
     .description('what the cloud knows of a site: heartbeat, groups, volumes, runs')
     .action(async (given: string | undefined, _options: unknown, command: Command) => {
       const places = placesOf(command);
-      const { site: named } = z.object({ site: z.string().optional() }).parse(command.opts());
-      const site = await chooseSite(places, namedSite(given, named));
+      const site = await siteGiven(places, given, command);
       const { storage } = await openCloud(places);
       const status = await knownSiteStatus(storage.documents, site);
       outputOf(command).result(status, () => describe(status));

@@ -28,7 +28,7 @@ import { table } from '../output.ts';
 import { stopOnSignals } from '../stop-on-signals.ts';
 
 const addSchema = z.object({
-  kind: z.enum(['heartbeat', 'probe', 'observer', 'region']),
+  kind: witnessSchema.shape.kind,
   url: z.string().optional(),
   domain: z.string().optional(),
   every: z.number(),
@@ -41,7 +41,7 @@ export function addWitness(program: Command): void {
   of('add')
     .addOption(
       new Option('--kind <kind>', 'who asks: the monitor (probe), an observer anywhere, or an app in another region')
-        .choices(['heartbeat', 'probe', 'observer', 'region'])
+        .choices(addSchema.shape.kind.options)
         .makeOptionMandatory(),
     )
     .option('--url <address>', 'an address of the site that answers while the site is up', httpUrl)
