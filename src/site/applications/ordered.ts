@@ -344,8 +344,7 @@ export class OrderedApplications implements GuardedApplications {
       await this.#options.marks.write(this.#marks);
     } catch (error) {
       // What else was said of it meanwhile stays, its mark above all.
-      if (this.#mark(name) === after) this.#marks.set(name, before);
-      else this.#marks.set(name, withoutChange(this.#mark(name), { before, after }));
+      this.#marks.set(name, withoutChange(this.#mark(name), { before, after }));
       throw error;
     }
   }
