@@ -5,7 +5,6 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { hasSettings, readSettings } from '../app/settings.ts';
 import type { Settings } from '../app/settings.ts';
-import { openStorage } from '../app/storage.ts';
 import type { Storage } from '../app/storage.ts';
 import { LeewardError } from '../kernel/errors.ts';
 import { parseSite } from '../kernel/ids.ts';
@@ -32,16 +31,22 @@ export interface Cloud {
 export async function openCloud(places: Places): Promise<Cloud> {
   if (hasSettings()) {
     const settings = readSettings();
-    return { settings, storage: openStorage(settings), local: undefined };
+    return { settings, storage: await storageOf(settings), local: undefined };
   }
   const local = await localFacts(places);
   const settings = await settingsOf(local);
-  return { settings, storage: openStorage(settings), local };
+  return { settings, storage: await storageOf(settings), local };
 }
 
 /** The storage of a local stack. */
 export async function storageOfStack(local: StackFacts): Promise<Storage> {
-  return openStorage(await settingsOf(local));
+  return await storageOf(await settingsOf(local));
+}
+
+/** Loads Azure's SDK only now: half the time and memory of a program that never asks the storage itself, as agent and guard. */
+async function storageOf(settings: Settings): Promise<Storage> {
+  const { openStorage } = await import('../app/storage.ts');
+  return openStorage(settings);
 }
 
 async function settingsOf(local: StackFacts): Promise<Settings> {

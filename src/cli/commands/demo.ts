@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { runDemo } from '../../demo/demo.ts';
 import { SCENARIOS } from '../../demo/stage.ts';
 import { LeewardError } from '../../kernel/errors.ts';
 import { httpUrl, word } from '../arguments.ts';
@@ -53,6 +52,8 @@ async function demo(_options: unknown, command: Command): Promise<void> {
     stopping.abort(new LeewardError('UNAVAILABLE', 'the demo was stopped'));
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
+  // Loaded here: no other command needs what the demo is made of.
+  const { runDemo } = await import('../../demo/demo.ts');
   const report = await runDemo({
     project: PROJECT,
     stateFolder: places.state,

@@ -1,7 +1,4 @@
 /** The part of a cloud that a local stack has before Leeward comes: what a subscription, and infra/ in it, gives in Azure. */
-import { BlobServiceClient } from '@azure/storage-blob';
-import { QueueServiceClient } from '@azure/storage-queue';
-import { CONTAINERS, QUEUES } from '../../kernel/names.ts';
 import type { ArmConfigInput } from '../arm/config.ts';
 import type { Ports } from './document.ts';
 import type { Layout } from './layout.ts';
@@ -55,14 +52,4 @@ export function armConfigOf(layout: Layout, machinery: ArmConfigInput['images'][
     images: [{ id: LOCAL_CLOUD.imageId, location: LOCATION, machinery }],
     virtualNetworks: [{ id: NETWORK_ID, location: LOCATION, subnets: [NETWORK_SUBNET] }],
   };
-}
-
-/** Makes the containers and queues that exist once. Idempotent. */
-export async function makeStorage(connectionString: string): Promise<void> {
-  const blobs = BlobServiceClient.fromConnectionString(connectionString);
-  const queues = QueueServiceClient.fromConnectionString(connectionString);
-  await Promise.all([
-    ...Object.values(CONTAINERS).map((name) => blobs.getContainerClient(name).createIfNotExists()),
-    ...Object.values(QUEUES).map((name) => queues.getQueueClient(name).createIfNotExists()),
-  ]);
 }

@@ -11,7 +11,6 @@ import { dirname, join, resolve } from 'node:path';
 import { LeewardError } from '../../kernel/errors.ts';
 import { makeFolder, writeDurably } from '../../system/durable-file.ts';
 import { readPrivateFile, writePrivateFile } from '../../system/private-file.ts';
-import { hostIdOf, readKeys } from '../host/keys.ts';
 import type { HostKeys } from '../host/keys.ts';
 import { findMachinery } from '../machines/stack-image.ts';
 import {
@@ -20,7 +19,6 @@ import {
   armConfigOf,
   blobEndpointOf,
   connectionStringOf,
-  makeStorage,
   queueEndpointOf,
 } from './cloud.ts';
 import { newSecrets, portsFor, readStack, writeStack } from './document.ts';
@@ -110,7 +108,8 @@ export async function upStack(options: UpOptions): Promise<StackFacts> {
     const connectionString = connectionStringOf(stack);
     await writePrivateFile(layout.connectionString, connectionString);
     await ensureParts(layout, stack, ['azurite']);
-    await makeStorage(connectionString);
+    // Loaded here: most commands look at a stack, and need no storage SDK for it.
+    await (await import('./storage.ts')).makeStorage(connectionString);
 
     const facts = factsOf(layout, stack);
     await writeSettings(stack, facts, options);
@@ -253,6 +252,7 @@ export async function readStorageConnection(facts: StackFacts): Promise<string> 
 /** Function key and master key of the local host: secrets. Throws REFUSED where another host runs the functions. */
 export async function readFunctionKeys(facts: StackFacts): Promise<HostKeys> {
   const { appDir } = await existing(layoutOf(facts.stateDir));
+  const { hostIdOf, readKeys } = await import('../host/keys.ts');
   const keys =
     appDir === undefined ? undefined : await readKeys(await readStorageConnection(facts), hostIdOf(appDir, {}));
   if (keys) return keys;
