@@ -1,8 +1,8 @@
 // Leeward's control plane in the recovery region: the resource group, everything in it, and the role that runs use.
 // Deploy with: az deployment sub create --location REGION --parameters infra/main.bicepparam
 //
-// What must hold: no credential is stored but the key secret and the webhooks' addresses, and those only in the vault; every permission is named
-// with its reason in modules/roles.bicep and modules/recovery-role.bicep, and is one of src/azure/permissions.ts; the names of containers and queues are those
+// What must hold: no credential is stored but the key secret, the webhooks' addresses and an observer's keys, and those only in a vault; every permission is named
+// with its reason in modules/roles.bicep, modules/recovery-role.bicep and modules/observer-roles.bicep, and is one of src/azure/permissions.ts; the names of containers and queues are those
 // of src/kernel/names.ts and the settings those of src/app/settings.ts (test/infra holds them against each other).
 targetScope = 'subscription'
 
@@ -37,6 +37,18 @@ param webhooks string
 
 @description('Address that mail about notices is sent to. Empty: no mail.')
 param alertEmail string = ''
+
+@description('Region of an app that looks at sites from there, as a witness of the kind region: another region than location. Empty: no such app.')
+param observerLocation string = ''
+
+@description('What that app looks at: the access files that leeward witness add wrote, as a JSON list; [] for none.')
+@secure()
+@minLength(2)
+param observe string
+
+@description('NCRONTAB schedule of that app, as often as its witnesses are to speak.')
+@minLength(11)
+param observeSchedule string = '*/30 * * * * *'
 
 @description('Redundancy of the storage accounts. The control store is never failed over to another region, so zones are what protects it.')
 @allowed([
@@ -83,6 +95,7 @@ param instanceMemoryMB int = 2048
 param addressPrefix string = '10.180.0.0/20'
 
 var token = uniqueString(subscription().id, resourceGroupName, location)
+var observerName = '${name}-observer-${token}'
 
 resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
   name: resourceGroupName
@@ -213,6 +226,25 @@ module functionApp 'modules/function-app.bicep' = {
   }
 }
 
+// A group of its own, in its region: what looks from elsewhere must not fail with what it looks for.
+resource observerGroup 'Microsoft.Resources/resourceGroups@2024-03-01' = if (!empty(observerLocation)) {
+  name: '${resourceGroupName}-observer'
+  location: observerLocation
+}
+
+module observer 'modules/observer.bicep' = if (!empty(observerLocation)) {
+  name: 'leeward-observer'
+  scope: observerGroup
+  params: {
+    location: observerLocation
+    name: observerName
+    shortName: '${name}o${token}'
+    storageSku: storageSku
+    observe: observe
+    schedule: observeSchedule
+  }
+}
+
 @description('Name of the function app, to which dist/app is deployed.')
 output functionAppName string = functionApp.outputs.name
 
@@ -224,3 +256,6 @@ output storageAccountName string = storage.outputs.name
 
 @description('Subnet of recovered machines, for a recovery plan.')
 output machineSubnetId string = network.outputs.machineSubnetId
+
+@description('Name of the observer\'s function app, to which the same dist/app is deployed; empty without one.')
+output observerAppName string = empty(observerLocation) ? '' : observerName

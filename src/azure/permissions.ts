@@ -107,6 +107,14 @@ export const APP_ROLES = {
   insights: ['Monitoring Metrics Publisher'],
 } as const satisfies Record<string, readonly BuiltInRole[]>;
 
+/** The built-in roles of an observer's identity in another region, on resources of its own: only the host needs any. */
+export const OBSERVER_ROLES = {
+  hostStorage: APP_ROLES.hostStorage,
+  // The reference in LEEWARD_OBSERVE.
+  vault: APP_ROLES.vault,
+  insights: APP_ROLES.insights,
+} as const satisfies Record<string, readonly BuiltInRole[]>;
+
 /** The built-in roles of a person who runs the command (`src/cli`) against Azure, by resource. */
 export const OPERATOR_ROLES = {
   // `Documents`: volume add, volume list, status, failover start, failover status.

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { z } from 'zod';
 import { settingsSchema } from '../../src/app/settings.ts';
-import { IMPORT_ACTIONS, RUN_ACTIONS } from '../../src/azure/permissions.ts';
+import { IMPORT_ACTIONS, OBSERVER_ROLES, RUN_ACTIONS } from '../../src/azure/permissions.ts';
 import { CONTAINERS, QUEUES } from '../../src/kernel/names.ts';
 import { readBicep, stringText } from './bicep.ts';
 import type { BicepFile } from './bicep.ts';
@@ -48,7 +48,7 @@ test('every parameter and output is described, every parameter used, every name 
 
 test('no secret has a default or is shown', () => {
   assert.deepEqual(files.flatMap(secretFindings), []);
-  for (const secret of ['keySecret', 'webhooks']) {
+  for (const secret of ['keySecret', 'webhooks', 'observe']) {
     assert.ok(
       fileNamed('infra/main.bicep').params.some(({ name, secure }) => name === secret && secure),
       `${secret} is no secure parameter of main.bicep`,
@@ -82,6 +82,20 @@ test('the settings are those of src/app/settings.ts', () => {
   }
 });
 
+test("an observer's settings are its own two, a reference, and the platform's: nothing of the control plane", () => {
+  const settings = fileNamed('infra/modules/observer-app.bicep').appSettings;
+  const own = [...settings.keys()].filter((name) => !PLATFORM_SETTINGS.includes(name));
+  assert.deepEqual(own, ['LEEWARD_OBSERVE', 'LEEWARD_OBSERVE_SCHEDULE']);
+  for (const name of own) assert.ok(name in settingsSchema.shape, name);
+  assert.match(settings.get('LEEWARD_OBSERVE') ?? '', /^'@Microsoft\.KeyVault\(SecretUri=/);
+});
+
+test('an observer is deployed where a region is given for it, and not without', () => {
+  const main = text('infra/main.bicep');
+  assert.match(main, /module observer 'modules\/observer\.bicep' = if \(!empty\(observerLocation\)\) \{/);
+  assert.match(main, /resource observerGroup '[^']+' = if \(!empty\(observerLocation\)\) \{/);
+});
+
 test('containers and queues are those of src/kernel/names.ts', () => {
   const { arrays } = fileNamed('infra/modules/storage.bicep');
   assert.deepEqual(listFindings('container', arrays.get('containers') ?? [], Object.values(CONTAINERS)), []);
@@ -98,6 +112,15 @@ test('the built-in roles are those that src/azure/permissions.ts needs', () => {
   assert.deepEqual(grantFindings(fileNamed('infra/modules/roles.bicep')), []);
 });
 
+test("an observer's roles are those that src/azure/permissions.ts names, on resources of its own", () => {
+  const file = fileNamed('infra/modules/observer-roles.bicep');
+  const wanted = Object.entries(OBSERVER_ROLES).flatMap(([scope, roles]) =>
+    roles.map((role) => `principalId: ${scope}: ${role}`),
+  );
+  assert.deepEqual(listFindings('role', grants(file), wanted), []);
+  assert.deepEqual(roleFindings(file.objects.get('roleIds') ?? new Map()), []);
+});
+
 test('the custom roles allow the actions that src/azure/permissions.ts needs, and are assigned', () => {
   const file = fileNamed('infra/modules/recovery-role.bicep');
   assert.deepEqual(actionFindings(file, 'runRole', RUN_ACTIONS), []);
@@ -107,7 +130,11 @@ test('the custom roles allow the actions that src/azure/permissions.ts needs, an
 
 test('no other file gives roles', () => {
   const giving = files.filter((file) => grants(file).length > 0).map(({ path }) => path);
-  assert.deepEqual(giving.sort(), ['infra/modules/recovery-role.bicep', 'infra/modules/roles.bicep']);
+  assert.deepEqual(giving.sort(), [
+    'infra/modules/observer-roles.bicep',
+    'infra/modules/recovery-role.bicep',
+    'infra/modules/roles.bicep',
+  ]);
 });
 
 test("an operator's roles are on the container of the state and the queue of the orders", () => {
@@ -118,8 +145,8 @@ test("an operator's roles are on the container of the state and the queue of the
   assert.equal(nameOf('failoverQueue'), QUEUES.failover);
 });
 
-test('operator, reader and mail are optional', () => {
-  for (const optional of ['operatorPrincipalId', 'readerPrincipalId', 'alertEmail']) {
+test('operator, reader, mail and observer are optional', () => {
+  for (const optional of ['operatorPrincipalId', 'readerPrincipalId', 'alertEmail', 'observerLocation']) {
     const parameter = fileNamed('infra/main.bicep').params.find(({ name }) => name === optional);
     assert.equal(parameter?.hasDefault, true, optional);
   }

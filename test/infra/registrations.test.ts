@@ -6,9 +6,8 @@ import { settingsSchema } from '../../src/app/settings.ts';
 import { QUEUES, poisonQueue } from '../../src/kernel/names.ts';
 import { loadApp, loadEnvironment } from '../support/package/run.ts';
 
-const { functions } = await loadApp(join(import.meta.dirname, '../../functions/main.ts'), {
-  environment: loadEnvironment(),
-});
+const main = join(import.meta.dirname, '../../functions/main.ts');
+const { functions } = await loadApp(main, { environment: loadEnvironment() });
 
 const bindings = functions.flatMap((registered) =>
   Object.values(registered.bindings).map((binding) => ({ function: registered.name, ...binding })),
@@ -40,4 +39,18 @@ test('timers take their schedules from settings that exist', () => {
     const setting = /^%(\w+)%$/.exec(schedule ?? '')?.[1];
     assert.ok(setting !== undefined && setting in settingsSchema.shape, `${name} is timed by ${schedule ?? 'nothing'}`);
   }
+});
+
+test('with LEEWARD_OBSERVE the app is an observer and nothing else, needs no setting of the control plane, and runs; without, it is none', async () => {
+  assert.ok(!functions.some(({ name }) => name === 'observe'));
+  const observer = await loadApp(main, {
+    environment: { LEEWARD_OBSERVE: '[]', LEEWARD_OBSERVE_SCHEDULE: '*/30 * * * * *' },
+    call: { name: 'observe', message: '{}' },
+  });
+  assert.deepEqual(
+    observer.functions.map(({ name, bindings: of }) => [name, Object.values(of).map(({ schedule }) => schedule)]),
+    [['observe', ['%LEEWARD_OBSERVE_SCHEDULE%']]],
+  );
+  assert.equal(observer.outcome, 'returned');
+  assert.ok('LEEWARD_OBSERVE_SCHEDULE' in settingsSchema.shape);
 });
