@@ -1,7 +1,7 @@
 /**
  * Checks leases, guards, runs and aborts, and the decision on a site, exhaustively, then the former at random with more of
  * everything (test/model/README.md):
- * `npm run model [-- --margin TICKS] [--drift TICKS] [--pause TICKS] [--quorum DOMAINS] [--no-guard] [--rollback]
+ * `npm run model [-- --margin TICKS] [--drift TICKS] [--pause TICKS] [--quorum DOMAINS] [--replays] [--no-guard] [--rollback]
  * [--weak-stopped] [--weak-abort] [--keep-waits] [--keep-early] [--walks N]`.
  *
  * Prints how many states it saw, and how long it takes at most until something good comes once the faults have ended. Ends
@@ -27,6 +27,7 @@ const { values } = parseArgs({
     drift: { type: 'string' },
     pause: { type: 'string' },
     quorum: { type: 'string' },
+    replays: { type: 'boolean' },
     'no-guard': { type: 'boolean' },
     rollback: { type: 'boolean' },
     'weak-stopped': { type: 'boolean' },
@@ -72,7 +73,19 @@ function checkAll(): boolean {
   const all = Object.entries(FULL_BOUNDS).every(([what, bounds]) =>
     tell(what, performance.now(), check(new LeaseModel(bounds), STATES_MAX)),
   );
-  return all && tell('the decision on a site, each fault alone', performance.now(), check(new SiteModel(), STATES_MAX));
+  const sites = {
+    'the decision on a site, each fault alone': {},
+    'the same where its heartbeats are the only witness, and renewals are sent again': {
+      faults: ['renewals are sent again'],
+      isAlone: true,
+    },
+  } as const;
+  return (
+    all &&
+    Object.entries(sites).every(([what, bounds]) =>
+      tell(what, performance.now(), check(new SiteModel(bounds), STATES_MAX)),
+    )
+  );
 }
 
 function walkAtRandom(walks: number): void {

@@ -36,6 +36,12 @@ export const groupSchema = z
     marginMs: z.int().min(1),
     /** How often a lease was renewed in this term: every renewal changes the document. */
     renewals: z.int().min(0),
+    /**
+     * The nonce of the newest question that was granted, by the node of the guard that asked it; of who asks for a group
+     * without guards, by "". The next question has to name it, so that one that was recorded renews nothing when it is sent
+     * again. Never forgotten: a guard that is added once more goes on where it was.
+     */
+    granted: z.record(z.string(), z.string()).optional(),
     /** The nodes whose guards alone start the group's applications; each has a key of its own. */
     guards: z
       .array(z.looseObject({ node: nodeSchema }))

@@ -64,6 +64,9 @@ export function simulate(plan: DecidingPlan, scenario: Scenario): readonly Simul
   return moments;
 }
 
+/** No question is lost, so that each follows the one before it: all of them may be the same. */
+const RENEWAL = { nonce: NO_NONCE };
+
 class SimulatedWorld {
   readonly #plan: DecidingPlan;
   readonly #scenario: Scenario;
@@ -133,7 +136,7 @@ class SimulatedWorld {
     const { heartbeatMs, leaseMs, monitorMs } = this.#scenario;
     const isDue = (everyMs: number): boolean => atMs % (Math.ceil(everyMs / STEP_MS) * STEP_MS) === 0;
     if (this.#goes.heartbeats && isDue(heartbeatMs)) this.#beat(atMs);
-    if (this.#goes.renewals && isDue(renewEveryMs(leaseMs))) this.#write(renewed(this.#group.value), atMs);
+    if (this.#goes.renewals && isDue(renewEveryMs(leaseMs))) this.#write(renewed(this.#group.value, [RENEWAL]), atMs);
     for (const witness of this.#witnesses) if (isDue(witness.everyMs)) this.#hear(witness, atMs);
     return this.#goes.monitor && isDue(monitorMs) ? this.#tick(atMs) : [];
   }

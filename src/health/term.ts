@@ -2,16 +2,19 @@
  * Who may run a group, as changes of its one document (docs/safety.md): renewing, binding a run, closing, promises, and the
  * one decision on the next term. Pure: the model checker runs these very functions.
  *
- * Invariants: writes only go up in (term; open, closing, ended). No lease is granted but in an open term of the site. What
- * closes notes a time after which nothing was granted. Ending for the cloud and winning for the site compete for one
- * write. A run that was undone is never bound again; a promise counts only for the closing that it names. Where leases
- * keep, no time that passes ends a closing: every guard's promise does, or a person's word.
+ * Invariants: writes only go up in (term; open, closing, ended). No lease is granted but in an open term of the site, and
+ * none twice for one question: what was recorded and is sent again renews nothing. What closes notes a time after which
+ * nothing was granted. Ending for the cloud and winning for the site compete for one write. A run that was undone is never
+ * bound again; a promise counts only for the closing that it names. Where leases keep, no time that passes ends a closing:
+ * every guard's promise does, or a person's word.
  */
 import { lastGrantBoundMs } from '../documents/group.ts';
 import type { GroupDocument } from '../documents/group.ts';
 import type { Actor } from '../documents/actor.ts';
 import { LeewardError } from '../kernel/errors.ts';
 import { inSeconds } from '../kernel/in-words.ts';
+import { NO_NONCE } from '../protocol/lease.ts';
+import type { LeaseRequest } from '../protocol/lease.ts';
 
 /**
  * The service's times have whole seconds, cut off: what is recorded for one moment may have happened almost a second
@@ -27,9 +30,29 @@ export function whyNoLease({ phase, holder, term }: GroupDocument): string | und
   return `term ${term} has ended; the next one is the ${holder === 'cloud' ? "cloud's" : "site's"}`;
 }
 
-/** A lease was granted: the write of this is what bounds it. Undefined where none is. */
-export function renewed(group: GroupDocument): GroupDocument | undefined {
-  return whyNoLease(group) === undefined ? { ...group, renewals: group.renewals + 1 } : undefined;
+/** A question for a lease, as far as it decides whether there is one. */
+export type LeaseQuestion = Pick<LeaseRequest['groups'][number], 'nonce' | 'after' | 'node'>;
+
+/** The nonce that the next question of who asks for `node` has to name: that of the newest that was granted. */
+export function lastGranted({ granted }: GroupDocument, node = ''): string {
+  return granted?.[node] ?? NO_NONCE;
+}
+
+/**
+ * Whether the question names what was granted before it. One that does not was granted already, came late, or was asked by
+ * who does not know, and asks again.
+ */
+export function isNext(group: GroupDocument, { after = NO_NONCE, node }: LeaseQuestion): boolean {
+  return lastGranted(group, node) === after;
+}
+
+/** Leases were granted to these questions: the write of this is what bounds them. Undefined where none is. */
+export function renewed(group: GroupDocument, questions: readonly LeaseQuestion[]): GroupDocument | undefined {
+  const isOpen = whyNoLease(group) === undefined;
+  const next = isOpen ? questions.filter((question) => isNext(group, question)) : [];
+  if (next.length === 0) return undefined;
+  const granted = Object.fromEntries(next.map(({ node = '', nonce }) => [node, nonce]));
+  return { ...group, renewals: group.renewals + 1, granted: { ...group.granted, ...granted } };
 }
 
 /** Why a run cannot be bound to the group; undefined where it can, or is. */

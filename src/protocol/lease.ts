@@ -2,8 +2,9 @@
  * The lease request and its answer (docs/site-protocol.md, "Lease").
  *
  * Invariants: one request renews all groups of a site, each for all of its guards; each nonce is echoed, so that an answer
- * counts only from the moment its question was asked, on the asker's own clock; nothing here is a wall-clock time; what a
- * guard goes by is sealed with its own key, so that whoever carries it can neither make nor change it.
+ * counts only from the moment its question was asked, on the asker's own clock; each question names the one before it that
+ * was granted, so that none is granted twice; nothing here is a wall-clock time; what a guard goes by is sealed with its
+ * own key, so that whoever carries it can neither make nor change it.
  */
 import { z } from 'zod';
 import { groupIdSchema, nodeSchema } from '../kernel/ids.ts';
@@ -16,6 +17,9 @@ const nonce = z
   .regex(/^[0-9a-f]{32}$/)
   .meta({ description: '16 fresh random bytes, in hexadecimal digits.' });
 
+/** What a question names that comes before any that was granted. */
+export const NO_NONCE = '0'.repeat(32);
+
 /** Questions of one request: guards times groups. */
 const QUESTIONS_MAX = 2000;
 
@@ -25,7 +29,11 @@ export const leaseRequestSchema = z
       .array(
         z.looseObject({
           group: groupIdSchema,
-          nonce,
+          nonce: nonce.refine((given) => given !== NO_NONCE, { message: 'no nonce is all zeros' }),
+          after: nonce.optional().meta({
+            description:
+              'Nonce of the newest question that was granted to who asks, as far as it knows; 32 zeros, or without it, for none.',
+          }),
           node: nodeSchema
             .optional()
             .meta({ description: 'The guard that gave the nonce, where the group has guards.' }),
@@ -54,6 +62,10 @@ export const grantSchema = z.looseObject({
       'What becomes of the applications when a lease runs out: strict, they end with it (as without this field), or keep, they run on until the term is closed.',
   }),
   reason: z.string().optional().meta({ description: 'Why it was not granted, in words.' }),
+  after: nonce.optional().meta({
+    description:
+      'Where it was not granted only because it named another nonce: the one that the next question has to name. Ask again at once.',
+  }),
   closing: z
     .looseObject({ term: z.int().min(1), run: z.string() })
     .optional()

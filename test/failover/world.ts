@@ -2,6 +2,7 @@
  * A small world for the deciding and the failing over: one site with one group of two volumes, a plan with one machine,
  * everything in memory on one clock, and processes that can die at any call.
  */
+import { randomBytes } from 'node:crypto';
 import { groupKind } from '../../src/documents/group.ts';
 import type { GroupDocument } from '../../src/documents/group.ts';
 import { SINGLE_WITNESS_CONSENT, STRICT_LEASE_CONSENT, planKind } from '../../src/documents/plan.ts';
@@ -24,6 +25,7 @@ import { resumeRuns } from '../../src/failover/tickets.ts';
 import { receiveHeartbeat } from '../../src/health/heartbeat.ts';
 import type { HeartbeatPorts } from '../../src/health/heartbeat.ts';
 import { renewLeases } from '../../src/health/lease.ts';
+import { lastGranted } from '../../src/health/term.ts';
 import { tick } from '../../src/health/monitor.ts';
 import type { TickReport } from '../../src/health/monitor.ts';
 import type { MonitorPorts } from '../../src/health/monitor-ports.ts';
@@ -255,7 +257,9 @@ export async function createWorld(of: WorldOptions = {}): Promise<World> {
     },
     renew: async () => {
       const [node] = guards;
-      const request = { groups: [{ group: GROUP, nonce: '0'.repeat(32), ...(node !== undefined && { node }) }] };
+      const nonce = randomBytes(16).toString('hex');
+      const after = lastGranted(await world.group(), node);
+      const request = { groups: [{ group: GROUP, nonce, after, ...(node !== undefined && { node }) }] };
       return await renewLeases({ documents, keySecret: KEY_SECRET }, world.signed('lease', request));
     },
     start: (order) => asProcess(() => startRun(ports, order)),

@@ -8,15 +8,18 @@ import { renewLeases } from '../../src/health/lease.ts';
 import { LeewardError } from '../../src/kernel/errors.ts';
 import { parseGroup } from '../../src/kernel/ids.ts';
 import { documents as names } from '../../src/kernel/names.ts';
+import { NO_NONCE } from '../../src/protocol/lease.ts';
 import { GROUP, LEASE_MS, createWorld } from '../failover/world.ts';
 import type { World } from '../failover/world.ts';
 import { intercept } from '../support/memory/intercept.ts';
 
 const name = names.group(parseGroup(GROUP));
 const nonce = (digit: number) => String(digit).repeat(32);
+/** Of the question about the group at this place of a request. */
+const nonceAt = (index: number) => nonce(index + 1);
 const keySecret = (world: World) => world.heartbeats.keySecret;
-const renew = (world: World, groups: string[], documents = world.documents) => {
-  const request = { groups: groups.map((group, index) => ({ group, nonce: nonce(index) })) };
+const renew = (world: World, groups: string[], { documents = world.documents, after = NO_NONCE } = {}) => {
+  const request = { groups: groups.map((group, index) => ({ group, nonce: nonceAt(index), after })) };
   return renewLeases({ documents, keySecret: keySecret(world) }, world.signed('lease', request));
 };
 const closing = { run: 'r', actor: { kind: 'by-hand' as const }, lastGrantMs: 1 };
@@ -25,9 +28,9 @@ suite('a lease', () => {
   test('is granted after a write that counts it, with the nonce', async () => {
     const world = await createWorld({ guards: [] });
     const { groups } = await renew(world, [GROUP]);
-    assert.deepEqual(groups, [{ group: GROUP, nonce: nonce(0), granted: true, term: 1, leaseMs: LEASE_MS }]);
+    assert.deepEqual(groups, [{ group: GROUP, nonce: nonceAt(0), granted: true, term: 1, leaseMs: LEASE_MS }]);
     assert.equal((await world.group()).renewals, 1);
-    await renew(world, [GROUP]);
+    await renew(world, [GROUP], { after: nonceAt(0) });
     assert.equal((await world.group()).renewals, 2);
   });
 
@@ -43,7 +46,7 @@ suite('a lease', () => {
       await world.documents.update(groupKind, name, (found): GroupDocument => ({ ...found, ...edit }));
       const before = await world.state.read(name);
       const [answer] = (await renew(world, [GROUP])).groups;
-      assert.partialDeepStrictEqual(answer, { nonce: nonce(0), granted: false, term: 1, leaseMs: 0 });
+      assert.partialDeepStrictEqual(answer, { nonce: nonceAt(0), granted: false, term: 1, leaseMs: 0 });
       assert.match(answer?.reason ?? '', reason);
       assert.deepEqual((await world.state.read(name)).document, before.document);
     });
@@ -57,7 +60,7 @@ suite('a lease', () => {
         if (when === 'after') await proceed();
         throw new LeewardError('UNAVAILABLE', 'no answer');
       });
-      const [answer] = (await renew(world, [GROUP], new Documents(failing))).groups;
+      const [answer] = (await renew(world, [GROUP], { documents: new Documents(failing) })).groups;
       assert.partialDeepStrictEqual(answer, { granted: false, leaseMs: 0, reason: 'no answer' });
     }
   });
@@ -76,7 +79,7 @@ suite('a lease', () => {
       }
       return await proceed();
     });
-    const [answer] = (await renew(world, [GROUP], new Documents(racing))).groups;
+    const [answer] = (await renew(world, [GROUP], { documents: new Documents(racing) })).groups;
     assert.partialDeepStrictEqual(answer, { granted: false });
     assert.match(answer?.reason ?? '', /closing/);
     assert.equal((await world.group()).renewals, 0);
@@ -90,19 +93,42 @@ suite('a lease', () => {
     assert.deepEqual(
       groups.map(({ granted, nonce: echoed }) => [granted, echoed]),
       [
-        [false, nonce(0)],
-        [false, nonce(1)],
-        [false, nonce(2)],
-        [true, nonce(3)],
+        [false, nonceAt(0)],
+        [false, nonceAt(1)],
+        [false, nonceAt(2)],
+        [true, nonceAt(3)],
       ],
     );
     assert.match(groups[1]?.reason ?? '', /not a group of acme\/harbour/);
     assert.ok(groups.every(({ reason, granted }) => granted || (reason ?? '') !== ''));
   });
 
+  test('is granted once for a question: what was recorded is refused, without a write, and told what comes next', async () => {
+    const world = await createWorld({ guards: [] });
+    const ask = async (question: object) => {
+      const request = { groups: [{ group: GROUP, ...question }] };
+      const ports = { documents: world.documents, keySecret: keySecret(world) };
+      const message = world.signed('lease', request);
+      return { message, answer: (await renewLeases(ports, message)).groups[0], ports };
+    };
+    const first = await ask({ nonce: nonce(1) });
+    const second = await ask({ nonce: nonce(2), after: nonce(1) });
+    assert.deepEqual([first.answer?.granted, second.answer?.granted], [true, true]);
+    const before = await world.state.read(name);
+    for (const { message, ports } of [first, second]) {
+      const [answer] = (await renewLeases(ports, message)).groups;
+      assert.partialDeepStrictEqual(answer, { granted: false, leaseMs: 0, after: nonce(2) });
+      assert.match(answer?.reason ?? '', /another question was granted/);
+    }
+    assert.deepEqual(await world.state.read(name), before, 'nothing was written');
+    const third = await ask({ nonce: nonce(3), after: nonce(2) });
+    assert.equal(third.answer?.granted, true);
+    assert.equal(third.answer.after, undefined);
+  });
+
   test('is not for whoever has no key', async () => {
     const world = await createWorld({ guards: [] });
-    const request = { groups: [{ group: GROUP, nonce: nonce(0) }] };
+    const request = { groups: [{ group: GROUP, nonce: nonce(1) }] };
     const ports = { documents: world.documents, keySecret: keySecret(world) };
     const revoked = world.signed('lease', request, { signer: 'acme/harbour', name: 'k0' });
     await assert.rejects(renewLeases(ports, revoked), { code: 'SIGNATURE_INVALID' });

@@ -8,6 +8,7 @@ import {
   confirmedStopped,
   endedForCloud,
   freed,
+  lastGranted,
   openedForSite,
   promisedBy,
   renewed,
@@ -18,6 +19,7 @@ import {
   wonBySite,
 } from '../../src/health/term.ts';
 import { CURRENT_VERSION } from '../../src/kernel/versions.ts';
+import { NO_NONCE } from '../../src/protocol/lease.ts';
 
 const RUN = 't1-unplanned-1';
 const ACTOR = { kind: 'by-hand' as const };
@@ -37,6 +39,8 @@ const open: GroupDocument = {
   guards: [{ node: 'north' }, { node: 'south' }],
 };
 
+const FIRST = { nonce: 'a'.repeat(32), node: 'north' };
+
 const must = (group: GroupDocument | undefined): GroupDocument => {
   assert(group);
   return group;
@@ -48,7 +52,7 @@ const promise = (node: string) => ({ term: 1, run: RUN, node });
 
 suite('the term of a group', () => {
   test('a lease is granted in an open term of the site alone', () => {
-    assert.equal(must(renewed(open)).renewals, 4);
+    assert.equal(must(renewed(open, [FIRST])).renewals, 4);
     const none = [
       closing,
       must(wonBySite(closing, RUN)),
@@ -56,14 +60,38 @@ suite('the term of a group', () => {
       { ...open, holder: 'cloud' as const },
     ];
     for (const group of none) {
-      assert.equal(renewed(group), undefined);
+      assert.equal(renewed(group, [FIRST]), undefined);
       assert.notEqual(whyNoLease(group), undefined);
     }
   });
 
+  test('a question is granted once, after the one that it names, for each node', () => {
+    const once = must(renewed(open, [FIRST]));
+    assert.equal(renewed(once, [FIRST]), undefined, 'sent again');
+    assert.equal(renewed(once, [{ ...FIRST, nonce: 'b'.repeat(32) }]), undefined, 'asked before the answer came');
+    const second = { ...FIRST, nonce: 'b'.repeat(32), after: FIRST.nonce };
+    const twice = must(renewed(once, [second]));
+    assert.equal(lastGranted(twice, 'north'), second.nonce);
+    assert.equal(lastGranted(twice, 'south'), NO_NONCE, "another node's own");
+    for (const recorded of [FIRST, second]) assert.equal(renewed(twice, [recorded]), undefined);
+    const south = { ...second, node: 'south', after: NO_NONCE };
+    const both = must(renewed(twice, [FIRST, south]));
+    assert.deepEqual(
+      [both.renewals, lastGranted(both, 'north')],
+      [6, second.nonce],
+      'one that may, and one that may not',
+    );
+  });
+
+  test('a guard that is removed and added again goes on where it was', () => {
+    const once = must(renewed(open, [FIRST]));
+    const without = must(withGuards(once, ['south'], 1000));
+    assert.equal(renewed(must(withGuards(without, ['north', 'south'], 2000)), [FIRST]), undefined);
+  });
+
   test('what is waited for is the last grant before the closing, not the binding of the run', () => {
     assert.equal(closing.closing?.lastGrantMs, 100_000);
-    const renewedSince = must(renewed(boundGroup));
+    const renewedSince = must(renewed(boundGroup, [FIRST]));
     const later = must(closed(renewedSince, { run: RUN, actor: ACTOR, lastModifiedMs: 105_000 }));
     assert.equal(later.closing?.lastGrantMs, 105_000);
   });

@@ -31,6 +31,14 @@ suite('what must hold', () => {
     assert.ok(boundTicks > 0);
   });
 
+  test('holds where heartbeats and renewals are the only witness: what is sent again keeps no dead site', () => {
+    const model = new SiteModel({ faults: ['renewals are sent again'], isAlone: true });
+    const { isComplete, violation, boundTicks = 0 } = check(model, STATES_MAX);
+    assert.deepEqual(violation, undefined);
+    assert.ok(isComplete);
+    assert.ok(boundTicks > 0);
+  });
+
   for (const name of Object.keys(UNSAFE) as UnsafeName[]) {
     test(`does not with --${name}`, () => {
       const broken = UNSAFE[name];

@@ -21,6 +21,8 @@ import {
   confirmedStopped,
   endedForCloud,
   freed,
+  isNext,
+  lastGranted,
   openedForSite,
   promisedBy,
   renewed,
@@ -29,6 +31,7 @@ import {
   whyNotBound,
   wonBySite,
 } from '../../src/health/term.ts';
+import type { LeaseQuestion } from '../../src/health/term.ts';
 import { isLeewardError } from '../../src/kernel/errors.ts';
 import { CURRENT_VERSION } from '../../src/kernel/versions.ts';
 import type { Grant, LeaseMode } from '../../src/protocol/lease.ts';
@@ -107,7 +110,7 @@ export interface Unsafe {
 }
 
 interface Letter {
-  readonly givenBootMs: number;
+  readonly question: LeaseQuestion;
   readonly answer: Grant | undefined;
 }
 
@@ -133,8 +136,10 @@ interface Node {
   readonly mayPause: boolean;
   /** The newest question, and an earlier one that the cloud may still handle. */
   readonly letters: readonly Letter[];
-  /** When it asked last, which it does once in a tick. */
+  /** When it asked last, which it does once in a tick, and once more where it is told what its question has to name. */
   readonly askedBootMs: number;
+  /** Questions that it ever asked: no nonce is given twice. */
+  readonly questions: number;
 }
 
 /** How things stay once the faults have ended. */
@@ -231,6 +236,7 @@ export class LeaseModel implements Model<State> {
       mayPause: true,
       letters: [],
       askedBootMs: 0,
+      questions: 0,
     }));
     const cloud = { application: false, isReplaced: false, rooms: [], begun: 0, waited: '', starting: '' };
     const { deaths, reboots, jumps, handStarts, aborts } = bounds;
@@ -254,7 +260,10 @@ export class LeaseModel implements Model<State> {
     const calmed = calm && [calm.site, calm.hasCapacity, Math.min(WINDOW, tick - calm.sinceTick)];
     return JSON.stringify([
       lease,
-      nodes.map((node) => nodeKey(node, { nowBootMs: bootMs(state, node), isCalm: calm !== undefined, leaseTicks })),
+      nodes.map((node, index) => {
+        const last = lastGranted(group, nameOf(state, index));
+        return nodeKey(node, { nowBootMs: bootMs(state, node), isCalm: calm !== undefined, leaseTicks, last });
+      }),
       Object.values(cloud),
       calmed ?? Object.values(left),
       wrong,
@@ -367,7 +376,7 @@ export class LeaseModel implements Model<State> {
 
   *#node(state: State, index: number): Kinds {
     const node = state.nodes[index];
-    const name = state.group.guards?.[index]?.node ?? '';
+    const name = nameOf(state, index);
     if (!node || state.calm?.site === 'dead') return;
     const become: Become = (kind, label, changed, rest = {}) => ({
       kind,
@@ -411,25 +420,24 @@ export class LeaseModel implements Model<State> {
       const jumped = clocksJumped(guard, bootMs(state, node));
       yield become('fault', 'the wall clock jumps', { guard: jumped }, { left: { ...left, jumps: left.jumps - 1 } });
     }
-    yield* this.#asking(state, node, guard, become);
+    yield* this.#asking(state, name, node, guard, become);
     yield* this.#acting(state, node, guard, become);
   }
 
-  *#asking(state: State, node: Node, guard: GuardState, become: Become): Kinds {
-    const givenBootMs = bootMs(state, node);
-    if (node.askedBootMs !== givenBootMs) {
-      const waiting = node.letters.filter(({ answer }) => answer === undefined).slice(-1);
-      const letters = [...waiting, { givenBootMs, answer: undefined }];
-      const question = { nonce: nonceOf(givenBootMs), givenBootMs };
-      yield become('soon', 'asks', { guard: guardAsked(guard, question), letters, askedBootMs: givenBootMs });
-    }
+  *#asking(state: State, name: string, node: Node, guard: GuardState, become: Become): Kinds {
+    const nowBootMs = bootMs(state, node);
+    if (node.askedBootMs !== nowBootMs) yield become('soon', 'asks', asking(state, name, node, guard));
     for (const { answer } of node.letters) {
       if (answer === undefined || state.calm?.site === 'cut') continue;
       const letters = node.letters.filter((letter) => letter.answer !== answer);
       // The record is durable before anything is done in a term that is newer than those seen.
       const record = { ...node.record, seenTerm: Math.max(node.record.seenTerm, answer.term) };
+      const heard = { guard: guardAnswered(guard, answer, answer.closing), letters, record };
+      const isStale = answer.after !== undefined;
       const what = answer.granted ? `hears of a lease in term ${answer.term}` : `is refused in term ${answer.term}`;
-      yield become('soon', what, { guard: guardAnswered(guard, answer, answer.closing), letters, record });
+      // Told what its question has to name, it asks again.
+      const again = isStale ? asking(state, name, { ...node, ...heard }, heard.guard) : {};
+      yield become('soon', isStale ? 'is told what was granted last, and asks again' : what, { ...heard, ...again });
     }
   }
 
@@ -490,7 +498,7 @@ export class LeaseModel implements Model<State> {
       case 'deliver': {
         if (state.calm?.site === 'cut') break;
         const { closing } = action;
-        const name = state.group.guards?.[state.nodes.indexOf(node)]?.node ?? '';
+        const name = nameOf(state, state.nodes.indexOf(node));
         const group = promisedBy(state.group, { ...closing, node: name });
         const rest = group ? { group, writtenTick: state.tick } : {};
         yield become('soon', 'its promise arrives', tell({ event: 'delivered', closing }), rest);
@@ -522,23 +530,25 @@ export class LeaseModel implements Model<State> {
     const letter = node?.letters[at];
     if (!node || !letter) throw new Error('no such question');
     const { group } = state;
-    const after = renewed(group);
-    const reason = whyNoLease(group);
+    const { question } = letter;
+    const after = renewed(group, [question]);
+    const isStale = whyNoLease(group) === undefined && !isNext(group, question);
+    const reason = isStale ? 'stale' : whyNoLease(group);
     const answer: Grant = {
       group: GROUP,
-      nonce: nonceOf(letter.givenBootMs),
+      nonce: question.nonce,
       granted: after !== undefined,
       term: group.term,
       leaseMs: after ? group.leaseMs : 0,
       ...(group.lease && { lease: group.lease }),
       ...(reason !== undefined && { reason }),
+      ...(isStale && { after: lastGranted(group, question.node) }),
       ...(group.closing && { closing: { term: group.term, run: group.closing.run } }),
     };
-    // The answer to an earlier question is never heeded.
-    const isNewest = node.guard?.lease.asked?.givenBootMs === letter.givenBootMs;
-    const letters = isNewest
-      ? node.letters.with(at, { ...letter, answer })
-      : node.letters.filter((other) => other !== letter);
+    // The answer to an earlier question is never heeded, nor is one that names the same granted later.
+    const isNewest = node.guard?.lease.asked?.nonce === question.nonce;
+    const others = node.letters.filter((other) => other !== letter);
+    const letters = isNewest ? [...(after ? [] : others), { ...letter, answer }] : others;
     return {
       kind: 'soon',
       label: `the cloud ${after ? 'renews' : 'refuses'} a lease in term ${group.term}`,
@@ -720,24 +730,29 @@ interface At {
   readonly nowBootMs: number;
   readonly isCalm: boolean;
   readonly leaseTicks: number;
+  /** What its next question has to name. */
+  readonly last: string;
 }
 
 /** All of a node that differs from one state to another, with times as far from its present as makes a difference. */
-function nodeKey(node: Node, { nowBootMs, isCalm, leaseTicks }: At): unknown {
+function nodeKey(node: Node, { nowBootMs, isCalm, leaseTicks, last }: At): unknown {
   const { record, lost, application, isReplaced, isByHand, byHandTicks, dying, pause, mayPause, letters, guard } = node;
   const ahead = (ms: number): number => aheadOf(ms, nowBootMs);
   const rest = [Object.values(record), application, isReplaced, isByHand, byHandTicks, dying, pause];
   const faults = isCalm ? [] : [lost, mayPause];
   const hasAsked = node.askedBootMs === nowBootMs;
-  const told = letters.map(({ answer, givenBootMs }) => [
-    givenBootMs === guard?.lease.asked?.givenBootMs,
-    answer && [answer.granted, answer.term, answer.closing?.run],
+  // Of nonces it only matters whether they are the one that was granted last: none becomes that a second time.
+  const told = letters.map(({ answer, question }) => [
+    question.nonce === guard?.lease.asked?.nonce,
+    (answer?.granted === true ? question.nonce : (answer ?? question).after) === last,
+    answer && [answer.granted, answer.term, answer.closing?.run, answer.after !== undefined],
   ]);
+  const knows = guard?.lease.after === last;
   const armed = application === 'gone' && guard === undefined ? -1 : ahead(node.armedBootMs);
-  return [rest, faults, hasAsked, armed, told, guard && mindOf(guard, { nowBootMs, leaseTicks })];
+  return [rest, faults, hasAsked, armed, told, knows, guard && mindOf(guard, { nowBootMs, leaseTicks })];
 }
 
-function mindOf(guard: GuardState, { nowBootMs, leaseTicks }: Omit<At, 'isCalm'>): unknown {
+function mindOf(guard: GuardState, { nowBootMs, leaseTicks }: Pick<At, 'nowBootMs' | 'leaseTicks'>): unknown {
   const ahead = (ms: number): number => aheadOf(ms, nowBootMs);
   const { lease, closing, promisedTerm, keptTerm, mode, isDelivered, armedBootMs, application, doubtedBootMs } = guard;
   const { term, untilBootMs, asked, refusal } = lease;
@@ -756,8 +771,22 @@ function killed({ application, dying }: Node): Pick<Node, 'application' | 'dying
   return application === 'up' ? { application: 'dying', dying: KILL } : { application, dying };
 }
 
-function nonceOf(givenBootMs: number): string {
-  return String(givenBootMs).padStart(32, '0');
+/** One question more; an earlier one may still be on its way, and comes to nothing unless it may be granted. */
+function asking(state: State, name: string, node: Node, guard: GuardState): Partial<Node> {
+  const nowBootMs = bootMs(state, node);
+  const nonce = String(node.questions + 1).padStart(32, '0');
+  const waiting = node.letters.filter((letter) => !letter.answer && isNext(state.group, letter.question)).slice(-1);
+  const question = { nonce, node: name, after: guard.lease.after };
+  return {
+    guard: guardAsked(guard, { nonce, givenBootMs: nowBootMs }),
+    letters: [...waiting, { question, answer: undefined }],
+    askedBootMs: nowBootMs,
+    questions: node.questions + 1,
+  };
+}
+
+function nameOf({ group }: Pick<State, 'group'>, index: number): string {
+  return group.guards?.[index]?.node ?? '';
 }
 
 function bootMs({ tick }: Pick<State, 'tick'>, { lag }: Node): number {

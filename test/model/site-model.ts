@@ -20,7 +20,8 @@ import { isEndedByRenewal, whyNotAnyMore } from '../../src/health/heard-again.ts
 import { saidOf } from '../../src/health/heartbeat.ts';
 import { decideSiteFailure } from '../../src/health/site-failure.ts';
 import { spoke } from '../../src/health/spoken.ts';
-import { bound, closed, freed, renewed } from '../../src/health/term.ts';
+import { bound, closed, freed, lastGranted, renewed } from '../../src/health/term.ts';
+import type { LeaseQuestion } from '../../src/health/term.ts';
 import { nextWatch } from '../../src/health/watch.ts';
 import { CURRENT_VERSION } from '../../src/kernel/versions.ts';
 import type { Model, Step } from './checker.ts';
@@ -68,6 +69,8 @@ export const FAULTS = [
   'nothing else',
   'the observer lies',
   'the observer is mute',
+  /** By whoever has recorded what the site sent; its heartbeats count but once, and their loss alone is played. */
+  'renewals are sent again',
   'the agent is dead or lies of the lease',
   'the site is cut off',
   'answers do not reach the site',
@@ -107,6 +110,10 @@ export interface SiteBounds {
   readonly faults?: readonly Fault[];
   /** So many failure domains are enough, in place of more than half of them: each choice of so many alone decides. */
   readonly quorum?: number;
+  /** Whether heartbeats and renewals are the only witness, and the plan consents to that. */
+  readonly isAlone?: boolean;
+  /** Whether a question for a lease is granted whatever it names: so it is granted again when it is sent again. */
+  readonly replays?: boolean;
 }
 
 /** What everybody does within one tick. */
@@ -115,6 +122,8 @@ interface Tick {
   readonly aheadMs: number;
   /** What the site sends arrives. */
   readonly isHeard: boolean;
+  /** A renewal that was granted before arrives once more. */
+  readonly isSentAgain: boolean;
   /** A renewal's answer arrives. */
   readonly isAnswered: boolean;
   readonly heartbeat: 'true' | 'none' | 'absent';
@@ -128,6 +137,7 @@ const USUAL: Tick = {
   label: 'all is well',
   aheadMs: TICK_MS,
   isHeard: true,
+  isSentAgain: false,
   isAnswered: true,
   heartbeat: 'true',
   observer: 'true',
@@ -141,6 +151,7 @@ const ACTS: { readonly [Name in Fault]: readonly Partial<Tick>[] } = {
   'nothing else': [],
   'the observer lies': [{ observer: 'up' }, { observer: 'down' }, { observer: 'none' }],
   'the observer is mute': [{ observer: 'absent' }],
+  'renewals are sent again': [{ isSentAgain: true }],
   'the agent is dead or lies of the lease': [{ heartbeat: 'none' }, { heartbeat: 'absent' }],
   'the site is cut off': [{ isHeard: false }],
   'answers do not reach the site': [{ isAnswered: false }],
@@ -150,7 +161,7 @@ const ACTS: { readonly [Name in Fault]: readonly Partial<Tick>[] } = {
 };
 
 /** Faults that last when the site's own end has come. */
-const LASTING: readonly Fault[] = ['the observer lies', 'the observer is mute'];
+const LASTING: readonly Fault[] = ['the observer lies', 'the observer is mute', 'renewals are sent again'];
 /** Faults under which a strict lease ends: they are named, and not judged as stopping the application. */
 const NAMED: readonly Fault[] = [
   'the site is cut off',
@@ -161,9 +172,15 @@ const NAMED: readonly Fault[] = [
 export class SiteModel implements Model<State> {
   readonly initial: readonly State[];
   readonly #quorum: number;
+  readonly #witnesses: readonly Witness[];
+  readonly #plan: Gathered['plan'];
+  readonly #replays: boolean;
 
-  constructor({ faults = FAULTS, quorum = WITNESSES.length }: SiteBounds = {}) {
+  constructor({ faults = FAULTS, quorum = WITNESSES.length, isAlone = false, replays = false }: SiteBounds = {}) {
     this.#quorum = quorum;
+    this.#witnesses = isAlone ? [HEARTBEAT] : WITNESSES;
+    this.#plan = isAlone ? { ...PLAN, consents: [...PLAN.consents, SINGLE_WITNESS_CONSENT] } : PLAN;
+    this.#replays = replays;
     const group: GroupDocument = {
       version: CURRENT_VERSION,
       group: GROUP,
@@ -276,8 +293,9 @@ export class SiteModel implements Model<State> {
     const { end, fault } = state;
     const nowMs = state.nowMs + tick.aheadMs;
     const isHeard = tick.isHeard && end !== 'dead' && end !== 'cut off';
-    const group = isHeard ? renewed(state.group) : undefined;
-    const isRenewed = group !== undefined && tick.isAnswered && end !== 'deaf';
+    const own = isHeard ? renewed(state.group, [this.#question(state)]) : undefined;
+    const group = (tick.isSentAgain ? this.#sentAgain(own ?? state.group) : undefined) ?? own;
+    const isRenewed = own !== undefined && tick.isAnswered && end !== 'deaf';
     const lease = isRenewed ? LEASE : Math.max(0, state.lease - 1);
     const says = tick.heartbeat === 'none' || lease === 0 ? 'none' : 'held';
     const isSpoken = isHeard && tick.heartbeat !== 'absent';
@@ -308,6 +326,17 @@ export class SiteModel implements Model<State> {
     }
   }
 
+  /** The site's next question. */
+  #question({ group }: State): LeaseQuestion {
+    return { nonce: String(group.renewals), node: NODE, after: lastGranted(group, NODE) };
+  }
+
+  /** The newest question that was granted, once more: what it names was granted before it. */
+  #sentAgain(group: GroupDocument): GroupDocument | undefined {
+    const nonce = lastGranted(group, NODE);
+    return renewed(group, [{ nonce, node: NODE, after: this.#replays ? nonce : 'an older one' }]);
+  }
+
   /** The monitor's tick. */
   #decide(state: State, through: boolean): State {
     const { nowMs, group, writtenMs, heartbeat, observer, region } = state;
@@ -318,9 +347,9 @@ export class SiteModel implements Model<State> {
     const whole = historyOf({
       watch,
       group: { value: group, lastModifiedMs: writtenMs },
-      plan: PLAN,
+      plan: this.#plan,
       heartbeat,
-      witnesses: WITNESSES,
+      witnesses: this.#witnesses,
       spoken,
       question: null,
       watchedMs: undefined,

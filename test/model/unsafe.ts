@@ -84,6 +84,10 @@ export const UNSAFE = {
     shows: /a healthy application is moved by a single fault: the observer lies/,
     model: (quorum: number): Model<unknown> => new SiteModel({ quorum }),
   },
+  replays: {
+    shows: /nothing good comes of it/,
+    model: (): Model<unknown> => new SiteModel({ faults: ['renewals are sent again'], isAlone: true, replays: true }),
+  },
   'no-guard': {
     shows: /at the site and in the cloud/,
     model: lease({ ...STEADY, deaths: 1 }, () => ({ noGuard: true })),

@@ -93,25 +93,28 @@ export class Guard {
     await Promise.all([this.#asking(signal), this.#acting(signal)]);
   }
 
-  /** Asks for the lease once. Errors: those of the link; SIGNATURE_INVALID, MESSAGE_INVALID for an answer that is not the cloud's. */
+  /** Asks for the lease. Errors: those of the link; SIGNATURE_INVALID, MESSAGE_INVALID for an answer that is not the cloud's. */
   async ask(): Promise<void> {
+    const { after } = await this.#askOnce();
+    // Who starts anew, or missed an answer, does not know what was granted last: now it does.
+    if (after !== undefined) await this.#askOnce();
+    const { refusal } = this.#state.lease;
+    this.#tellWhile('refusal', refusal === undefined ? undefined : `no lease: ${refusal}`);
+    this.#tellWhile('times', whyTimesDoNotFit(this.#state.lease, this.#options.times));
+  }
+
+  async #askOnce(): Promise<Grant> {
     const { clock, random, key, link, group, node } = this.#options;
     const nonce = Buffer.from(random.bytes(16)).toString('hex');
     // The clock is read before the question leaves, or the lease would be counted too long.
     this.#state = guardAsked(this.#state, { nonce, givenBootMs: clock.bootMs() });
-    const question = { group, nonce, node };
+    const question = { group, nonce, node, after: this.#state.lease.after };
     const answer = await link.lease(sign(key, 'lease', { groups: [question] } satisfies LeaseRequest));
     const grant = sealedGrant(answer, question, key);
     this.#nextMs = answer.nextMs;
-    await this.#heed(grant);
-  }
-
-  async #heed(grant: Grant): Promise<void> {
     if (grant.term > this.#state.lease.term) await this.#note({ seenTerm: grant.term });
     this.#state = guardAnswered(this.#state, grant, grant.closing);
-    const { refusal } = this.#state.lease;
-    this.#tellWhile('refusal', refusal === undefined ? undefined : `no lease: ${refusal}`);
-    this.#tellWhile('times', whyTimesDoNotFit(this.#state.lease, this.#options.times));
+    return grant;
   }
 
   /**

@@ -6,6 +6,7 @@
  * it granted; an answer of an older term than was ever seen grants nothing: the cloud's store was set back. All of it is
  * in memory: whoever starts anew holds nothing.
  */
+import { NO_NONCE } from '../../protocol/lease.ts';
 import type { LeaseAnswer } from '../../protocol/lease.ts';
 
 /** One group's lease, as a value. */
@@ -17,6 +18,8 @@ export interface LeaseState {
   readonly untilBootMs: number;
   /** Length of the newest lease; 0 before the first. */
   readonly leaseMs: number;
+  /** The nonce that the next question has to name: that of the newest that was granted, as far as is known. */
+  readonly after: string;
   /** The question that waits for its answer. */
   readonly asked: { readonly nonce: string; readonly givenBootMs: number } | undefined;
   /** Why the newest answer granted nothing; undefined if it did. */
@@ -25,7 +28,7 @@ export interface LeaseState {
 
 /** Before anything was asked. */
 export function noLease(group: string): LeaseState {
-  return { group, term: 0, untilBootMs: 0, leaseMs: 0, asked: undefined, refusal: undefined };
+  return { group, term: 0, untilBootMs: 0, leaseMs: 0, after: NO_NONCE, asked: undefined, refusal: undefined };
 }
 
 /** A nonce was given at `givenBootMs`. Any earlier one counts no more. */
@@ -45,16 +48,18 @@ export function answered(state: LeaseState, answer: LeaseAnswer['groups'][number
       ...heard,
       term: Math.max(state.term, answer.term),
       refusal: answer.reason ?? 'no reason given',
+      after: answer.after ?? state.after,
       ...(over ? { untilBootMs: 0 } : {}),
     };
   }
+  const granted = { ...heard, after: question.nonce };
   if (answer.term < state.term) {
-    return { ...heard, refusal: `term ${answer.term} was granted after term ${state.term} was seen: a store set back` };
+    return { ...granted, refusal: `term ${answer.term} was granted after term ${state.term} was seen: a store set back` };
   }
   // From when the nonce was given. An earlier, longer promise stays one: the cloud waits for it.
   const untilBootMs = question.givenBootMs + answer.leaseMs;
   return {
-    ...heard,
+    ...granted,
     term: answer.term,
     leaseMs: answer.leaseMs,
     untilBootMs: answer.term === state.term ? Math.max(state.untilBootMs, untilBootMs) : untilBootMs,

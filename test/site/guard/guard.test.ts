@@ -131,6 +131,29 @@ suite('a guard', () => {
     site.end();
   });
 
+  test('asks once more where an answer was lost, or it does not know what was granted before it began', async () => {
+    const site = await GuardedSite.make();
+    await site.begin();
+    await site.pass(5000);
+    let lost = 1;
+    site.tamper = (text) => {
+      lost -= 1;
+      if (lost === 0) throw new LeewardError('UNAVAILABLE', 'lost');
+      return text;
+    };
+    const before = await site.world.group();
+    await site.pass(LEASE_MS / 3);
+    assert.equal((await site.world.group()).renewals, before.renewals + 2, 'the lost one, and that after it');
+    site.end();
+    const guard = await site.begin();
+    const beganMs = site.clock.bootMs();
+    await site.pass(10);
+    assert.equal((await site.world.group()).renewals, before.renewals + 3);
+    assert.ok(guard.state.lease.untilBootMs >= beganMs + LEASE_MS, 'renewed at once');
+    assert.ok(!site.lines.some((line) => line.includes('no lease')), site.lines.join('\n'));
+    site.end();
+  });
+
   test('says once that no answer comes, that one does again, and why there is no lease', async () => {
     const site = await GuardedSite.make();
     await site.begin();
