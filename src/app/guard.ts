@@ -112,10 +112,11 @@ async function guardFrom(own: string, options: GuardOptions, signal: AbortSignal
   const clock = new SystemClock();
   const files = new GuardFiles(own);
   const runs = options.applications.map(({ name, run }): RunHere => ({ name, ...run }));
-  const arm = await armOf(options);
+  const means = { hasGroups: hasControlGroups(), whyNoTimers: await whyNoTimers() };
+  const arm = armOf(options, means);
   const stopMs = times.stopMs;
   const here = await applicationsHere({ files, runs, clock, stopMs, needsControlGroups: arm === 'systemd' });
-  if (!hasControlGroups()) tell(`${group}: what a command starts in a session of its own is not seen here`);
+  if (!means.hasGroups) tell(`${group}: what a command starts in a session of its own is not seen here`);
 
   // Only a guard that is there can allow a start.
   const guarded: { guard?: Guard } = {};
@@ -136,7 +137,7 @@ async function guardFrom(own: string, options: GuardOptions, signal: AbortSignal
       tell(`${group}: ${line}`);
     },
   });
-  const { stop, watch } = await stopOf(arm, { files, clock, here, options });
+  const { stop, watch } = await stopOf(arm, { files, clock, here, options, means });
   const { node } = access;
   const key = guardSigningKey(access);
   const guard = await Guard.open({
@@ -164,36 +165,49 @@ async function guardFrom(own: string, options: GuardOptions, signal: AbortSignal
     await Promise.all([guard.run(signal), watch(signal)]);
   } finally {
     await socket.close();
+    // The next guard must find these files as they stay.
+    await applications.leave();
   }
 }
 
 const WORDS = { process: 'a second process', systemd: 'systemd', watchdog: 'a second process and a watchdog' };
 
-async function armOf({ arm }: GuardOptions): Promise<Arm> {
-  if (arm !== undefined && arm !== 'systemd') return arm;
+/** What of this machine may stop from outside. */
+interface Means {
+  readonly hasGroups: boolean;
+  /** Undefined where systemd's timers can be used. */
+  readonly whyNoTimers: LeewardError | undefined;
+}
+
+async function whyNoTimers(): Promise<LeewardError | undefined> {
   try {
     await checkTimers();
-    if (hasControlGroups()) return 'systemd';
-    throw new LeewardError('REFUSED', 'no control groups can be made here, by which systemd would kill: --arm process');
+    return undefined;
   } catch (error) {
-    if (arm === undefined && isLeewardError(error)) return 'process';
+    if (isLeewardError(error)) return error;
     throw error;
   }
 }
 
+function armOf({ arm }: GuardOptions, { hasGroups, whyNoTimers }: Means): Arm {
+  if (arm !== undefined && arm !== 'systemd') return arm;
+  const noGroups = 'no control groups can be made here, by which systemd would kill: --arm process';
+  const why = whyNoTimers ?? (hasGroups ? undefined : new LeewardError('REFUSED', noGroups));
+  if (why === undefined) return 'systemd';
+  if (arm === undefined) return 'process';
+  throw why;
+}
+
 async function stopOf(
   arm: Arm,
-  of: { files: GuardFiles; clock: SystemClock; here: ApplicationsHere; options: GuardOptions },
+  of: { files: GuardFiles; clock: SystemClock; here: ApplicationsHere; options: GuardOptions; means: Means },
 ): Promise<{ stop: ArmedStop; watch: (signal: AbortSignal) => Promise<void> }> {
-  const { files, clock, here, options } = of;
+  const { files, clock, here, options, means } = of;
   const isWatched = arm === 'watchdog';
   if (isWatched) await prepareWatchdog(options.watchdog);
   const keeper = new KeeperStop(files, clock, isWatched ? options.watchdog : undefined);
   const timer = new TimerStop({ folder: files.folder, clock, kills: here.kills });
   if (arm === 'systemd') return { stop: new OneStop(timer, [keeper]), watch: async () => Promise.resolve() };
-  const hasTimers = await checkTimers().then(
-    () => true,
-    () => false,
-  );
-  return { stop: new OneStop(keeper, hasTimers ? [timer] : []), watch: async (signal) => keeper.watch(signal) };
+  const others = means.whyNoTimers === undefined ? [timer] : [];
+  return { stop: new OneStop(keeper, others), watch: async (signal) => keeper.watch(signal) };
 }

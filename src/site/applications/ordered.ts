@@ -53,6 +53,8 @@ export class OrderedApplications implements GuardedApplications {
   /** How often each was taken offline: what was ordered before the last time is behind it. */
   readonly #offlines = new Map<string, number>();
   #isKilled = false;
+  /** Nobody will allow anything any more that is not allowed now. */
+  #isLeft = false;
   /** What an order stops now. */
   readonly #stopping = new Set<string>();
   /** What could not be started when it was to be. */
@@ -101,6 +103,12 @@ export class OrderedApplications implements GuardedApplications {
     this.#end();
     this.#isKilled = true;
     this.#killAll();
+  }
+
+  /** The guard's process ends: finishes what is under way, for as long as that is allowed, and begins nothing that waits. */
+  async leave(): Promise<void> {
+    this.#isLeft = true;
+    await this.#tail;
   }
 
   async gone(signal?: AbortSignal): Promise<string> {
@@ -202,6 +210,7 @@ export class OrderedApplications implements GuardedApplications {
     const { signal } = this.#interrupt;
     const done = this.#tail.then(async () => {
       signal.throwIfAborted();
+      if (this.#isLeft) throw new LeewardError('REFUSED', 'the guard ends: give the order to the next one');
       await work(signal);
     });
     this.#underWay += 1;
@@ -239,7 +248,10 @@ export class OrderedApplications implements GuardedApplications {
       const { starts } = this.#mark(name);
       await this.#setMark(name, { starts: starts + 1, startedBootMs: clock.bootMs() });
       // While the lease is in doubt, nothing more begins; what ends the doubt, or everything, comes soon.
-      while (whyNotStarted() !== undefined && !signal.aborted) await clock.sleep(LOOK_MS);
+      for (let reason = whyNotStarted(); reason !== undefined && !signal.aborted; reason = whyNotStarted()) {
+        if (this.#isLeft) throw notAllowed(name, reason);
+        await clock.sleep(LOOK_MS);
+      }
       signal.throwIfAborted();
       if (this.#mark(name).offline) return undefined;
       await application.start(signal);

@@ -379,6 +379,28 @@ suite('an order', () => {
     assert.equal(node.of('mail').runs, true);
   });
 
+  test('is finished by a guard that ends, where that is allowed; what waits is refused, and nothing is waited for in vain', async () => {
+    for (const isAllowed of [true, false]) {
+      const node = new Node();
+      const applications = await node.up();
+      const said: string[] = [];
+      const order = (name: string): void => {
+        const told = (error: unknown): number => said.push(describeError(error));
+        void applications.order({ do: 'restart', name }).then(() => said.push('done'), told);
+      };
+      order('api');
+      order('mail');
+      await node.pass(50);
+      node.mayStart = isAllowed;
+      await node.clock.passUntil(applications.leave());
+      await node.pass(0);
+      assert.deepEqual(acts(node.happened), isAllowed ? ['-shop', '-api', '+api', '+shop'] : ['-shop', '-api']);
+      const [first = '', second = ''] = said;
+      assert.match(first, isAllowed ? /^done$/ : /api is not started: no lease is held/);
+      assert.match(second, /the guard ends/);
+    }
+  });
+
   test('is interrupted by a stop of all, and starts nothing after it', async () => {
     const node = new Node();
     const applications = await node.up();
