@@ -54,7 +54,10 @@ export function answered(state: LeaseState, answer: LeaseAnswer['groups'][number
   }
   const granted = { ...heard, after: question.nonce };
   if (answer.term < state.term) {
-    return { ...granted, refusal: `term ${answer.term} was granted after term ${state.term} was seen: a store set back` };
+    return {
+      ...granted,
+      refusal: `term ${answer.term} was granted after term ${state.term} was seen: a store set back`,
+    };
   }
   // From when the nonce was given. An earlier, longer promise stays one: the cloud waits for it.
   const untilBootMs = question.givenBootMs + answer.leaseMs;
