@@ -1,22 +1,16 @@
-/** Signals to a whole process group, whose leader is known by its mark, or is a child that this process has not lost sight of. */
+/** Signals to a whole process group, whose leader is known by its mark. */
 import { readdirSync } from 'node:fs';
 import { isOver, isRunning, statOf } from './processes.ts';
 import type { ProcessMark } from './processes.ts';
 
-/** Sends it; whether there was anything to send it to. Nothing where the group's id was used again by another process. */
-export function signalGroup(leader: ProcessMark, signal: NodeJS.Signals): boolean {
-  return isGroupThere(leader) && signalGroupOf(leader.pid, signal);
-}
-
-/** Sends it to whatever group has the id of this leader now; whether there was anything to send it to. */
-export function signalGroupOf(pid: number, signal: NodeJS.Signals): boolean {
+/** Sends it to what is left of the group, and nothing where its id was used again by another process. */
+export function signalGroup(leader: ProcessMark, signal: NodeJS.Signals): void {
+  if (!isGroupThere(leader)) return;
   try {
-    process.kill(-pid, signal);
-    return true;
+    process.kill(-leader.pid, signal);
   } catch (error) {
     // Nothing of the group is left: what was asked for.
-    if (error instanceof Error && 'code' in error && error.code === 'ESRCH') return false;
-    throw error;
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
   }
 }
 
