@@ -14,9 +14,9 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LeewardError } from '../../kernel/errors.ts';
+import { QmpConnection } from '../../system/machine-control/qmp-connection.ts';
 import { MACHINE_PORT } from './machine-runner.ts';
 import type { MachineDisk, MachineRunner, MachineSpec } from './machine-runner.ts';
-import { qemuIsUp, tellToQuit } from './qmp.ts';
 import type { StackImage } from './stack-image.ts';
 import { lastWords, runTool } from './tools.ts';
 
@@ -46,23 +46,23 @@ export function qemuRunner(image: StackImage): MachineRunner {
       const ended = once(child, 'exit').catch(() => undefined);
       let said = '';
       child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-4096)));
-      // A machine that ended by itself has closed its input: what is written to it then is lost, as it should be.
-      child.stdin.on('error', () => undefined);
       const running = (): boolean => child.pid !== undefined && child.exitCode === null && child.signalCode === null;
-      const stop = async (): Promise<void> => {
-        if (!running()) return;
-        tellToQuit(child);
-        const inTime = await Promise.race([ended.then(() => true), sleep(QUIT_LIMIT_MS, false, { ref: false })]);
-        if (!inTime) child.kill('SIGKILL');
-        await ended;
-      };
       try {
-        await qemuIsUp(child);
+        const control = await QmpConnection.over({ from: child.stdout, to: child.stdin });
+        const stop = async (): Promise<void> => {
+          if (!running()) return;
+          // It completes what the guest has written so far: the overlays stay sound. It may end before it has answered.
+          void control.execute('quit').catch(() => undefined);
+          const inTime = await Promise.race([ended.then(() => true), sleep(QUIT_LIMIT_MS, false, { ref: false })]);
+          if (!inTime) child.kill('SIGKILL');
+          await ended;
+        };
+        return { running, stop };
       } catch {
         child.kill('SIGKILL');
+        await ended;
         throw new LeewardError('PLATFORM_FAILED', `machine ${spec.name} did not start: ${lastWords(said)}`);
       }
-      return { running, stop };
     },
   };
 }

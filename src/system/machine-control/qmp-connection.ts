@@ -1,5 +1,5 @@
 /**
- * One connection to a running QEMU's control socket. Source: QEMU, "QEMU Machine Protocol Specification": a greeting, then
+ * One connection to a running QEMU's control: a socket, or its own input and output. Source: QEMU, "QEMU Machine Protocol Specification": a greeting, then
  * `qmp_capabilities`, then commands, each answered by `return` or `error`, with events at any time between them; one JSON
  * object a line.
  *
@@ -9,8 +9,8 @@
  */
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import type { Socket } from 'node:net';
 import { addAbortSignal } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { z } from 'zod';
 import { LeewardError } from '../../kernel/errors.ts';
 import { KIB } from '../../kernel/units.ts';
@@ -23,17 +23,23 @@ const messageSchema = z
   .partial();
 type Message = z.infer<typeof messageSchema>;
 
+/** Where QEMU answers, and what it is told by: the same where it is a socket. */
+interface Ends {
+  readonly from: Readable;
+  readonly to: Writable;
+}
+
 export class QmpConnection {
-  readonly #path: string;
-  readonly #socket: Socket;
+  readonly #name: string;
+  readonly #ends: Ends;
   readonly #lines: AsyncGenerator<string, undefined>;
 
-  private constructor(path: string, socket: Socket) {
-    this.#path = path;
-    this.#socket = socket;
+  private constructor(name: string, ends: Ends) {
+    this.#name = name;
+    this.#ends = ends;
     // Told to whoever waits for the next line; between two commands nobody does.
-    socket.on('error', () => undefined);
-    this.#lines = linesOf(path, socket);
+    for (const end of [ends.from, ends.to]) end.on('error', () => undefined);
+    this.#lines = linesOf(name, ends.from);
   }
 
   /**
@@ -42,11 +48,10 @@ export class QmpConnection {
    */
   static async open(path: string, signal: AbortSignal): Promise<QmpConnection> {
     const socket = addAbortSignal(signal, connect({ path }));
-    const connection = new QmpConnection(path, socket);
+    const connection = new QmpConnection(path, { from: socket, to: socket });
     try {
       await once(socket, 'connect');
-      if (!('QMP' in (await connection.#next()))) throw isNotQemu(path);
-      await connection.execute('qmp_capabilities');
+      await connection.#greet();
       return connection;
     } catch (error) {
       connection.close();
@@ -54,12 +59,19 @@ export class QmpConnection {
     }
   }
 
+  /** With a QEMU that was started with `-qmp stdio`, once it has opened every device. Errors: those of {@link execute}. */
+  static async over(ends: Ends): Promise<QmpConnection> {
+    const connection = new QmpConnection('stdio', ends);
+    await connection.#greet();
+    return connection;
+  }
+
   /**
    * What QEMU returns for `command`; with `until`, not before it has told of that event. Errors: PLATFORM_FAILED when it
    * refuses, or is no QEMU; UNAVAILABLE when it ends the connection.
    */
   async execute(command: string, options: { readonly until?: string } = {}): Promise<unknown> {
-    this.#socket.write(`${JSON.stringify({ execute: command })}\n`);
+    this.#ends.to.write(`${JSON.stringify({ execute: command })}\n`);
     let [returned, isOver, isAnswered]: [unknown, boolean, boolean] = [undefined, options.until === undefined, false];
     while (!isOver || !isAnswered) {
       const message = await this.#next();
@@ -71,38 +83,43 @@ export class QmpConnection {
   }
 
   close(): void {
-    this.#socket.destroy();
+    for (const end of [this.#ends.from, this.#ends.to]) end.destroy();
+  }
+
+  async #greet(): Promise<void> {
+    if (!('QMP' in (await this.#next()))) throw isNotQemu(this.#name);
+    await this.execute('qmp_capabilities');
   }
 
   async #next(): Promise<Message> {
     const line = await this.#lines.next();
-    if (line.done) throw new LeewardError('UNAVAILABLE', `QEMU ended the connection to its control ${this.#path}`);
-    return parse(this.#path, line.value);
+    if (line.done) throw new LeewardError('UNAVAILABLE', `QEMU ended the connection to its control ${this.#name}`);
+    return parse(this.#name, line.value);
   }
 }
 
-async function* linesOf(path: string, socket: Socket): AsyncGenerator<string, undefined> {
+async function* linesOf(name: string, from: Readable): AsyncGenerator<string, undefined> {
   let rest = '';
-  const chunks: AsyncIterable<string> = socket.setEncoding('utf8');
+  const chunks: AsyncIterable<string> = from.setEncoding('utf8');
   for await (const chunk of chunks) {
     const lines = (rest + chunk).split('\n');
     rest = lines.pop() ?? '';
-    if (rest.length > LINE_CHARS_MAX) throw isNotQemu(path);
+    if (rest.length > LINE_CHARS_MAX) throw isNotQemu(name);
     yield* lines;
   }
   return undefined;
 }
 
-function parse(path: string, line: string): Message {
+function parse(name: string, line: string): Message {
   try {
     return messageSchema.parse(JSON.parse(line));
   } catch (error) {
-    throw isNotQemu(path, error);
+    throw isNotQemu(name, error);
   }
 }
 
-function isNotQemu(path: string, cause?: unknown): LeewardError {
-  return new LeewardError('PLATFORM_FAILED', `what answers at ${path} does not speak QEMU's machine protocol`, {
+function isNotQemu(name: string, cause?: unknown): LeewardError {
+  return new LeewardError('PLATFORM_FAILED', `what answers at ${name} does not speak QEMU's machine protocol`, {
     cause,
   });
 }
