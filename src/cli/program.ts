@@ -57,9 +57,10 @@ function wrongUsage(text: string): string {
   return `leeward: ${said} (--help lists what there is)\n`;
 }
 
-/** The program with all that it can do: `more` commands than every leeward has. */
-export function createProgram(more: readonly AddCommand[]): Command {
+/** The program of this version with all that it can do: `more` commands than every leeward has. */
+export function createProgram(version: string, more: readonly AddCommand[]): Command {
   const program = new Command('leeward')
+    .version(version, '--version', 'print which version this is')
     .description('Disaster recovery to Azure without a server waiting there.')
     .configureOutput({
       outputError: (text, write) => {
@@ -73,8 +74,8 @@ export function createProgram(more: readonly AddCommand[]): Command {
 }
 
 /** Runs the command line of this process, with `more` commands than every leeward has. Sets the exit code; throws nothing. */
-export async function runLeeward(more: readonly AddCommand[]): Promise<void> {
-  const program = createProgram(more);
+export async function runLeeward(version: string, more: readonly AddCommand[]): Promise<void> {
+  const program = createProgram(version, more);
   try {
     await program.parseAsync();
   } catch (error) {

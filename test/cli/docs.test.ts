@@ -24,7 +24,7 @@ function leavesOf(command: Command, path: readonly string[]): readonly Leaf[] {
   return [{ path: path.join(' '), flags }];
 }
 
-const leaves = leavesOf(createProgram([addLocal, addDemo]), []);
+const leaves = leavesOf(createProgram('0', [addLocal, addDemo]), []);
 const page = readFileSync(join(import.meta.dirname, '../../docs/cli.md'), 'utf8');
 const [before = '', demo = ''] = page.split('\n## The demo\n');
 

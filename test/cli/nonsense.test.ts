@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import project from '../../package.json' with { type: 'json' };
 import { GIB } from '../../src/kernel/units.ts';
 import { assertNoCredential } from '../support/credentials.ts';
 import { Leeward, assertRefused } from '../support/command.ts';
@@ -147,6 +148,11 @@ describe('leeward without a stack', { concurrency: 3 }, () => {
     const { code, stdout, stderr } = await leeward.run('replicate', '--help');
     assert.deepEqual({ code, stderr }, { code: 0, stderr: '' });
     assert.match(stdout, /^Usage: leeward replicate .*--every <seconds>/s);
+  });
+
+  test('it says which version it is', async () => {
+    const { code, stdout, stderr } = await leeward.run('--version');
+    assert.deepEqual({ code, stdout, stderr }, { code: 0, stdout: `${project.version}\n`, stderr: '' });
   });
 
   test('what is there of a stack that is not there: nothing, as JSON too', async () => {

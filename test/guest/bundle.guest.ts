@@ -200,6 +200,7 @@ describe('a bundle at a site', { skip }, () => {
     versions.first = unpacked.slice('/tmp/leeward-'.length);
     await guest.must(`${unpacked}/install.sh && rm -r ${unpacked}`);
     assert.match(await guest.must('leeward --help'), /agent/);
+    assert.equal(await guest.must('leeward --version'), `${versions.first}\n`);
     const modes = await guest.must('stat --format=%a:%U /var/lib/leeward /etc/leeward');
     assert.equal(modes, '700:root\n750:root\n');
     const units = '/etc/systemd/system/leeward-agent.service /etc/systemd/system/leeward-guard@.service';
@@ -259,6 +260,7 @@ describe('a bundle at a site', { skip }, () => {
     await guest.must(`${unpacked}/install.sh && rm -r ${unpacked}`);
     const second = `/opt/leeward/${versions.second}/bin/node`;
     assert.deepEqual([await programOf('leeward-agent'), await programOf(GUARD)], [second, second]);
+    assert.equal(await guest.must('leeward --version'), `${versions.second}\n`);
     await assertTheyGoOn(then);
     const first = `/opt/leeward/${versions.first}`;
     await guest.must(`${first}/install.sh`);
