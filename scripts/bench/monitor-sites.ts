@@ -14,11 +14,16 @@ import type { TickReport } from '../../src/health/monitor.ts';
 import { fewAtOnce } from '../../src/kernel/few-at-once.ts';
 import { groupId, siteId } from '../../src/kernel/ids.ts';
 import type { GroupRef } from '../../src/kernel/ids.ts';
+import { parseJson } from '../../src/kernel/json.ts';
 import { documents as names } from '../../src/kernel/names.ts';
 import { CURRENT_VERSION } from '../../src/kernel/versions.ts';
 import type { Http } from '../../src/ports/http.ts';
 import type { HeartbeatAnswer } from '../../src/protocol/heartbeat.ts';
+import { leaseRequestSchema } from '../../src/protocol/lease.ts';
+import type { LeaseAnswer } from '../../src/protocol/lease.ts';
+import { parseSigned, readPayload } from '../../src/protocol/signed.ts';
 import { SystemClock } from '../../src/system/clock.ts';
+import { SystemRandom } from '../../src/system/random.ts';
 import { MemoryQueues } from '../../test/support/memory/queues.ts';
 
 const AT_ONCE = 16;
@@ -29,22 +34,30 @@ const clock = new SystemClock();
 /** What the canary is answered: its own way is no part of what is measured. */
 const http: Http = {
   get: async () => ({ status: 200, body: '' }),
-  post: async () => ({
+  post: async (url, { body }) => ({
     status: 200,
-    body: JSON.stringify({
-      version: CURRENT_VERSION,
-      site: siteId(CANARY_SITE),
-      volumes: [],
-      groups: [],
-      access: {
-        queues: { deltas: 'https://b.example', bulk: 'https://b.example' },
-        journal: 'https://b.example',
-        expiresAtMs: 1,
-      },
-      everyMs: 1000,
-    } satisfies HeartbeatAnswer),
+    body: JSON.stringify(url.endsWith('/lease') ? granted(body) : HEARTBEAT_ANSWER),
   }),
 };
+
+const HEARTBEAT_ANSWER: HeartbeatAnswer = {
+  version: CURRENT_VERSION,
+  site: siteId(CANARY_SITE),
+  volumes: [],
+  groups: [],
+  access: {
+    queues: { deltas: 'https://b.example', bulk: 'https://b.example' },
+    journal: 'https://b.example',
+    expiresAtMs: 1,
+  },
+  everyMs: 1000,
+};
+
+function granted(body: string): LeaseAnswer {
+  const { groups } = readPayload(parseSigned(parseJson(body), 'lease'), leaseRequestSchema);
+  const grants = groups.map(({ group, nonce }) => ({ group, nonce, granted: true, term: 1, leaseMs: 60_000 }));
+  return { version: CURRENT_VERSION, groups: grants };
+}
 
 export class SilentSites {
   readonly documents: Documents;
@@ -136,6 +149,7 @@ export class SilentSites {
     const report = await tick({
       documents: this.documents,
       http,
+      random: new SystemRandom(),
       keySecret: new Uint8Array(32),
       publicUrl: 'http://bench.example',
       account: 'bench',

@@ -5,6 +5,7 @@ import { resumeRuns } from '../failover/tickets.ts';
 import { tick } from '../health/monitor.ts';
 import type { TickReport } from '../health/monitor.ts';
 import { PlainHttp } from '../system/http.ts';
+import { SystemRandom } from '../system/random.ts';
 import type { Settings } from './settings.ts';
 import type { Storage } from './storage.ts';
 
@@ -13,6 +14,7 @@ export async function monitorTick(settings: Settings, storage: Storage): Promise
   return tick({
     ...storage,
     http: new PlainHttp(),
+    random: new SystemRandom(),
     publicUrl: settings.LEEWARD_PUBLIC_URL,
     gapMs: settings.LEEWARD_MONITOR_GAP_MS,
     everyMs: settings.LEEWARD_HEARTBEAT_MS,

@@ -73,6 +73,8 @@ async function groupsBySite(
   for await (const { name } of documents.list(names.allGroups)) {
     await attempt(name, async () => {
       const group = parseGroup(parseGroupDocument(name) ?? name);
+      // The canary's own.
+      if (siteId(group) === siteId(CANARY_SITE)) return;
       const others = sites.get(siteId(group));
       if (others) others.push(group);
       else sites.set(siteId(group), [group]);

@@ -8,7 +8,8 @@
  * - Nothing fails over by itself but in automatic mode, or in a plan that takes no answer for a yes; and then only with three
  *   failure domains or the plan's consent to fewer, with its consent to strict leases, with a guard on each node that the site names, and with a lease that
  *   was renewed in this term: where nobody asks for it, nobody stops the applications when it ends; nor by a plan that does not
- *   fit what it hangs on as things stand. Whatever of this is missing makes it a report, with the reason.
+ *   fit what it hangs on as things stand, nor while a canary has not got through for the whole window, since leases end and
+ *   applications stop by a door of ours that is shut. Whatever of this is missing makes it a report, with the reason.
  * - A person's yes needs none of these, and is told of them; but it is good only while the site is still down by the failure
  *   that the question was about.
  * - A site that is alive and wants a group failed over, by a decision of its own about a machine, is no failure of the site and
@@ -22,7 +23,7 @@ import type { Question, SiteHistory } from '../documents/site-failure.ts';
 import { sha256Hex } from '../kernel/hash.ts';
 import { inSeconds } from '../kernel/in-words.ts';
 import { silenceAllowedMs } from './spoken.ts';
-import { domainsOf, downByMajoritySinceMs, isSilent, votesOf } from './votes.ts';
+import { domainsOf, downByMajoritySinceMs, isSilent, votesOf, whyShut } from './votes.ts';
 import type { DomainVote, Vote } from './votes.ts';
 
 /** How long a word that something is offline on purpose counts after the heartbeat that said so. */
@@ -121,12 +122,17 @@ function outcome(history: SiteHistory, domains: readonly DomainVote[], votes: re
     const firstMs = Math.min(...votes.flatMap(({ downSinceMs: sinceMs = [] }) => sinceMs));
     return { verdict: 'alert', reason: `${tally}, and that is no majority (${said})`, about: `some-${firstMs}` };
   }
+  const undecided = heartbeatVote(history);
   if (isSilent(history)) {
     return {
       verdict: 'alert',
-      reason: `no heartbeat came for a whole window, which decides nothing: ${heartbeatVote(history)?.reason ?? 'it is no witness'}`,
+      reason: `no heartbeat came for a whole window, which decides nothing: ${undecided?.reason ?? 'it is no witness'}`,
       about: `silent-${history.lastHeartbeatMs ?? 0}`,
     };
+  }
+  const { siteWord } = history;
+  if (undecided?.vote === 'none' && siteWord?.verdict === 'down' && siteWord.sinceMs <= nowMs - windowMs) {
+    return { verdict: 'alert', reason: undecided.reason, about: `stopped-${siteWord.sinceMs}` };
   }
   return unfitNow(history) ?? none(tally);
 }
@@ -203,14 +209,22 @@ function ofFailure(history: SiteHistory, failure: Failure): Outcome {
     case 'report':
       return { verdict: 'report', reason: `${what}; the plan only reports: a person decides`, about };
     case 'automatic':
-      return byItself(history, `${what}; the plan is automatic`, about);
+      return byItself(history, failure, `${what}; the plan is automatic`);
     case 'ask':
       return asking(history, failure);
   }
 }
 
-function byItself(history: SiteHistory, why: string, about: string): Outcome {
-  const against = whyNotByItself(history);
+/** What the site wants is its own word, and no door of ours can be to blame for it. */
+function whyNotNow(history: SiteHistory, { isWish }: Failure): readonly string[] {
+  const shut = isWish ? undefined : whyShut(history);
+  const blamed = shut === undefined ? [] : [`${shut}, so that strict leases may have ended by our own fault`];
+  return [...whyNotByItself(history), ...blamed];
+}
+
+function byItself(history: SiteHistory, failure: Failure, why: string): Outcome {
+  const against = whyNotNow(history, failure);
+  const about = aboutOf(failure);
   if (against.length === 0) return { verdict: 'fail-over', reason: why, about };
   return { verdict: 'report', reason: `${why}, but ${against.join('; ')}: a person decides`, about };
 }
@@ -220,7 +234,7 @@ function asking(history: SiteHistory, failure: Failure): Outcome {
   const about = aboutOf(failure);
   const { nowMs, noAnswer } = history;
   const question = presentQuestion(history.question, failure);
-  const against = whyNotByItself(history)
+  const against = whyNotNow(history, failure)
     .map((reason) => `; to be known: ${reason}`)
     .join('');
   if (question === undefined)
@@ -239,7 +253,7 @@ function asking(history: SiteHistory, failure: Failure): Outcome {
   }
   if (noAnswer === 'no')
     return { verdict: 'report', reason: `${what}; nobody answered in time, which means no`, about };
-  return byItself(history, `${what}; nobody answered in time, which the plan takes for a yes`, about);
+  return byItself(history, failure, `${what}; nobody answered in time, which the plan takes for a yes`);
 }
 
 /**

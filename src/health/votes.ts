@@ -3,7 +3,8 @@
  *
  * Invariants: `down` is said only for a whole window, and only by a witness that still speaks. One that saw the site up
  * inside the window votes `up`, whatever it says now, because the window was not a whole one. Silence is no vote, with one
- * exception: missing heartbeats are the heartbeat's vote when canaries got through all that time. Pure.
+ * exception: missing heartbeats are the heartbeat's vote when canaries got through all that time. So is "stopped, no lease" in
+ * heartbeats that come: it may be our door that is shut. Pure.
  *
  * A domain says `down` only if one of its witnesses does and none says `up`: what fails together can be wrong together, so it
  * counts once, and one in it that sees the site is believed over the others. A silent one in it holds nothing up: else an
@@ -67,6 +68,13 @@ export function isSilent({ lastHeartbeatMs, nowMs, windowMs }: SiteHistory): boo
   return lastHeartbeatMs !== null && lastHeartbeatMs <= nowMs - windowMs;
 }
 
+/** Why our own doors may have been shut within the window; undefined where every canary got through for all of it. */
+export function whyShut({ nowMs, windowMs, canarySinceMs }: SiteHistory): string | undefined {
+  if (canarySinceMs === null) return 'the canary does not get through: our own door is shut';
+  if (canarySinceMs <= nowMs - windowMs) return undefined;
+  return `canaries have got through for ${since(nowMs, canarySinceMs)} only`;
+}
+
 function spokenBallot({ nowMs, windowMs }: SiteHistory, { spoken, ...witness }: Configured): Ballot {
   if (spoken === null) return none('it never spoke');
   const { verdict, sinceMs, lastSeenMs, lastUpMs } = spoken;
@@ -82,7 +90,7 @@ function spokenBallot({ nowMs, windowMs }: SiteHistory, { spoken, ...witness }: 
 
 /** A renewal is a sign of life as a heartbeat is; "stopped, no lease" in the site's own word counts as down. */
 function heartbeatBallot(history: SiteHistory, witness: Configured): Ballot {
-  const { nowMs, windowMs, lastHeartbeatMs, lastRenewalMs, siteWord, canarySinceMs } = history;
+  const { nowMs, windowMs, lastHeartbeatMs, lastRenewalMs, siteWord } = history;
   const windowStartMs = nowMs - windowMs;
   if (lastRenewalMs !== null && lastRenewalMs > windowStartMs) {
     return up(`the lease was renewed ${ago(nowMs, lastRenewalMs)}`);
@@ -99,13 +107,11 @@ function heartbeatBallot(history: SiteHistory, witness: Configured): Ballot {
   const downSinceMs = Math.max(stopped?.sinceMs ?? lastHeartbeatMs, lastRenewalMs ?? 0);
   const says = stopped && `the site has said "stopped, no lease" for ${since(nowMs, downSinceMs)}`;
   if (says !== undefined && downSinceMs > windowStartMs) return none(`${says} only`);
-  // While heartbeats come the route is open. From the last one on, canaries must have shown that it is.
-  if (says !== undefined && nowMs - lastHeartbeatMs <= silenceAllowedMs(witness)) return down(says, downSinceMs);
   const missing = `no heartbeat for ${since(nowMs, lastHeartbeatMs)}`;
-  if (canarySinceMs === null) return none(`${missing}, but the canary does not get through either: the route is down`);
-  if (canarySinceMs > Math.max(windowStartMs, lastHeartbeatMs)) {
-    return none(`${missing}, but canaries have got through for ${since(nowMs, canarySinceMs)} only`);
-  }
+  // A door of our own that is shut keeps heartbeats away, and leases from those who ask for them.
+  const shut = whyShut(history);
+  if (shut !== undefined) return none(`${says ?? missing}, but ${shut}`);
+  if (says !== undefined && nowMs - lastHeartbeatMs <= silenceAllowedMs(witness)) return down(says, downSinceMs);
   const silent = `${missing}, while every canary got through`;
   return down(says === undefined ? silent : `${says}; ${silent}`, downSinceMs);
 }

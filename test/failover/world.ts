@@ -2,6 +2,7 @@
  * A small world for the deciding and the failing over: one site with one group of two volumes, a plan with one machine,
  * everything in memory on one clock, and processes that can die at any call.
  */
+import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { groupKind } from '../../src/documents/group.ts';
 import type { GroupDocument } from '../../src/documents/group.ts';
@@ -46,6 +47,7 @@ import { answerVolumes } from '../../src/replica/answer/volumes-answer.ts';
 import { deriveKey, sign, witnessKey } from '../../src/protocol/signed.ts';
 import type { Heartbeat } from '../../src/protocol/heartbeat.ts';
 import type { MessageKind, SignedMessage } from '../../src/protocol/signed.ts';
+import { SystemRandom } from '../../src/system/random.ts';
 import { ManualClock } from '../support/memory/clock.ts';
 import { intercept } from '../support/memory/intercept.ts';
 import type { PortCall } from '../support/memory/intercept.ts';
@@ -99,7 +101,7 @@ export interface World {
   /** Status of the machines' probe. */
   healthStatus: number;
   /** Whether the public route works. */
-  route: 'up' | 'down' | 'other';
+  route: 'up' | 'down' | 'other' | 'no leases';
   /** What an address answers: a status, or nothing until this has come. The machines' probe answers anywhere else. */
   readonly seen: Map<string, number | Promise<unknown>>;
   /** Requests that hung. */
@@ -180,10 +182,16 @@ export async function createWorld(of: WorldOptions = {}): Promise<World> {
       await seen;
       throw new LeewardError('UNAVAILABLE', 'time out');
     },
-    post: async (_url, { body }) => {
+    post: async (url, { body }) => {
       if (world.route === 'down') throw new LeewardError('UNAVAILABLE', 'no answer');
       if (world.route === 'other') return { status: 200, body: '<html>Please log in</html>' };
-      return { status: 200, body: JSON.stringify(await receiveHeartbeat(world.heartbeats, JSON.parse(body))) };
+      const data: unknown = JSON.parse(body);
+      if (url.endsWith('/api/heartbeat')) {
+        return { status: 200, body: JSON.stringify(await receiveHeartbeat(world.heartbeats, data)) };
+      }
+      assert.equal(url, 'http://leeward.example/api/lease');
+      if (world.route === 'no leases') return { status: 500, body: '' };
+      return { status: 200, body: JSON.stringify(await renewLeases(world.heartbeats, data)) };
     },
   };
   const lost = new Map<string, number>();
@@ -228,6 +236,7 @@ export async function createWorld(of: WorldOptions = {}): Promise<World> {
       keySecret: KEY_SECRET,
       publicUrl: 'http://leeward.example/',
       account: ACCOUNT,
+      random: new SystemRandom(),
       gapMs: 2 * MONITOR_EVERY_MS,
       everyMs: HEARTBEAT_EVERY_MS,
       failover: {

@@ -1,15 +1,18 @@
 /** The monitor: when it decides, when it does not, and that it decides once. */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
+import { groupKind } from '../../src/documents/group.ts';
 import { siteDecisionKind } from '../../src/documents/site-failure.ts';
 import type { SiteDecisionDocument } from '../../src/documents/site-failure.ts';
 import { heartbeatKind, siteKind } from '../../src/documents/site.ts';
 import { noticeKind } from '../../src/documents/notice.ts';
 import type { NoticeDocument } from '../../src/documents/notice.ts';
 import { CANARY_SITE } from '../../src/health/canary.ts';
+import { tick } from '../../src/health/monitor.ts';
 import { decideSiteFailure } from '../../src/health/site-failure.ts';
 import { parseGroup } from '../../src/kernel/ids.ts';
 import { documents as names } from '../../src/kernel/names.ts';
+import type { Http } from '../../src/ports/http.ts';
 import { GROUP, MONITOR_EVERY_MS, WINDOW_MS, createWorld } from '../failover/world.ts';
 import type { World } from '../failover/world.ts';
 
@@ -124,6 +127,27 @@ suite('the monitor', () => {
     }
   });
 
+  test('judges no site that has stopped for want of a lease while our own lease door is shut, nor soon after', async () => {
+    const world = await heardWorld();
+    const stopped = async (ms: number): Promise<void> => {
+      for (let passedMs = 0; passedMs < ms; passedMs += 15_000) {
+        await world.heartbeat({ says: { lease: 'none' } });
+        await world.live(15_000);
+      }
+    };
+    const verdicts = async () => (await decisionsOf(world)).map(({ verdict }) => verdict);
+    world.route = 'no leases';
+    await stopped(2 * LONG_MS);
+    assert.equal((await world.tick())?.canary, 'lease: it was answered with status 500');
+    assert.deepEqual(await verdicts(), ['alert']);
+    world.route = 'up';
+    await stopped(WINDOW_MS - MONITOR_EVERY_MS);
+    assert.deepEqual(await verdicts(), ['alert']);
+    // With our door open it is the site that does not ask.
+    await stopped(LONG_MS);
+    assert.deepEqual(await verdicts(), ['alert', 'fail-over']);
+  });
+
   test('does not decide on what it slept through', async () => {
     const world = await heardWorld();
     await world.live(LONG_MS, { monitor: false });
@@ -225,6 +249,46 @@ suite('the monitor', () => {
     assert.equal(value.site, 'leeward/canary');
     const { value: last } = await world.documents.need(heartbeatKind, names.heartbeat(CANARY_SITE));
     assert.equal(last.heartbeat.counter, world.clock.wallMs() + 2);
+  });
+
+  test('asks for a lease as a site does: each question once, and anew where another tick was granted one before', async () => {
+    const world = await createWorld();
+    const name = names.group({ ...CANARY_SITE, group: 'canary' });
+    const renewals = async () => (await world.documents.need(groupKind, name)).value.renewals;
+    for (let ticks = 1; ticks <= 3; ticks += 1) {
+      assert.equal((await world.tick())?.canary, undefined);
+      assert.equal(await renewals(), ticks);
+    }
+    const { http } = world.monitor;
+    let isFirst = true;
+    const late: Http = {
+      ...http,
+      post: async (url, of) => {
+        if (url.endsWith('/api/lease') && isFirst) {
+          isFirst = false;
+          const granted = { '': 'a'.repeat(32) };
+          await world.documents.update(groupKind, name, (found) => ({ ...found, granted }));
+        }
+        return await http.post(url, of);
+      },
+    };
+    const report = await tick({ ...world.monitor, http: late });
+    assert.deepEqual([report.canary, isFirst, await renewals()], [undefined, false, 4]);
+    assert.deepEqual(
+      report.groups.map(({ group }) => group),
+      [GROUP],
+      'nothing is decided about its own group',
+    );
+  });
+
+  test('does not get through where the lease is answered, and not granted', async () => {
+    const world = await createWorld();
+    await world.tick();
+    await world.documents.update(groupKind, names.group({ ...CANARY_SITE, group: 'canary' }), (found) => ({
+      ...found,
+      holder: 'cloud' as const,
+    }));
+    assert.match((await world.tick())?.canary ?? '', /^lease: no lease was granted: the cloud has term 1$/);
   });
 
   test('does not send a canary with a key that a person revoked', async () => {
