@@ -126,6 +126,16 @@ describe('a session', () => {
     assert.match((await leeward.run(...elsewhere)).stdout, /next: \S*access\.json, a secret, goes to where/);
   });
 
+  test('plan set gives consents, leaves them where nothing is said of them, and takes them back', async () => {
+    const group = DATA.split('/').slice(0, 3).join('/');
+    const consents = ['applications stop when their lease runs out'];
+    const set = async (...args: string[]) => leeward.json(['plan', 'set', group, ...args]);
+    assert.partialDeepStrictEqual(await set('--consent', ...consents), { consents });
+    assert.partialDeepStrictEqual(await set('--answer', '60'), { consents });
+    const { consents: left } = z.object({ consents: z.array(z.string()) }).parse(await set('--no-consent'));
+    assert.deepEqual(left, []);
+  });
+
   test("the site's access is its owner's alone, and its key is refused where others may read it", async () => {
     secrets.push(accessSchema.parse(JSON.parse(await readFile(accessFile(), 'utf8'))).key.secret);
     assert.equal((await stat(accessFile())).mode & 0o777, 0o600);

@@ -14,7 +14,7 @@ import { table } from '../output.ts';
 
 const setSchema = z.object({
   mode: z.enum(['automatic', 'ask', 'report']).optional(),
-  consent: z.array(z.string()).optional(),
+  consent: z.union([z.array(z.string()), z.literal(false)]).optional(),
   window: z.number().optional(),
   answer: z.number().optional(),
   unanswered: z.enum(['no', 'fail-over']).optional(),
@@ -33,6 +33,7 @@ export function addPlan(program: Command): void {
         STRICT_LEASE_CONSENT,
       ]),
     )
+    .option('--no-consent', 'the plan consents to nothing any more')
     .option('--window <seconds>', 'how long the site has to be down, by its witnesses', wholeSeconds)
     .option('--answer <seconds>', 'how long a person has who is asked', wholeSeconds)
     .addOption(new Option('--unanswered <what>', 'what no answer in time means').choices(['no', 'fail-over']))
@@ -58,7 +59,7 @@ async function set(name: string, _options: unknown, command: Command): Promise<v
   const { storage, settings } = await openCloud(placesOf(command));
   const change: Partial<Deciding> = {
     ...(options.mode && { mode: options.mode }),
-    ...(options.consent && { consents: options.consent }),
+    ...(options.consent !== undefined && { consents: options.consent === false ? [] : options.consent }),
     ...(options.window !== undefined && { windowMs: options.window * 1000 }),
     ...(options.answer !== undefined && { answerMs: options.answer * 1000 }),
     ...(options.unanswered && { noAnswer: options.unanswered }),
