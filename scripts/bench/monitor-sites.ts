@@ -24,7 +24,9 @@ import type { LeaseAnswer } from '../../src/protocol/lease.ts';
 import { parseSigned, readPayload } from '../../src/protocol/signed.ts';
 import { SystemClock } from '../../src/system/clock.ts';
 import { SystemRandom } from '../../src/system/random.ts';
+import { openGroup } from '../../test/support/group.ts';
 import { MemoryQueues } from '../../test/support/memory/queues.ts';
+import { reportingPlan } from '../../test/support/plan.ts';
 
 const AT_ONCE = 16;
 /** The shortest that there is: each pass is to decide anew, on heartbeats that came just before it. */
@@ -84,41 +86,10 @@ export class SilentSites {
     const version = CURRENT_VERSION;
     const keys = [{ name: 'k1', state: 'active' as const }];
     await this.documents.create(siteKind, names.site(group), { version, site: siteId(group), keys, account: 'bench' });
-    await this.documents.create(groupKind, names.group(group), {
-      version,
-      group: groupId(group),
-      term: 1,
-      phase: 'open',
-      holder: 'site',
-      leaseMs: 60_000,
-      marginMs: 7060,
-      guards: [{ node: 'node-1' }],
-      renewals: 0,
-      run: null,
-      closing: null,
-    });
-    await this.documents.create(planKind, names.plan(group), {
-      version,
-      group: groupId(group),
-      mode: 'report',
-      consents: [],
-      windowMs: WINDOW_MS,
-      noAnswer: 'no',
-      answerMs: 60_000,
-      alertAfterMs: 900_000,
-      location: 'westeurope',
-      subnet: '/subnet',
-      machines: [
-        {
-          name: 'erp',
-          image: '/image',
-          size: 's',
-          disks: [{ volume: `${groupId(group)}/data`, lun: 0 }],
-          probe: { port: 80, path: '/' },
-        },
-      ],
-      healthMs: 60_000,
-    });
+    const open = { ...openGroup(group), marginMs: 7060, guards: [{ node: 'node-1' }] };
+    await this.documents.create(groupKind, names.group(group), open);
+    const plan = reportingPlan(group, [{ volume: `${groupId(group)}/data`, lun: 0 }]);
+    await this.documents.create(planKind, names.plan(group), { ...plan, windowMs: WINDOW_MS });
   }
 
   /** Each site is heard once more, and has then been silent for a window that a monitor watched. */

@@ -11,6 +11,7 @@ import { USUAL_ASSUMPTIONS } from '../../src/health/margin.ts';
 import { parseVolume } from '../../src/kernel/ids.ts';
 import { documents as names } from '../../src/kernel/names.ts';
 import { MemoryStorage } from '../support/data-path.ts';
+import { REPORTING } from '../support/plan.ts';
 import { ACCOUNT, KEY_SECRET } from '../support/site-fixture.ts';
 
 function registration(volume: string): Registration {
@@ -20,14 +21,7 @@ function registration(volume: string): Registration {
     leaseMs: 60_000,
     assumptions: USUAL_ASSUMPTIONS,
     stopMs: 10_000,
-    plan: {
-      mode: 'report',
-      consents: [],
-      windowMs: 60_000,
-      noAnswer: 'no',
-      answerMs: 60_000,
-      alertAfterMs: 900_000,
-    },
+    plan: REPORTING,
     timing: { gapMs: 30_000, everyMs: 15_000 },
     target: { location: 'westeurope', subnet: '/subnet', image: '/image', size: 's', probe: { port: 1, path: '/' } },
   };

@@ -3,30 +3,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hasRoom, isPlanned, planSchema, withDisk } from '../../src/documents/plan.ts';
 import type { Plan } from '../../src/documents/plan.ts';
-import { CURRENT_VERSION } from '../../src/kernel/versions.ts';
+import { parseGroup } from '../../src/kernel/ids.ts';
+import { reportingPlan } from '../support/plan.ts';
 
 /** A plan whose machines have disks at these LUNs. */
 function planOf(...machines: readonly (readonly number[])[]): Plan {
-  return planSchema.parse({
-    version: CURRENT_VERSION,
-    group: 'acme/paris/shop',
-    mode: 'report',
-    consents: [],
-    windowMs: 60_000,
-    noAnswer: 'no',
-    answerMs: 60_000,
-    alertAfterMs: 900_000,
-    location: 'westeurope',
-    subnet: '/subnet',
-    machines: machines.map((luns, at) => ({
-      name: `m${at}`,
-      image: '/image',
-      size: 's',
-      disks: luns.map((lun) => ({ volume: `acme/paris/shop/d${at}-${lun}`, lun })),
-      probe: { port: 1, path: '/' },
-    })),
-    healthMs: 1000,
-  });
+  const disks = machines.map((luns, at) => luns.map((lun) => ({ volume: `acme/paris/shop/d${at}-${lun}`, lun })));
+  return planSchema.parse(reportingPlan(parseGroup('acme/paris/shop'), ...disks));
 }
 
 const NEW = 'acme/paris/shop/new';

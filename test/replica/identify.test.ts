@@ -5,11 +5,10 @@ import { groupKind } from '../../src/documents/group.ts';
 import { planKind } from '../../src/documents/plan.ts';
 import { siteKind } from '../../src/documents/site.ts';
 import { groupStatus } from '../../src/failover/status.ts';
-import { groupId } from '../../src/kernel/ids.ts';
 import { documents as names } from '../../src/kernel/names.ts';
-import { CURRENT_VERSION } from '../../src/kernel/versions.ts';
 import type { MemoryStorage } from '../support/data-path.ts';
 import { openGroup } from '../support/group.ts';
+import { reportingPlan } from '../support/plan.ts';
 import { SiteFixture } from '../support/site-fixture.ts';
 import { reasonOf, sound, start } from './start.ts';
 
@@ -63,28 +62,7 @@ describe('a volume that nobody registered', () => {
       admission: [{ match: 'web-*/*', group: 'erp' }],
     }));
     await storage.documents.create(groupKind, names.group(ref), openGroup(ref));
-    await storage.documents.create(planKind, names.plan(ref), {
-      version: CURRENT_VERSION,
-      group: groupId(ref),
-      mode: 'report',
-      consents: [],
-      windowMs: 60_000,
-      noAnswer: 'no',
-      answerMs: 60_000,
-      alertAfterMs: 900_000,
-      location: 'westeurope',
-      subnet: '/subnet',
-      machines: [
-        {
-          name: 'erp',
-          image: '/image',
-          size: 's',
-          disks: [{ volume: site.id, lun: 0 }],
-          probe: { port: 1, path: '/' },
-        },
-      ],
-      healthMs: 1000,
-    });
+    await storage.documents.create(planKind, names.plan(ref), reportingPlan(ref, [{ volume: site.id, lun: 0 }]));
     return { storage, newcomer: new SiteFixture({ volume: ref }) };
   }
 
