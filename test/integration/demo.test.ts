@@ -113,7 +113,8 @@ async function compareByQemu(path: string, url: string): Promise<void> {
   assert.match(stdout, /Images are identical/);
 }
 
-describe('leeward demo', () => {
+/** A state folder for the suite that calls this, and the folders of demos that are left in it. */
+function stateFolder(): { readonly state: () => string; readonly leftovers: () => Promise<string[]> } {
   let state = '';
   const leftovers = async (): Promise<string[]> => (await readdir(state)).filter((name) => name.startsWith('demo-'));
   before(async () => {
@@ -125,47 +126,65 @@ describe('leeward demo', () => {
     for (const name of await leftovers()) await downStack(join(state, name, 'local'));
     await rm(state, { recursive: true, force: true });
   });
+  return { state: () => state, leftovers };
+}
 
-  test('proves the whole path with a volume and an application of its own, and leaves nothing behind', async () => {
-    const report = await demo(['--state', state, 'demo']);
-    assert.equal(report.scenario, 'power-cut');
-    assert.equal(report.machine.kind, (await machineryHere()).kind);
-    assert.equal(report.replicas[0].volume, 'demo/site/shop/disk');
-    assert.match(report.application?.lastFile.text ?? '', /^note \d+ of demo-/);
-    for (const proof of [
-      'agentAloneStoppedNothing',
-      'databaseComplete',
-      'lastFileReadBack',
-      'applicationGoneBeforeTermEnded',
-    ]) {
-      assert.equal(report.proofs[proof], true, proof);
-    }
-    assert(report.bytes.sent < report.bytes.read);
-    assert.match(report.alert ?? '', /the lease was renewed/);
-    assert.match(report.explanation.join(' '), /Replayed from its history, the decision is the same/);
-    const documented = await readFile(join(ROOT, 'docs', 'cli.md'), 'utf8');
-    const fields = fieldsOf(JSON.parse(report.stdout));
-    assert.deepEqual(
-      fields.filter((field) => !documented.includes(`| \`${field}\` `)),
-      [],
-      'docs/cli.md misses fields of the report',
-    );
-    assert.deepEqual(await leftovers(), []);
+// Side by side: most of a demo is the wait for a silence and for leases.
+describe('leeward demo', { concurrency: true }, () => {
+  describe('with a volume of its own', { concurrency: 1 }, () => {
+    const { state, leftovers } = stateFolder();
+
+    test('proves the whole path with a volume and an application of its own, and leaves nothing behind', async () => {
+      const report = await demo(['--state', state(), 'demo']);
+      assert.equal(report.scenario, 'power-cut');
+      assert.equal(report.machine.kind, (await machineryHere()).kind);
+      assert.equal(report.replicas[0].volume, 'demo/site/shop/disk');
+      assert.match(report.application?.lastFile.text ?? '', /^note \d+ of demo-/);
+      for (const proof of [
+        'agentAloneStoppedNothing',
+        'databaseComplete',
+        'lastFileReadBack',
+        'applicationGoneBeforeTermEnded',
+      ]) {
+        assert.equal(report.proofs[proof], true, proof);
+      }
+      assert(report.bytes.sent < report.bytes.read);
+      assert.match(report.alert ?? '', /the lease was renewed/);
+      assert.match(report.explanation.join(' '), /Replayed from its history, the decision is the same/);
+      const documented = await readFile(join(ROOT, 'docs', 'cli.md'), 'utf8');
+      const fields = fieldsOf(JSON.parse(report.stdout));
+      assert.deepEqual(
+        fields.filter((field) => !documented.includes(`| \`${field}\` `)),
+        [],
+        'docs/cli.md misses fields of the report',
+      );
+      assert.deepEqual(await leftovers(), []);
+    });
+
+    test('a cut in place of a death, nothing mounted: the last write at the site, the first in the cloud, and standby', async () => {
+      const report = await demo(['--state', state(), 'demo', '--scenario', 'partition', '--no-mount']);
+      assert.equal(report.scenario, 'partition');
+      assert.match(report.stderr, /through debugfs/);
+      assert.equal(report.proofs['databaseComplete'], true);
+      assert.equal(report.proofs['siteStaysOnStandby'], true);
+      const boots = report.machine.kind === 'qemu';
+      assert.equal(report.proofs['lastWriteBeforeFirstInCloud'], boots ? true : undefined);
+      assert.equal(typeof report.application?.writes?.betweenSeconds, boots ? 'number' : 'object');
+      assert.deepEqual(await leftovers(), []);
+    });
+
+    test('says what it expects of nonsense, before it makes anything', async () => {
+      const missing = await leeward(['--state', state(), 'demo', '--volume', join(state(), 'nowhere')]);
+      assert.equal(missing.code, 2);
+      assert.match(missing.stderr, /nowhere: neither|nowhere cannot be opened/);
+      const alone = await leeward(['--state', state(), 'demo', '--functions', 'http://127.0.0.1:9']);
+      assert.equal(alone.code, 2);
+      assert.match(alone.stderr, /--functions and --key belong together/);
+    });
   });
 
-  test('a cut in place of a death, nothing mounted: the last write at the site, the first in the cloud, and standby', async () => {
-    const report = await demo(['--state', state, 'demo', '--scenario', 'partition', '--no-mount']);
-    assert.equal(report.scenario, 'partition');
-    assert.match(report.stderr, /through debugfs/);
-    assert.equal(report.proofs['databaseComplete'], true);
-    assert.equal(report.proofs['siteStaysOnStandby'], true);
-    const boots = report.machine.kind === 'qemu';
-    assert.equal(report.proofs['lastWriteBeforeFirstInCloud'], boots ? true : undefined);
-    assert.equal(typeof report.application?.writes?.betweenSeconds, boots ? 'number' : 'object');
-    assert.deepEqual(await leftovers(), []);
-  });
-
-  describe('with volumes of the user', () => {
+  describe('with volumes of the user', { concurrency: 1 }, () => {
+    const { state } = stateFolder();
     /** What qemu-img compares: each has a replica once the demo ran with it. */
     const volumes: Record<string, { path: string; sizeBytes: number; url?: string }> = {};
     let kept: Report | undefined;
@@ -190,7 +209,7 @@ describe('leeward demo', () => {
 
     before(async () => {
       const make = async (name: string, sizeBytes: number, content: Uint8Array): Promise<string> => {
-        const path = join(state, `${name}.img`);
+        const path = join(state(), `${name}.img`);
         volumes[name] = { path, sizeBytes };
         await writeFile(path, content);
         return path;
@@ -204,10 +223,10 @@ describe('leeward demo', () => {
 
     test(`${ODD}, where nothing boots, and the stack is kept when asked to`, async () => {
       // A PATH without QEMU; other tools are found where the system keeps them.
-      const bin = join(state, 'bin');
+      const bin = join(state(), 'bin');
       await mkdir(bin);
       for (const tool of ['cp', 'sleep']) await symlink(`/bin/${tool}`, join(bin, tool));
-      const report = await protect(ODD, state, ['--keep'], { PATH: bin });
+      const report = await protect(ODD, state(), ['--keep'], { PATH: bin });
       assert.equal(report.machine.kind, 'simulated');
       assert.match(report.machine.booted, /^nothing: .*simulated.*because/);
       assert.match(report.stderr, /machines are only simulated/);
@@ -259,14 +278,5 @@ describe('leeward demo', () => {
         ['stopped', 'stopped', 'stopped'],
       );
     });
-  });
-
-  test('says what it expects of nonsense, before it makes anything', async () => {
-    const missing = await leeward(['--state', state, 'demo', '--volume', join(state, 'nowhere')]);
-    assert.equal(missing.code, 2);
-    assert.match(missing.stderr, /nowhere: neither|nowhere cannot be opened/);
-    const alone = await leeward(['--state', state, 'demo', '--functions', 'http://127.0.0.1:9']);
-    assert.equal(alone.code, 2);
-    assert.match(alone.stderr, /--functions and --key belong together/);
   });
 });

@@ -177,7 +177,10 @@ describe('a guard', () => {
     assert.deepEqual(await heard(4), ['shop ends', 'database ends', 'database begins', 'shop begins']);
     assert.notDeepEqual((await both())[0], before[0]);
     await order({ do: 'offline', name: 'shop', untilWallMs: undefined });
-    assert.deepEqual(await states(), { database: 'running', shop: 'offline' });
+    assert.equal((await states())['shop'], 'offline');
+    // On a machine so slow that the lease runs out it is stopped for a while.
+    await until('the other one runs', async () => ((await states())['database'] === 'running' ? true : undefined));
+    assert.equal((await states())['shop'], 'offline');
     for (const guard of guards) if (guard.exitCode === null && guard.signalCode === null) await kill(guard);
     begin();
     await until('the next guard renews', async () => states().catch(() => undefined));

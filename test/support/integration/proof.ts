@@ -17,6 +17,8 @@ import type { LiveStack } from './live-stack.ts';
 /** Within this, what a killed host had asked of the storage has been done or was not heard. */
 const SETTLE_MS = 200;
 const CLAIM_LIMIT_MS = 60_000;
+/** How long the host runs between two looks: short beside any claim. */
+const SLICE_MS = 5;
 
 /** A volume's state, and its current generation's. */
 export async function stateOf(
@@ -67,20 +69,26 @@ export async function provePoints(
 
 /**
  * Kills the host while it has a delta of one of the volumes claimed that have a recovery point already: the claim stays
- * behind. A host that was quicker is started again; the volumes must go on changing, or have one delta that takes long.
+ * behind. The host is held still for each look, so that it is not past the claim before a slow machine has seen it; one
+ * that was quicker all the same is started again. The volumes must go on changing, or have one delta that takes long.
  */
 export async function killHostInClaim(stack: LiveStack, volumes: readonly string[]): Promise<void> {
-  const claimed = async (): Promise<true | undefined> => {
+  const isClaimed = async (): Promise<boolean> => {
     const states = await Promise.all(volumes.map((volume) => stateOf(stack.storage, volume)));
-    return states.some(({ document, generation }) => document.published !== null && generation.claim)
-      ? true
-      : undefined;
+    return states.some(({ document, generation }) => document.published !== null && generation.claim !== null);
+  };
+  const caught = async (): Promise<true | undefined> => {
+    stack.pauseHost();
+    if (await isClaimed()) return true;
+    stack.resumeHost();
+    await sleep(SLICE_MS);
+    return undefined;
   };
   for (;;) {
-    await until(() => `a claim of ${volumes.join(' or ')}`, CLAIM_LIMIT_MS, claimed, 0);
+    await until(() => `a claim of ${volumes.join(' or ')}`, CLAIM_LIMIT_MS, caught, 0);
     await stack.killHost();
     await sleep(SETTLE_MS);
-    if ((await claimed()) === true) return;
+    if (await isClaimed()) return;
     await stack.startHost();
   }
 }
