@@ -113,19 +113,26 @@ class World {
     });
   }
 
-  /** Watches for so long, then ends in order. */
-  async pass(ms: number, during?: (watch: SiteWatch) => void): Promise<SiteWatch> {
+  /** Watches while `script` goes on, then ends in order. */
+  async play(script: (watch: SiteWatch, clock: WakingClock) => Promise<void>): Promise<SiteWatch> {
     const clock = new WakingClock(this.manual);
     const watch = await this.open(clock);
     const stop = new AbortController();
     const running = watch.run(stop.signal);
-    const passed = clock.sleep(ms).then(async () => {
-      during?.(watch);
+    const played = script(watch, clock).then(async () => {
       stop.abort(new Error('the test ends'));
       await running;
     });
-    await clock.passUntil(passed);
+    await clock.passUntil(played);
     return watch;
+  }
+
+  /** Watches for so long. */
+  async pass(ms: number, atItsEnd?: (watch: SiteWatch) => void): Promise<SiteWatch> {
+    return this.play(async (watch, clock) => {
+      await clock.sleep(ms);
+      atItsEnd?.(watch);
+    });
   }
 
   async steps(): Promise<(string | undefined)[]> {
@@ -211,11 +218,7 @@ suite('the site under watch', () => {
   test('what a step cured is no reason for the next one, and being well for long forgets the step', async () => {
     const world = new World({ applications: { database: {} } });
     world.broken.add('database');
-    const clock = new WakingClock(world.manual);
-    const watch = await world.open(clock);
-    const stop = new AbortController();
-    const running = watch.run(stop.signal);
-    const script = async (): Promise<void> => {
+    await world.play(async (watch, clock) => {
       for (const round of [1, 2]) {
         await until(clock, () => world.desk.restarts.length === 3 * round);
         world.broken.delete('database');
@@ -223,10 +226,7 @@ suite('the site under watch', () => {
         assert.equal(stateOf(watch, 'database')?.state, 'running');
         world.broken.add('database');
       }
-      stop.abort(new Error('the test ends'));
-      await running;
-    };
-    await clock.passUntil(script());
+    });
     assert.deepEqual(await world.steps(), ['restart-application', 'restart-application']);
     assert.equal(world.resets, 0);
   });
@@ -234,42 +234,31 @@ suite('the site under watch', () => {
   test('what the site wants ends with its lease: the group may run elsewhere by then', async () => {
     const world = new World({ applications: { database: { attempts: 0 } } });
     world.broken.add('database');
-    const clock = new WakingClock(world.manual);
-    const watch = await world.open(clock);
-    const stop = new AbortController();
-    const running = watch.run(stop.signal);
-    const script = async (): Promise<void> => {
+    await world.play(async (watch, clock) => {
       await until(clock, () => watch.word().groups[0]?.wants !== undefined);
       world.desk.lease = 'none';
       world.desk.set('database', { state: 'stopped', startedBootMs: undefined });
       await until(clock, () => watch.word().groups[0]?.wants === undefined);
-      stop.abort(new Error('the test ends'));
-      await running;
-    };
-    await clock.passUntil(script());
+    });
   });
 
   test('what the site wants is said at once by the next agent, and while its guard does not answer for a moment', async () => {
     const world = new World({ applications: { database: { attempts: 0 } } });
     world.broken.add('database');
-    const clock = new WakingClock(world.manual);
-    const watch = await world.open(clock);
-    const stop = new AbortController();
-    const running = watch.run(stop.signal);
-    const script = async (): Promise<void> => {
+    let wants: object | undefined;
+    await world.play(async (watch, clock) => {
       await until(clock, () => watch.word().groups[0]?.wants !== undefined);
-      const { wants } = watch.word().groups[0] ?? {};
+      wants = watch.word().groups[0]?.wants;
       world.desk.isThere = false;
       await clock.sleep(3 * LOOK_MS);
       assert.deepEqual(watch.word().groups[0]?.wants, wants);
-      stop.abort(new Error('the test ends'));
-      await running;
-      const next = await world.open(clock);
-      assert.deepEqual(next.word().groups[0]?.wants, wants, 'before it has looked at anything');
-      await clock.sleep(24 * 60 * MINUTE_MS);
-      assert.equal((await world.open(clock)).word().groups[0]?.wants, undefined, 'long after');
-    };
-    await clock.passUntil(script());
+    });
+    const clock = new WakingClock(world.manual);
+    const next = await world.open(clock);
+    assert.ok(wants);
+    assert.deepEqual(next.word().groups[0]?.wants, wants, 'before it has looked at anything');
+    await clock.passUntil(clock.sleep(24 * 60 * MINUTE_MS));
+    assert.equal((await world.open(clock)).word().groups[0]?.wants, undefined, 'long after');
   });
 
   const EXAMPLE = { applications: { five: { priority: 5 }, one: { priority: 1 }, six: { priority: 6 } } };
@@ -337,11 +326,7 @@ suite('the site under watch', () => {
     });
     world.broken.add('shop');
     const seen: (number | undefined)[] = [];
-    const clock = new WakingClock(world.manual);
-    const watch = await world.open(clock);
-    const stop = new AbortController();
-    const running = watch.run(stop.signal);
-    const script = async (): Promise<void> => {
+    await world.play(async (watch, clock) => {
       await until(clock, () => stateOf(watch, 'shop')?.attemptsMade === 1);
       world.broken.delete('shop');
       await clock.sleep(40_000);
@@ -350,10 +335,7 @@ suite('the site under watch', () => {
       world.broken.delete('database');
       await clock.sleep(40_000);
       seen.push(stateOf(watch, 'shop')?.attemptsMade);
-      stop.abort(new Error('the test ends'));
-      await running;
-    };
-    await clock.passUntil(script());
+    });
     assert.deepEqual(seen, [1], 'its start was ours');
     assert.deepEqual(world.desk.restarts, ['shop', 'database']);
   });
