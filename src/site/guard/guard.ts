@@ -17,6 +17,7 @@ import type { Grant, LeaseRequest, Stopped } from '../../protocol/lease.ts';
 import { sign } from '../../protocol/signed.ts';
 import type { SigningKey } from '../../protocol/signed.ts';
 import { isHeld } from '../lease/lease.ts';
+import { ClockOffset } from './clock-offset.ts';
 import { clocksJumped, guardAnswered, guardAsked, newGuard, nextAction, told, whyTimesDoNotFit } from './core.ts';
 import { sealedGrant } from './sealed.ts';
 import type { Closing, GuardAction, GuardState, GuardTimes } from './core.ts';
@@ -52,10 +53,8 @@ export interface GuardOptions {
 export class Guard {
   readonly #options: GuardOptions;
   #state: GuardState;
-  /** What the wall clock was ahead of boot time, when it was looked at last. */
-  #aheadMs: number;
-  /** The same of the hardware's clock; undefined where there is none. */
-  #hardwareAheadMs: number | undefined;
+  readonly #wallClock: ClockOffset;
+  readonly #hardwareClock: ClockOffset;
   /** When who carries the questions wants the next one; undefined where nobody does. */
   #nextMs: number | undefined;
   /** What goes wrong, and why there is no lease. */
@@ -68,8 +67,10 @@ export class Guard {
   private constructor(options: GuardOptions, state: GuardState) {
     this.#options = options;
     this.#state = state;
-    this.#aheadMs = aheadMs(options.clock);
-    this.#hardwareAheadMs = hardwareAheadMs(options.clock);
+    const { clock } = options;
+    const bootMs = (): number => clock.bootMs();
+    this.#wallClock = new ClockOffset(() => clock.wallMs(), bootMs);
+    this.#hardwareClock = new ClockOffset(() => clock.hardwareMs?.(), bootMs);
   }
 
   /** Takes over what runs and is armed. Errors: DOCUMENT_INVALID, the guard's record. */
@@ -247,12 +248,8 @@ export class Guard {
   }
 
   #lookAtClocks(): void {
-    const { clock } = this.#options;
-    const [ahead, hardware] = [aheadMs(clock), hardwareAheadMs(clock)];
-    const jumpMs = Math.round(ahead - this.#aheadMs);
-    const hardwareJumpMs = Math.round((hardware ?? 0) - (this.#hardwareAheadMs ?? hardware ?? 0));
-    this.#aheadMs = ahead;
-    this.#hardwareAheadMs = hardware;
+    const jumpMs = Math.round(this.#wallClock.changedMs());
+    const hardwareJumpMs = Math.round(this.#hardwareClock.changedMs());
     if (Math.abs(jumpMs) >= JUMP_MS) this.#doubt(`the clocks went apart by ${jumpMs} ms`);
     // Whoever is held still whole finds no other trace of it.
     else if (Math.abs(hardwareJumpMs) >= HARDWARE_JUMP_MS) {
@@ -292,13 +289,4 @@ export class Guard {
   async #sleep(ms: number, signal: AbortSignal): Promise<void> {
     await this.#options.clock.sleep(ms, signal).catch(() => undefined);
   }
-}
-
-function aheadMs(clock: Clock): number {
-  return clock.wallMs() - clock.bootMs();
-}
-
-function hardwareAheadMs(clock: Clock): number | undefined {
-  const hardwareMs = clock.hardwareMs?.();
-  return hardwareMs === undefined ? undefined : hardwareMs - clock.bootMs();
 }

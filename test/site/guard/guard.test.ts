@@ -263,6 +263,27 @@ suite('a guard', () => {
     site.end();
   });
 
+  test('does not take it for a jump that it was held up between its reads of two clocks', async () => {
+    const site = await GuardedSite.make();
+    await site.begin();
+    await site.pass(5000);
+    site.isCut = true;
+    const wallMs = site.clock.wallMs.bind(site.clock);
+    const bootMs = site.clock.bootMs.bind(site.clock);
+    let heldMs = 0;
+    site.clock.wallMs = () => {
+      const nowMs = wallMs() + heldMs;
+      if (heldMs === 0) heldMs = 3000;
+      return nowMs;
+    };
+    site.clock.bootMs = () => bootMs() + heldMs;
+    await site.pass(5000);
+    assert.equal(heldMs, 3000, 'it was held up once');
+    assert.ok(!site.lines.some((line) => line.includes('went apart')), site.lines.join('\n'));
+    assert.equal(site.node.runs, true);
+    site.end();
+  });
+
   test('asks anew when the wall clock jumps, and nothing stops that is answered', async () => {
     const site = await GuardedSite.make();
     await site.begin();
