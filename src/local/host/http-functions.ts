@@ -18,6 +18,9 @@ import { parseRoute } from './routes.ts';
 /** Longest time until a response. Source: Azure Load Balancer's idle limit, "Functions scale and hosting", 230 s. */
 export const RESPONSE_LIMIT_MS = 230_000;
 
+/** How long a body that no function read may take to come to its end. Source: Kestrel, RequestBodyDrainTimeout. */
+const UNREAD_LIMIT_MS = 5000;
+
 /** Statuses that have no body. Source: WHATWG Fetch, "null body status". */
 const NO_BODY = [204, 205, 304];
 
@@ -51,7 +54,7 @@ export function createHttpDispatch(parts: {
       const answer = invoke(hosted, { input: { http }, reason: `${method} ${path}` }).then((result) =>
         result.succeeded ? toResponse(result.response.returnValue) : new Response(null, { status: 500 }),
       );
-      return closedIfUnread(context.req.raw, await within(answer, responseLimitMs));
+      return await afterBody(context.req.raw, await within(answer, responseLimitMs));
     }
     return new Response(null, { status: 404 });
   };
@@ -79,11 +82,16 @@ function requestData(context: Context, params: Record<string, string>): HttpData
 }
 
 /**
- * A body that the function did not read is left on the connection, which is closed for it: the caller is told, so that it
- * sends nothing more there.
+ * What the function left of the body is read and dropped before the answer: to close the connection under a caller that is
+ * still sending could cost it the answer. One that does not come to its end is told that the connection is closed.
  */
-function closedIfUnread(request: Request, response: Response): Response {
-  if (request.body !== null && !request.bodyUsed) response.headers.set('connection', 'close');
+async function afterBody({ body, bodyUsed }: Request, response: Response): Promise<Response> {
+  if (body === null || bodyUsed) return response;
+  try {
+    await body.pipeTo(new WritableStream(), { signal: AbortSignal.timeout(UNREAD_LIMIT_MS), preventCancel: true });
+  } catch {
+    response.headers.set('connection', 'close');
+  }
   return response;
 }
 

@@ -1,14 +1,29 @@
 /** Limits of HTTP, and how routes are read. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { IncomingMessage, request } from 'node:http';
 import { describe, test } from 'node:test';
 import { Hono } from 'hono';
+import { z } from 'zod';
 import type { HostedFunction } from '../../../src/local/host/bindings.ts';
 import { createHttpDispatch } from '../../../src/local/host/http-functions.ts';
 import { startHttpServer } from '../../../src/local/host/http-server.ts';
+import type { Invoke } from '../../../src/local/host/invocation.ts';
 import { createLog } from '../../../src/local/host/log.ts';
 import { parseRoute } from '../../../src/local/host/routes.ts';
 
 const log = createLog(() => undefined);
+
+/** A host with one function, `/api/one`. */
+const ONE: HostedFunction = {
+  name: 'one',
+  inputName: 'request',
+  trigger: { kind: 'http', route: 'one', methods: ['GET', 'POST'], authLevel: 'anonymous' },
+  outputs: [],
+  metadata: { name: 'one', bindings: {} },
+  callback: () => undefined,
+};
+const HOSTED = { functions: [ONE], routePrefix: 'api', keys: { master: 'm', functions: 'f' } };
 
 describe('the HTTP server', () => {
   test('a body above the limit is 413, announced or not', async () => {
@@ -68,20 +83,36 @@ describe('the HTTP server', () => {
   });
 
   test('a function that takes too long is answered 504', async () => {
-    const slow: HostedFunction = {
-      name: 'slow',
-      inputName: 'request',
-      trigger: { kind: 'http', route: 'slow', methods: ['GET'], authLevel: 'anonymous' },
-      outputs: [],
-      metadata: { name: 'slow', bindings: {} },
-      callback: () => undefined,
-    };
-    const keys = { master: 'm', functions: 'f' };
     const invoke = () => new Promise<never>(() => undefined);
-    const dispatch = createHttpDispatch({ functions: [slow], routePrefix: 'api', keys, invoke, responseLimitMs: 50 });
+    const dispatch = createHttpDispatch({ ...HOSTED, invoke, responseLimitMs: 50 });
     const server = await startHttpServer({ port: 0, admin: new Hono(), log, dispatch });
     try {
-      assert.equal((await fetch(`http://127.0.0.1:${server.port}/api/slow`)).status, 504);
+      assert.equal((await fetch(`http://127.0.0.1:${server.port}/api/one`)).status, 504);
+    } finally {
+      await server.stop();
+    }
+  });
+
+  test('a caller that is still sending a body which the function leaves unread gets the answer, on a connection that stays', async () => {
+    let begun: () => void = () => undefined;
+    const underWay = new Promise<void>((resolve) => (begun = resolve));
+    const invoke: Invoke = async () => {
+      begun();
+      return { succeeded: true, response: { returnValue: { http: { statusCode: '400' } } } };
+    };
+    const dispatch = createHttpDispatch({ ...HOSTED, invoke });
+    const server = await startHttpServer({ port: 0, admin: new Hono(), log, dispatch });
+    try {
+      const headers = { connection: 'keep-alive', 'content-length': 2 };
+      const sent = request({ port: server.port, path: '/api/one', method: 'POST', headers });
+      const answered = once(sent, 'response');
+      sent.write('a');
+      await underWay;
+      sent.end('b');
+      const [answer] = z.tuple([z.instanceof(IncomingMessage)]).parse(await answered);
+      assert.deepEqual([answer.statusCode, answer.headers.connection], [400, 'keep-alive']);
+      answer.resume();
+      sent.destroy();
     } finally {
       await server.stop();
     }
