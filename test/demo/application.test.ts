@@ -41,7 +41,7 @@ describe("the demo's application", () => {
         assert(written.rows > before || turn === 1, 'it did not go on');
         before = written.rows;
         await goOn(control);
-        await means.clock.sleep(700);
+        while ((await newestNote(folder))?.name === newest?.name) await means.clock.sleep(20);
       }
     } finally {
       child.kill('SIGTERM');
