@@ -1,6 +1,6 @@
 /** A real guest hangs, its control resets it, it answers again; and controls that do not answer as they should. */
 import assert from 'node:assert/strict';
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import { once } from 'node:events';
@@ -10,38 +10,22 @@ import { after, before, describe, test } from 'node:test';
 import { QmpMachineControl } from '../../../src/system/machine-control/qmp.ts';
 import { machineryHere, needsBooting } from '../../local/machines/machinery.ts';
 import { failsWith } from '../../support/fails-with.ts';
-import { rootIn, withFiles } from '../../support/guest/image.ts';
-import { Guest, answerWithin } from '../../support/guest/qemu.ts';
+import { HangingGuest } from '../../support/guest/hanging.ts';
+import type { Guest } from '../../support/guest/qemu.ts';
 
 const machinery = await machineryHere();
-const PORT = 8080;
-/** Booting, on the slowest machine. */
-const BOOT_LIMIT_MS = 60_000;
 const NO_SIGNAL = new AbortController().signal;
 
 describe('a machine under QEMU', needsBooting(machinery), () => {
   let folder: string;
+  let hanging: HangingGuest;
   let guest: Guest;
 
   before(async () => {
     assert.equal(machinery.kind, 'qemu');
     folder = await mkdtemp(join(tmpdir(), 'leeward-control-'));
-    const scripts = join(rootIn(folder), 'www', 'cgi-bin');
-    await mkdir(scripts, { recursive: true });
-    // A kernel that panicked and is told to wait: QEMU goes on running it, and nothing in it answers.
-    await script(join(scripts, 'hang'), 'echo c >/proc/sysrq-trigger');
-    await script(
-      join(scripts, 'boot'),
-      'printf "content-type: text/plain\\r\\n\\r\\n"; cat /proc/sys/kernel/random/boot_id',
-    );
-    const initramfs = join(folder, 'initramfs');
-    await withFiles(machinery.image.initramfs, rootIn(folder), initramfs);
-    guest = new Guest({
-      folder: join(folder, 'guest'),
-      boot: { kernel: machinery.image.kernel, initramfs, parameters: 'console=ttyS0 quiet panic=0 mitigations=off' },
-      ports: [PORT],
-    });
-    await guest.start();
+    hanging = await HangingGuest.start(machinery, folder);
+    guest = hanging.guest;
   });
 
   after(async () => {
@@ -49,22 +33,16 @@ describe('a machine under QEMU', needsBooting(machinery), () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  async function boot(limitMs = BOOT_LIMIT_MS): Promise<string | undefined> {
-    return answerWithin(`http://${guest.address}:${PORT}/cgi-bin/boot`, limitMs);
-  }
-
   test('one that hangs is reset by its control, and answers again', async () => {
     const control = new QmpMachineControl(guest.controlPath);
-    const first = await boot();
+    const first = await hanging.boot();
     assert.ok(first !== undefined, guest.console());
-    await fetch(`http://${guest.address}:${PORT}/cgi-bin/hang`, { signal: AbortSignal.timeout(300) }).catch(
-      () => undefined,
-    );
-    assert.equal(await boot(1500), undefined, 'it hangs');
+    await hanging.hang();
+    assert.equal(await hanging.boot(1500), undefined, 'it hangs');
     assert.equal(await control.state(), 'running', 'its control knows nothing of that');
     await control.restart(NO_SIGNAL);
     assert.equal(await control.state(), 'running');
-    const second = await boot();
+    const second = await hanging.boot();
     assert.ok(second !== undefined, guest.console());
     assert.notEqual(second, first, 'it has booted anew');
   });
@@ -163,8 +141,3 @@ describe('a control that is none', () => {
     await assert.rejects(control.restart(NO_SIGNAL), failsWith('UNAVAILABLE'));
   });
 });
-
-async function script(path: string, text: string): Promise<void> {
-  await writeFile(path, `#!/bin/busybox sh\n${text}\n`);
-  await chmod(path, 0o755);
-}
