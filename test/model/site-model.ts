@@ -75,6 +75,7 @@ export const FAULTS = [
   'the site is cut off',
   'answers do not reach the site',
   'the door of the cloud is shut',
+  'the door of leases alone is shut',
   'the monitor sleeps, or is doubled',
   "the service's clock jumps",
 ] as const;
@@ -124,6 +125,8 @@ interface Tick {
   readonly isHeard: boolean;
   /** A renewal that was granted before arrives once more. */
   readonly isSentAgain: boolean;
+  /** The cloud answers who asks for a lease. */
+  readonly isRenewed: boolean;
   /** A renewal's answer arrives. */
   readonly isAnswered: boolean;
   readonly heartbeat: 'true' | 'none' | 'absent';
@@ -138,6 +141,7 @@ const USUAL: Tick = {
   aheadMs: TICK_MS,
   isHeard: true,
   isSentAgain: false,
+  isRenewed: true,
   isAnswered: true,
   heartbeat: 'true',
   observer: 'true',
@@ -156,18 +160,16 @@ const ACTS: { readonly [Name in Fault]: readonly Partial<Tick>[] } = {
   'the site is cut off': [{ isHeard: false }],
   'answers do not reach the site': [{ isAnswered: false }],
   'the door of the cloud is shut': [{ isHeard: false, isThrough: false, observer: 'absent', region: 'absent' }],
+  'the door of leases alone is shut': [{ isRenewed: false, isThrough: false }],
   'the monitor sleeps, or is doubled': [{ monitor: 'sleeps' }, { monitor: 'ticks twice' }],
   "the service's clock jumps": [{ aheadMs: JUMP * TICK_MS }, { aheadMs: -JUMP * TICK_MS }],
 };
 
 /** Faults that last when the site's own end has come. */
 const LASTING: readonly Fault[] = ['the observer lies', 'the observer is mute', 'renewals are sent again'];
+const OUR_DOORS: readonly Fault[] = ['the door of the cloud is shut', 'the door of leases alone is shut'];
 /** Faults under which a strict lease ends: they are named, and not judged as stopping the application. */
-const NAMED: readonly Fault[] = [
-  'the site is cut off',
-  'answers do not reach the site',
-  'the door of the cloud is shut',
-];
+const NAMED: readonly Fault[] = ['the site is cut off', 'answers do not reach the site', ...OUR_DOORS];
 
 export class SiteModel implements Model<State> {
   readonly initial: readonly State[];
@@ -284,7 +286,8 @@ export class SiteModel implements Model<State> {
       return { label: 'the site was heard again: the run is undone', state: { ...state, ...undone } };
     }
     const after = closed(group, { run: RUN, actor: ACTOR, lastModifiedMs: writtenMs }) ?? group;
-    const isWell = lease > 0 && !wasStopped;
+    // What was stopped by a door of our own is started again when that opens, and is not moved meanwhile.
+    const isWell = (lease > 0 && !wasStopped) || (OUR_DOORS.includes(state.fault) && state.end === undefined);
     const wrong = isWell ? `a healthy application is moved by a single fault: ${state.fault}` : undefined;
     return { label: 'the term is closed', state: { ...state, group: after, isMoved: true, wrong } };
   }
@@ -293,7 +296,7 @@ export class SiteModel implements Model<State> {
     const { end, fault } = state;
     const nowMs = state.nowMs + tick.aheadMs;
     const isHeard = tick.isHeard && end !== 'dead' && end !== 'cut off';
-    const own = isHeard ? renewed(state.group, [this.#question(state)]) : undefined;
+    const own = isHeard && tick.isRenewed ? renewed(state.group, [this.#question(state)]) : undefined;
     const group = (tick.isSentAgain ? this.#sentAgain(own ?? state.group) : undefined) ?? own;
     const isRenewed = own !== undefined && tick.isAnswered && end !== 'deaf';
     const lease = isRenewed ? LEASE : Math.max(0, state.lease - 1);
