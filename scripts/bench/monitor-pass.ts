@@ -117,7 +117,7 @@ async function writtenTexts({ container, groups }: SilentSites, decisions: reado
   return {
     decision: await text(names.decision(group, decision)),
     notice: await text(names.notice({ site: siteId(group), group: groupId(group), id: decision })),
-    watch: await text(names.siteWatch(group)),
+    watch: await text(names.siteNotes(group)),
   };
 }
 
@@ -127,11 +127,11 @@ async function barePass({ container, groups }: SilentSites, texts: Texts, index:
     if (blob.deleted) throw new Error(`${blob.name} is gone`);
   }
   await fewAtOnce(AT_ONCE, groups, async (group) => {
-    await Promise.all([names.site, names.heartbeat, names.siteWatch].map(async (name) => read(container, name(group))));
+    await Promise.all([names.site, names.heartbeat, names.siteNotes].map(async (name) => read(container, name(group))));
     await Promise.all([names.group, names.plan].map(async (name) => read(container, name(group))));
     await write(container, `bare/${index}/${names.decision(group, 'd')}`, texts.decision);
     await write(container, `bare/${index}/notice/${siteId(group)}`, texts.notice);
-    await write(container, `bare/${names.siteWatch(group)}`, texts.watch);
+    await write(container, `bare/${names.siteNotes(group)}`, texts.watch);
   });
 }
 

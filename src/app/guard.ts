@@ -6,7 +6,7 @@ import { LeewardError, isLeewardError } from '../kernel/errors.ts';
 import type { GroupRef } from '../kernel/ids.ts';
 import { groupId, parseSite } from '../kernel/ids.ts';
 import type { ArmedStop } from '../ports/armed-stop.ts';
-import type { Run } from '../ports/run.ts';
+import type { Launch } from '../ports/launch.ts';
 import { OrderedApplications } from '../site/applications/ordered.ts';
 import { Desk } from '../site/guard/desk.ts';
 import { Guard } from '../site/guard/guard.ts';
@@ -22,11 +22,11 @@ import { makeFolder } from '../system/durable-file.ts';
 import { isLocked, lockFolder, unlockFolder } from '../system/folder-lock.ts';
 import { CarriedLink } from '../system/guard/agent-socket.ts';
 import { applicationsHere } from '../system/guard/applications.ts';
-import type { ApplicationsHere, RunHere } from '../system/guard/applications.ts';
+import type { ApplicationsHere, LaunchHere } from '../system/guard/applications.ts';
 import { hasControlGroups } from '../system/guard/control-groups.ts';
 import { GuardFiles } from '../system/guard/files.ts';
 import { listenForOrders } from '../system/guard/guard-socket.ts';
-import { KeeperStop } from '../system/guard/keeper-stop.ts';
+import { ProcessStop } from '../system/guard/process-stop.ts';
 import { ApplicationMarksFile } from '../system/guard/marks-file.ts';
 import { GuardRecordFile } from '../system/guard/record-file.ts';
 import { TimerStop, checkTimers } from '../system/guard/timer-stop.ts';
@@ -45,20 +45,20 @@ export const ARMS = ['process', 'systemd', 'watchdog'] as const;
 export type Arm = (typeof ARMS)[number];
 
 /** One of the group's applications on the guard's node. */
-export interface GuardedRun {
+export interface GuardedLaunch {
   readonly name: string;
   /** Applications of the group; those of other nodes are none of this guard's business. */
   readonly dependsOn: readonly string[];
-  readonly run: Run;
+  readonly launch: Launch;
 }
 
-export interface GuardOptions {
+export interface GuardProcessOptions {
   readonly access: GuardAccess;
   /** Folder that the guards of this node keep their records in. */
   readonly folder: string;
   /** Name of the group within the access file's site. */
   readonly group: string;
-  readonly applications: readonly GuardedRun[];
+  readonly applications: readonly GuardedLaunch[];
   readonly times: GuardTimes;
   /** Without one, systemd where it can, and a second process otherwise. */
   readonly arm: Arm | undefined;
@@ -74,7 +74,7 @@ export interface GuardOptions {
  * Errors: CONFLICT while another guard does so; DOCUMENT_INVALID, its records; USAGE, REFUSED and NOT_FOUND, with what to do,
  * where something of what it is to run cannot be guarded.
  */
-export async function runGuard(options: GuardOptions, signal: AbortSignal): Promise<void> {
+export async function runGuard(options: GuardProcessOptions, signal: AbortSignal): Promise<void> {
   const own = guardFolder(options.folder, options.group);
   await makeFolder(own);
   await lockFolder(own, 'one guard of a group runs on a node at a time');
@@ -106,21 +106,21 @@ export async function forgetGuard(folder: string, group: string, isRevoked: bool
   return true;
 }
 
-async function guardFrom(own: string, options: GuardOptions, signal: AbortSignal): Promise<void> {
+async function guardFrom(own: string, options: GuardProcessOptions, signal: AbortSignal): Promise<void> {
   const { access, times, tell } = options;
   const group = groupId({ ...parseSite(access.site), group: options.group } satisfies GroupRef);
   const clock = new SystemClock();
   const files = new GuardFiles(own);
-  const runs = options.applications.map(({ name, run }): RunHere => ({ name, ...run }));
+  const launches = options.applications.map(({ name, launch }): LaunchHere => ({ name, ...launch }));
   const means = { hasGroups: hasControlGroups(), whyNoTimers: await whyNoTimers() };
   const arm = armOf(options, means);
   const stopMs = times.stopMs;
-  const here = await applicationsHere({ files, runs, clock, stopMs, needsControlGroups: arm === 'systemd' });
+  const here = await applicationsHere({ files, launches, clock, stopMs, needsControlGroups: arm === 'systemd' });
   if (!means.hasGroups) tell(`${group}: what a command starts in a session of its own is not seen here`);
 
   // Only a guard that is there can allow a start.
   const guarded: { guard?: Guard } = {};
-  const names = new Set(runs.map(({ name }) => name));
+  const names = new Set(launches.map(({ name }) => name));
   const applications = await OrderedApplications.open({
     applications: here.applications,
     dependents: options.applications.map(({ name, dependsOn }) => ({
@@ -161,7 +161,7 @@ async function guardFrom(own: string, options: GuardOptions, signal: AbortSignal
   const desk = new Desk({ group, node, clock, times, applications, state: () => guard.state });
   const socket = await listenForOrders(files.path('socket'), desk);
   try {
-    tell(`${group}: guarding ${runs.length} application(s) on ${node}; its stop is armed in ${WORDS[arm]}`);
+    tell(`${group}: guarding ${launches.length} application(s) on ${node}; its stop is armed in ${WORDS[arm]}`);
     await Promise.all([guard.run(signal), watch(signal)]);
   } finally {
     await socket.close();
@@ -189,7 +189,7 @@ async function whyNoTimers(): Promise<LeewardError | undefined> {
   }
 }
 
-function armOf({ arm }: GuardOptions, { hasGroups, whyNoTimers }: Means): Arm {
+function armOf({ arm }: GuardProcessOptions, { hasGroups, whyNoTimers }: Means): Arm {
   if (arm !== undefined && arm !== 'systemd') return arm;
   const noGroups = 'no control groups can be made here, by which systemd would kill: --arm process';
   const why = whyNoTimers ?? (hasGroups ? undefined : new LeewardError('REFUSED', noGroups));
@@ -200,12 +200,12 @@ function armOf({ arm }: GuardOptions, { hasGroups, whyNoTimers }: Means): Arm {
 
 async function stopOf(
   arm: Arm,
-  of: { files: GuardFiles; clock: SystemClock; here: ApplicationsHere; options: GuardOptions; means: Means },
+  of: { files: GuardFiles; clock: SystemClock; here: ApplicationsHere; options: GuardProcessOptions; means: Means },
 ): Promise<{ stop: ArmedStop; watch: (signal: AbortSignal) => Promise<void> }> {
   const { files, clock, here, options, means } = of;
   const isWatched = arm === 'watchdog';
   if (isWatched) await prepareWatchdog(options.watchdog);
-  const keeper = new KeeperStop(files, clock, isWatched ? options.watchdog : undefined);
+  const keeper = new ProcessStop(files, clock, isWatched ? options.watchdog : undefined);
   const timer = new TimerStop({ folder: files.folder, clock, kills: here.kills });
   if (arm === 'systemd') return { stop: new OneStop(timer, [keeper]), watch: async () => Promise.resolve() };
   const others = means.whyNoTimers === undefined ? [timer] : [];

@@ -5,7 +5,7 @@
  * decision of a group, and the one that the monitor knows as carried out. So only alerts and reports of the past are removed.
  */
 import { monitorKind } from '../documents/monitor.ts';
-import { siteWatchKind } from '../documents/site-watch.ts';
+import { siteNotesKind } from '../documents/site-notes.ts';
 import type { Documents } from '../documents/store.ts';
 import { fewAtOnce } from '../kernel/few-at-once.ts';
 import { parseGroup } from '../kernel/ids.ts';
@@ -75,7 +75,7 @@ async function removable(
   );
   const [first] = old;
   if (!first) return [];
-  const watch = await documents.read(siteWatchKind, names.siteWatch(parseGroup(first.group)));
+  const watch = await documents.read(siteNotesKind, names.siteNotes(parseGroup(first.group)));
   const done = watch?.value.groups.find(({ group }) => group === first.group)?.done;
   return old.filter(({ decision }) => decision !== done).map(({ name }) => name);
 }

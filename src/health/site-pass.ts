@@ -13,8 +13,8 @@ import type { Plan } from '../documents/plan.ts';
 import { siteDecisionKind } from '../documents/site-failure.ts';
 import type { SiteDecisionDocument, SiteHistory } from '../documents/site-failure.ts';
 import { heartbeatKind, siteKind, witnessesOf } from '../documents/site.ts';
-import { siteWatchKind } from '../documents/site-watch.ts';
-import type { SiteWatch } from '../documents/site-watch.ts';
+import { siteNotesKind } from '../documents/site-notes.ts';
+import type { SiteNotes } from '../documents/site-notes.ts';
 import { DOCUMENTS_AT_ONCE } from '../documents/store.ts';
 import type { Held } from '../documents/store.ts';
 import { isPosting, witnessRecordKind } from '../documents/witness.ts';
@@ -76,7 +76,7 @@ export async function passOverSite(
   return await pass.documentsTurn.run(async () => {
     const spoken = new Map([...known.records, ...probes.map(({ name, spoken: said }) => [name, said] as const)]);
     const reports: GroupReport[] = [];
-    const watched: SiteWatch['groups'] = [];
+    const watched: SiteNotes['groups'] = [];
     for (const group of groups) {
       const before = known.watch?.value.groups.find((one) => one.group === groupId(group));
       const looked = await pass.attempt(groupId(group), () => lookAt(ports, pass, { group, before, known, spoken }));
@@ -93,7 +93,7 @@ export async function passOverSite(
 interface Known {
   readonly witnesses: readonly Witness[];
   readonly heartbeat: Gathered['heartbeat'];
-  readonly watch: Held<SiteWatch> | undefined;
+  readonly watch: Held<SiteNotes> | undefined;
   /** What witnesses that post their words have said. */
   readonly records: readonly (readonly [name: string, spoken: Spoken])[];
 }
@@ -102,7 +102,7 @@ async function readSite({ documents, everyMs }: MonitorPorts, site: SiteRef): Pr
   const [held, heartbeat, watch] = await Promise.all([
     documents.need(siteKind, names.site(site)),
     documents.read(heartbeatKind, names.heartbeat(site)),
-    documents.read(siteWatchKind, names.siteWatch(site)),
+    documents.read(siteNotesKind, names.siteNotes(site)),
   ]);
   const witnesses = witnessesOf(held.value, everyMs);
   const posting = witnesses.filter(isPosting);
@@ -122,7 +122,7 @@ async function askProbes(
   { http }: MonitorPorts,
   { watch, probesTurn }: Pass,
   known: Known,
-): Promise<SiteWatch['probes']> {
+): Promise<SiteNotes['probes']> {
   const atMs = watch.lastTickMs;
   const asked = known.witnesses.map(async (witness) => {
     const { kind, name, url, everyMs } = witness;
@@ -136,7 +136,7 @@ async function askProbes(
 
 interface Look {
   readonly group: GroupRef;
-  readonly before: SiteWatch['groups'][number] | undefined;
+  readonly before: SiteNotes['groups'][number] | undefined;
   readonly known: Known;
   readonly spoken: ReadonlyMap<string, Spoken>;
 }
@@ -146,7 +146,7 @@ async function lookAt(
   ports: MonitorPorts,
   pass: Pass,
   { group, before, known, spoken }: Look,
-): Promise<{ readonly report: GroupReport; readonly after: SiteWatch['groups'][number] } | undefined> {
+): Promise<{ readonly report: GroupReport; readonly after: SiteNotes['groups'][number] } | undefined> {
   const { documents } = ports;
   const [held, plan] = await Promise.all([freed(ports, group), documents.read(planKind, names.plan(group))]);
   if (!plan) return undefined;
@@ -290,7 +290,7 @@ async function tellWords(
   { documents }: MonitorPorts,
   { watch, attempt }: Pass,
   { heartbeat, watch: before }: Known,
-): Promise<SiteWatch['words']> {
+): Promise<SiteNotes['words']> {
   if (!heartbeat) return [];
   const known = before?.value.words ?? [];
   const { site, heartbeat: word } = heartbeat.value;
@@ -341,22 +341,22 @@ async function freed({ documents, failover }: MonitorPorts, group: GroupRef): Pr
 async function remember(
   { documents }: MonitorPorts,
   site: SiteRef,
-  now: { before: Held<SiteWatch> | undefined } & Pick<SiteWatch, 'probes' | 'groups' | 'words'>,
+  now: { before: Held<SiteNotes> | undefined } & Pick<SiteNotes, 'probes' | 'groups' | 'words'>,
 ): Promise<void> {
   const { before, probes, groups, words } = now;
   if (before && !isNews(before.value, now)) return;
   try {
-    if (before) await documents.replace(siteWatchKind, before, { ...before.value, probes, groups, words });
+    if (before) await documents.replace(siteNotesKind, before, { ...before.value, probes, groups, words });
     else if (groups.length > 0) {
       const fresh = { version: CURRENT_VERSION, site: siteId(site), probes, groups, words };
-      await documents.create(siteWatchKind, names.siteWatch(site), fresh);
+      await documents.create(siteNotesKind, names.siteNotes(site), fresh);
     }
   } catch (error) {
     if (!isLeewardError(error, 'CONFLICT')) throw error;
   }
 }
 
-function isNews(before: SiteWatch, now: Pick<SiteWatch, 'probes' | 'groups' | 'words'>): boolean {
+function isNews(before: SiteNotes, now: Pick<SiteNotes, 'probes' | 'groups' | 'words'>): boolean {
   const { probes, groups, words } = now;
   const isSaid = words.length === before.words.length && words.every((word) => before.words.includes(word));
   if (!isSaid) return true;

@@ -5,7 +5,7 @@
  * Invariant: what begins is remembered before it is told, under the time at which it was first seen, so that a tick that is
  * repeated tells the same notice.
  */
-import type { SiteWatch } from '../documents/site-watch.ts';
+import type { SiteNotes } from '../documents/site-notes.ts';
 import { parseGroup } from '../kernel/ids.ts';
 import type { Notice } from '../notify/notices.ts';
 import type { Heartbeat } from '../protocol/heartbeat.ts';
@@ -58,10 +58,10 @@ export function siteWords({ groups = [], machines = [] }: Pick<Heartbeat, 'group
 
 /** What is remembered of what the site says now, first seen at `nowMs` where it is new; what it says no more is forgotten. */
 export function rememberedWords(
-  before: SiteWatch['words'],
+  before: SiteNotes['words'],
   words: readonly SiteWord[],
   nowMs: number,
-): SiteWatch['words'] {
+): SiteNotes['words'] {
   return words.map(
     ({ about }) => before.find((known) => known.about === about) ?? { about, sinceMs: nowMs, isTold: false },
   );

@@ -157,7 +157,7 @@ export const documents = {
   decisionsOf: (group: GroupRef) => `decisions/${groupId(group)}/`,
   allDecisions: 'decisions/',
   /** What the monitor remembers of a site. */
-  siteWatch: (site: SiteRef) => `watches/${siteId(site)}.json`,
+  siteNotes: (site: SiteRef) => `notes/${siteId(site)}.json`,
   /** What a witness that posts its words has said. */
   witness: (site: SiteRef, name: string) => `witnesses/${siteId(site)}/${name}.json`,
   /** How much was refused at the doors that anybody can knock at. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { siteDecisionKind } from '../../src/documents/site-failure.ts';
 import type { SiteDecisionDocument } from '../../src/documents/site-failure.ts';
-import { siteWatchKind } from '../../src/documents/site-watch.ts';
+import { siteNotesKind } from '../../src/documents/site-notes.ts';
 import { Documents } from '../../src/documents/store.ts';
 import { removeOldDecisions } from '../../src/health/kept-decisions.ts';
 import { groupId, parseGroup, siteId } from '../../src/kernel/ids.ts';
@@ -45,7 +45,7 @@ test('alerts and reports are removed once they are old; the newest of each group
   await made('t1-fail-over-a', 'fail-over');
   await made('t1-report-a', 'report', OTHER);
   await made('t1-alert-b', 'alert', OTHER);
-  await documents.create(siteWatchKind, names.siteWatch(GROUP), {
+  await documents.create(siteNotesKind, names.siteNotes(GROUP), {
     version: CURRENT_VERSION,
     site: siteId(GROUP),
     probes: [],

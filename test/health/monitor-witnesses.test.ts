@@ -4,7 +4,7 @@ import { suite, test } from 'node:test';
 import { planKind, STRICT_LEASE_CONSENT } from '../../src/documents/plan.ts';
 import { questionKind } from '../../src/documents/question.ts';
 import { siteKind } from '../../src/documents/site.ts';
-import { siteWatchKind } from '../../src/documents/site-watch.ts';
+import { siteNotesKind } from '../../src/documents/site-notes.ts';
 import { witnessRecordKind } from '../../src/documents/witness.ts';
 import type { Witness } from '../../src/documents/witness.ts';
 import { receiveWitness } from '../../src/health/witness-word.ts';
@@ -111,7 +111,7 @@ suite('witnesses of a site', () => {
       );
     }
     const ticking = world.tick();
-    while ((await world.documents.read(siteWatchKind, names.siteWatch(other))) === undefined)
+    while ((await world.documents.read(siteNotesKind, names.siteNotes(other))) === undefined)
       await setImmediatePromise();
     assert.equal(world.hanging, 1);
     resolve(undefined);
@@ -120,7 +120,7 @@ suite('witnesses of a site', () => {
 
   test('one that is not configured any more says nothing, and its record goes', async () => {
     const world = await watchedWorld();
-    const watch = async () => (await world.documents.need(siteWatchKind, names.siteWatch(parseSite(SITE)))).value;
+    const watch = async () => (await world.documents.need(siteNotesKind, names.siteNotes(parseSite(SITE)))).value;
     assert.deepEqual(
       (await watch()).probes.map(({ name }) => name),
       ['shop'],

@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { addGuard as addGuardTo, removeGuard } from '../../app/guards.ts';
 import { ARMS, forgetGuard, runGuard } from '../../app/guard.ts';
-import type { GuardedRun } from '../../app/guard.ts';
+import type { GuardedLaunch } from '../../app/guard.ts';
 import { LeewardError } from '../../kernel/errors.ts';
 import { groupId, nodeSchema, parseGroup } from '../../kernel/ids.ts';
 import type { GroupRef } from '../../kernel/ids.ts';
@@ -21,7 +21,7 @@ import { logOption, logSchema, serviceLog } from '../service-log.ts';
 import { readSiteConfig, siteConfigFile } from '../site-config.ts';
 import { stopOnSignals } from '../stop-on-signals.ts';
 
-const runSchema = z.object({
+const runOptionsSchema = z.object({
   application: z.string().min(1).optional(),
   config: z.string().optional(),
   stop: z.number().optional(),
@@ -110,11 +110,11 @@ async function remove(name: string, _options: unknown, command: Command): Promis
 
 async function run(name: string, _options: unknown, command: Command): Promise<void> {
   const [group, node] = [parseGroup(name), nodeOf(command)];
-  const options = runSchema.parse(command.opts());
+  const options = runOptionsSchema.parse(command.opts());
   const places = placesOf(command);
   const folder = folderOf(places, group, node);
   const access = parseGuardAccess(await readPrivateFile(join(folder, 'access.json')));
-  const { applications, stopMs, killMs } = await plannedRuns(options, places.site(group), {
+  const { applications, stopMs, killMs } = await plannedLaunches(options, places.site(group), {
     group: group.group,
     node,
   });
@@ -138,27 +138,27 @@ async function run(name: string, _options: unknown, command: Command): Promise<v
   );
 }
 
-interface PlannedRuns {
-  readonly applications: readonly GuardedRun[];
+interface PlannedLaunches {
+  readonly applications: readonly GuardedLaunch[];
   readonly stopMs: number;
   readonly killMs: number;
 }
 
 /** What is to run: one command, or what the site's configuration says of this group on this node. */
-async function plannedRuns(
-  options: z.infer<typeof runSchema>,
+async function plannedLaunches(
+  options: z.infer<typeof runOptionsSchema>,
   siteFolder: string,
   { group, node }: { group: string; node: string },
-): Promise<PlannedRuns> {
+): Promise<PlannedLaunches> {
   const { application, config } = options;
   if (application !== undefined) {
-    const run = { kind: 'command', command: application } as const;
-    return { applications: [{ name: 'main', dependsOn: [], run }], ...USUAL_TIMES };
+    const launch = { kind: 'command', command: application } as const;
+    return { applications: [{ name: 'main', dependsOn: [], launch }], ...USUAL_TIMES };
   }
   const planned = (await readSiteConfig(siteFolder, undefined, config)).groups[group];
   const applications = Object.entries(planned?.applications ?? {})
     .filter(([, one]) => one.node === node)
-    .map(([name, { dependsOn, run }]) => ({ name, dependsOn, run }));
+    .map(([name, { dependsOn, run }]) => ({ name, dependsOn, launch: run }));
   if (planned === undefined || applications.length === 0) {
     const file = siteConfigFile(siteFolder, config);
     const why = `${file}: it says of no application of group ${group} on node ${node}`;

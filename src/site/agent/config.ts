@@ -8,7 +8,7 @@
 import { z } from 'zod';
 import { ID_LENGTH_MAX, nameInSite, nodeSchema } from '../../kernel/ids.ts';
 import { STOP_MS_MAX } from '../../protocol/heartbeat.ts';
-import { runSchema } from '../applications/run.ts';
+import { launchSchema } from '../applications/launch.ts';
 import { machineSchema, performanceSchema, usualMachine } from '../decide/config.ts';
 import type { MachineConfig } from '../decide/config.ts';
 import { PRIORITY_MAX } from '../decide/policies.ts';
@@ -61,7 +61,7 @@ const applicationSchema = z.strictObject({
     .max(100)
     .default([])
     .meta({ description: 'Applications of the group that must run before it does.' }),
-  run: runSchema.meta({ description: 'What its guard starts and stops.' }),
+  run: launchSchema.meta({ description: 'What its guard starts and stops.' }),
   ...monitoringSchema.shape,
   performance: performanceSchema.optional().meta({ description: 'What is good enough of it.' }),
 });

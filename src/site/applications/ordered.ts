@@ -12,7 +12,7 @@ import { LeewardError, describeError, isLeewardError } from '../../kernel/errors
 import type { ApplicationMark, ApplicationMarks } from '../../ports/application-marks.ts';
 import type { GuardedStatus, GuardOrder } from '../../ports/guard-desk.ts';
 import type { GuardedApplication } from '../../ports/guarded-application.ts';
-import type { GuardedApplications } from '../../ports/guarded-applications.ts';
+import type { GuardedGroup } from '../../ports/guarded-group.ts';
 import { restartOrder, restartOrderOf } from '../decide/restart.ts';
 import type { Dependent } from '../decide/restart.ts';
 
@@ -39,7 +39,7 @@ export interface OrderedOptions {
   readonly tell: (line: string) => void;
 }
 
-export class OrderedApplications implements GuardedApplications {
+export class OrderedApplications implements GuardedGroup {
   readonly #options: OrderedOptions;
   readonly #byName: ReadonlyMap<string, GuardedApplication>;
   readonly #marks: Map<string, ApplicationMark>;

@@ -11,7 +11,7 @@ import { Troubles } from '../../kernel/troubles.ts';
 import type { ArmedStop } from '../../ports/armed-stop.ts';
 import type { GuardLink } from '../../ports/guard-link.ts';
 import type { GuardFacts, GuardRecord } from '../../ports/guard-record.ts';
-import type { GuardedApplications } from '../../ports/guarded-applications.ts';
+import type { GuardedGroup } from '../../ports/guarded-group.ts';
 import { renewEveryMs } from '../../protocol/lease.ts';
 import type { Grant, LeaseRequest, Stopped } from '../../protocol/lease.ts';
 import { sign } from '../../protocol/signed.ts';
@@ -42,7 +42,7 @@ export interface GuardOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly link: GuardLink;
-  readonly applications: GuardedApplications;
+  readonly applications: GuardedGroup;
   readonly armedStop: ArmedStop;
   readonly record: GuardRecord;
   readonly times: GuardTimes;

@@ -1,7 +1,7 @@
 /** What a guard runs, put together on this machine: the applications as they are configured, and what else was left running. */
 import type { Clock } from '../../kernel/clock.ts';
 import type { GuardedApplication } from '../../ports/guarded-application.ts';
-import type { Run } from '../../ports/run.ts';
+import type { Launch } from '../../ports/launch.ts';
 import { CommandApplication, controlGroupName } from './command-application.ts';
 import { ContainerApplication } from './container-application.ts';
 import { checkContainer } from './containers.ts';
@@ -10,17 +10,17 @@ import type { GuardFiles } from './files.ts';
 import { isThere } from './handle.ts';
 import type { Handle } from './handle.ts';
 import type { HandledApplication } from './handled-application.ts';
-import { Handles } from './handles.ts';
+import { HandleFile } from './handle-file.ts';
 import type { KilledByTimer } from './timer-stop.ts';
 import { UnitApplication } from './unit-application.ts';
 import { checkUnit } from './units.ts';
 
 /** One application, by what it is on this machine. */
-export type RunHere = { readonly name: string } & Run;
+export type LaunchHere = { readonly name: string } & Launch;
 
 export interface ApplicationsHereOptions {
   readonly files: GuardFiles;
-  readonly runs: readonly RunHere[];
+  readonly launches: readonly LaunchHere[];
   readonly clock: Clock;
   /** How long stopping in order may take. */
   readonly stopMs: number;
@@ -37,55 +37,62 @@ export interface ApplicationsHere {
 
 /** Errors: DOCUMENT_INVALID; NOT_FOUND and REFUSED for what something else would start, with what to do; UNAVAILABLE. */
 export async function applicationsHere(options: ApplicationsHereOptions): Promise<ApplicationsHere> {
-  const { files, runs } = options;
-  const units = runs.flatMap((run) => (run.kind === 'unit' ? [run.unit] : []));
-  for (const run of runs) {
-    if (run.kind === 'unit') await checkUnit(run.unit, units);
-    if (run.kind === 'container') await checkContainer({ tool: run.tool, name: run.container });
+  const { files, launches } = options;
+  const units = launches.flatMap((launch) => (launch.kind === 'unit' ? [launch.unit] : []));
+  for (const launch of launches) {
+    if (launch.kind === 'unit') await checkUnit(launch.unit, units);
+    if (launch.kind === 'container') await checkContainer({ tool: launch.tool, name: launch.container });
   }
-  const handles = await Handles.open(files);
-  const applications = runs.map((run) => applicationOf(run, handles, options));
+  const handles = await HandleFile.open(files);
+  const applications = launches.map((launch) => applicationOf(launch, handles, options));
   const known = new Set<Handle>(applications.map(({ handle }) => handle));
   const left: Handle[] = [];
   for (const handle of handles.all) if (!known.has(handle) && (await isThere(handle))) left.push(handle);
   await handles.keepOnly((handle) => known.has(handle) || left.includes(handle));
   return {
     applications,
-    leftovers: left.map((handle) => applicationOf(runOf(handle), handles, options)),
-    kills: () => killsOf([...runs, ...left.map(runOf)], handles.all, files),
+    leftovers: left.map((handle) => applicationOf(launchOf(handle), handles, options)),
+    kills: () => killsOf([...launches, ...left.map(launchOf)], handles.all, files),
   };
 }
 
-function applicationOf(run: RunHere, handles: Handles, options: ApplicationsHereOptions): HandledApplication {
+function applicationOf(launch: LaunchHere, handles: HandleFile, options: ApplicationsHereOptions): HandledApplication {
   const { files, clock, stopMs, needsControlGroups: needsControlGroup } = options;
-  const { name } = run;
-  switch (run.kind) {
+  const { name } = launch;
+  switch (launch.kind) {
     case 'command':
-      return new CommandApplication({ files, handles, name, command: run.command, clock, needsControlGroup });
+      return new CommandApplication({ files, handles, name, command: launch.command, clock, needsControlGroup });
     case 'unit':
-      return new UnitApplication({ handles, name, unit: run.unit });
+      return new UnitApplication({ handles, name, unit: launch.unit });
     case 'container':
-      return new ContainerApplication({ handles, name, container: { tool: run.tool, name: run.container }, stopMs });
+      return new ContainerApplication({
+        handles,
+        name,
+        container: { tool: launch.tool, name: launch.container },
+        stopMs,
+      });
   }
 }
 
 /** How it would be configured; a leftover's command is never run again. */
-function runOf({ name, unit, container }: Handle): RunHere {
+function launchOf({ name, unit, container }: Handle): LaunchHere {
   if (unit !== undefined) return { name, kind: 'unit', unit };
   if (container !== undefined) return { name, kind: 'container', container: container.name, tool: container.tool };
   return { name, kind: 'command', command: '' };
 }
 
-function killsOf(runs: readonly RunHere[], handles: readonly Handle[], files: GuardFiles): KilledByTimer {
+function killsOf(launches: readonly LaunchHere[], handles: readonly Handle[], files: GuardFiles): KilledByTimer {
   const folders = [
-    ...runs.map(({ kind, name }) =>
+    ...launches.map(({ kind, name }) =>
       kind === 'command' ? controlGroupFolder(controlGroupName(files.folder, name)) : undefined,
     ),
     ...handles.map(({ controlGroup }) => controlGroup),
   ];
   return {
     controlGroups: [...new Set(folders.filter((folder) => folder !== undefined))],
-    units: runs.flatMap((run) => (run.kind === 'unit' ? [run.unit] : [])),
-    containers: runs.flatMap((run) => (run.kind === 'container' ? [{ tool: run.tool, name: run.container }] : [])),
+    units: launches.flatMap((launch) => (launch.kind === 'unit' ? [launch.unit] : [])),
+    containers: launches.flatMap((launch) =>
+      launch.kind === 'container' ? [{ tool: launch.tool, name: launch.container }] : [],
+    ),
   };
 }

@@ -14,7 +14,7 @@ import { makeControlGroup, moveInto, signalControlGroup } from './control-groups
 import type { GuardFiles } from './files.ts';
 import { clearThing } from './handle.ts';
 import { HandledApplication } from './handled-application.ts';
-import type { Handles } from './handles.ts';
+import type { HandleFile } from './handle-file.ts';
 import { startHeld } from './held-process.ts';
 
 /** How often it is looked whether its process group has ended. */
@@ -27,7 +27,7 @@ export function controlGroupName(folder: string, name: string): string {
 
 export interface CommandOptions {
   readonly files: GuardFiles;
-  readonly handles: Handles;
+  readonly handles: HandleFile;
   readonly name: string;
   /** For /bin/sh. */
   readonly command: string;

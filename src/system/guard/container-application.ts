@@ -11,7 +11,7 @@ import { containerProcess } from './containers.ts';
 import type { ContainerRef } from './containers.ts';
 import { controlGroupOf, unifiedRoot } from './control-groups.ts';
 import { HandledApplication } from './handled-application.ts';
-import type { Handles } from './handles.ts';
+import type { HandleFile } from './handle-file.ts';
 import { startHeld } from './held-process.ts';
 import { tellTool } from './tool.ts';
 
@@ -19,7 +19,7 @@ export class ContainerApplication extends HandledApplication {
   readonly #container: ContainerRef;
   readonly #stopMs: number;
 
-  constructor(of: { handles: Handles; name: string; container: ContainerRef; stopMs: number }) {
+  constructor(of: { handles: HandleFile; name: string; container: ContainerRef; stopMs: number }) {
     super(of.handles, { name: of.name, container: of.container });
     this.#container = of.container;
     this.#stopMs = of.stopMs;

@@ -1,6 +1,6 @@
 /** What a container engine says of a container. Source: docker-inspect(1), podman-inspect(1). */
 import { LeewardError, isLeewardError } from '../../kernel/errors.ts';
-import type { ContainerTool } from '../../ports/run.ts';
+import type { ContainerTool } from '../../ports/launch.ts';
 import { toolSays } from './tool.ts';
 
 /** A container that exists, by name. */

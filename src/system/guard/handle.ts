@@ -6,7 +6,7 @@
  */
 import { z } from 'zod';
 import type { Look } from '../../ports/guarded-application.ts';
-import { CONTAINER_TOOLS } from '../../ports/run.ts';
+import { CONTAINER_TOOLS } from '../../ports/launch.ts';
 import { isGroupThere, signalGroup } from '../process-group.ts';
 import { isRunning, processSchema } from '../processes.ts';
 import { isPopulated, killControlGroup, removeControlGroup } from './control-groups.ts';

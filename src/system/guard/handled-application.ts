@@ -2,14 +2,14 @@
 import type { GuardedApplication, Look } from '../../ports/guarded-application.ts';
 import { isSameThing, killThing, lookAt } from './handle.ts';
 import type { Handle } from './handle.ts';
-import type { Handles } from './handles.ts';
+import type { HandleFile } from './handle-file.ts';
 
 export abstract class HandledApplication implements GuardedApplication {
-  readonly #handles: Handles;
+  readonly #handles: HandleFile;
   #handle: Handle;
 
   /** `plain` is its handle before anything of it was started. */
-  constructor(handles: Handles, plain: Handle) {
+  constructor(handles: HandleFile, plain: Handle) {
     this.#handles = handles;
     this.#handle = handles.all.find((one) => isSameThing(one, plain)) ?? plain;
   }

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { LeewardError } from '../../kernel/errors.ts';
 import { unifiedRoot } from './control-groups.ts';
 import { HandledApplication } from './handled-application.ts';
-import type { Handles } from './handles.ts';
+import type { HandleFile } from './handle-file.ts';
 import { startHeld } from './held-process.ts';
 import { tellTool } from './tool.ts';
 import { unitProperties } from './units.ts';
@@ -16,7 +16,7 @@ import { unitProperties } from './units.ts';
 export class UnitApplication extends HandledApplication {
   readonly #unit: string;
 
-  constructor(of: { handles: Handles; name: string; unit: string }) {
+  constructor(of: { handles: HandleFile; name: string; unit: string }) {
     super(of.handles, { name: of.name, unit: of.unit });
     this.#unit = of.unit;
   }

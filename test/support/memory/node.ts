@@ -1,13 +1,13 @@
 /** One node of a site in memory: its applications, what is armed outside the guard, and the guard's record. */
 import type { ArmedStop } from '../../../src/ports/armed-stop.ts';
 import type { GuardFacts, GuardRecord } from '../../../src/ports/guard-record.ts';
-import type { GuardedApplications } from '../../../src/ports/guarded-applications.ts';
+import type { GuardedGroup } from '../../../src/ports/guarded-group.ts';
 import type { Clock } from '../../../src/kernel/clock.ts';
 
 /** How long the applications take to end in order. */
 export const ENDS_AFTER_MS = 500;
 
-export class MemoryNode implements GuardedApplications, ArmedStop, GuardRecord {
+export class MemoryNode implements GuardedGroup, ArmedStop, GuardRecord {
   readonly #clock: Clock;
   /** What happened, with the boot time. */
   readonly events: { readonly what: string; readonly atBootMs: number }[] = [];

@@ -14,8 +14,8 @@ import { lockFolder, unlockFolder } from '../../../src/system/folder-lock.ts';
 import { CommandApplication } from '../../../src/system/guard/command-application.ts';
 import { hasControlGroups } from '../../../src/system/guard/control-groups.ts';
 import { GuardFiles } from '../../../src/system/guard/files.ts';
-import { Handles } from '../../../src/system/guard/handles.ts';
-import { KeeperStop } from '../../../src/system/guard/keeper-stop.ts';
+import { HandleFile } from '../../../src/system/guard/handle-file.ts';
+import { ProcessStop } from '../../../src/system/guard/process-stop.ts';
 import { GuardRecordFile } from '../../../src/system/guard/record-file.ts';
 import { isRunning, markOf } from '../../../src/system/processes.ts';
 import { failsWith } from '../../support/fails-with.ts';
@@ -37,7 +37,7 @@ async function folderOf(t: TestContext): Promise<GuardFiles> {
 
 /** An application that is this command, as a process that begins finds it. */
 async function opened(files: GuardFiles, command: string): Promise<CommandApplication> {
-  const handles = await Handles.open(files);
+  const handles = await HandleFile.open(files);
   return new CommandApplication({ files, handles, name: 'main', command, clock, needsControlGroup: false });
 }
 
@@ -111,11 +111,11 @@ async function beginning(folder: string, command: string, rest: string): Promise
   const text = `
     import { CommandApplication } from ${JSON.stringify(at('guard/command-application.ts'))};
     import { GuardFiles } from ${JSON.stringify(at('guard/files.ts'))};
-    import { Handles } from ${JSON.stringify(at('guard/handles.ts'))};
-    import { KeeperStop } from ${JSON.stringify(at('guard/keeper-stop.ts'))};
+    import { HandleFile } from ${JSON.stringify(at('guard/handle-file.ts'))};
+    import { ProcessStop } from ${JSON.stringify(at('guard/process-stop.ts'))};
     import { SystemClock } from ${JSON.stringify(at('clock.ts'))};
     const files = new GuardFiles(${JSON.stringify(folder)});
-    const handles = await Handles.open(files);
+    const handles = await HandleFile.open(files);
     const command = ${JSON.stringify(command)};
     const clock = new SystemClock();
     const application = new CommandApplication({ files, handles, name: 'main', command, clock, needsControlGroup: false });
@@ -170,7 +170,7 @@ test(
 test('what is armed outside kills, never before its time, and a later arming takes its place', async (t) => {
   const files = await folderOf(t);
   const applications = await opened(files, 'exec sleep 1000');
-  const stop = new KeeperStop(files, clock);
+  const stop = new ProcessStop(files, clock);
   assert.equal(await stop.armedBootMs(), 0);
   const firstBootMs = clock.bootMs() + 1500;
   await stop.arm(firstBootMs);
@@ -186,7 +186,7 @@ test('it kills what the guard has started when that was killed, and what ignores
   const files = await folderOf(t);
   const mark = join(files.folder, 'mark');
   const script = `trap '' TERM INT HUP; echo began > ${mark}; sleep 1000`;
-  const arms = 'const untilBootMs = clock.bootMs() + 5000; await new KeeperStop(files, clock).arm(untilBootMs);';
+  const arms = 'const untilBootMs = clock.bootMs() + 5000; await new ProcessStop(files, clock).arm(untilBootMs);';
   const starts = `await application.start(never); process.kill(process.pid, 'SIGKILL');`;
   await beginning(files.folder, script, `${arms} ${starts}`);
   const stubborn = await opened(files, script);
@@ -201,7 +201,7 @@ test('it kills what the guard has started when that was killed, and what ignores
 
 test('asked to end, it goes on while something runs or a guard is there, and not until the end that is armed', async (t) => {
   const files = await folderOf(t);
-  await new KeeperStop(files, clock).arm(clock.bootMs() + 60_000);
+  await new ProcessStop(files, clock).arm(clock.bootMs() + 60_000);
   const application = await opened(files, 'exec sleep 1000');
   await application.start(never);
   await lockFolder(files.folder, 'for the test');
@@ -220,7 +220,7 @@ test('asked to end, it goes on while something runs or a guard is there, and not
 
 test('after what stops from outside has died, nothing counts as armed, and the next arming starts another', async (t) => {
   const files = await folderOf(t);
-  const stop = new KeeperStop(files, clock);
+  const stop = new ProcessStop(files, clock);
   const untilBootMs = clock.bootMs() + 60_000;
   await stop.arm(untilBootMs);
   const said = await files.read('keeper');
@@ -233,7 +233,7 @@ test('after what stops from outside has died, nothing counts as armed, and the n
 
 test('what is armed in another boot is nothing', async (t) => {
   const files = await folderOf(t);
-  const stop = new KeeperStop(files, clock);
+  const stop = new ProcessStop(files, clock);
   await stop.arm(clock.bootMs() + 60_000);
   await files.write('armed', { boot: 'another', untilBootMs: clock.bootMs() + 60_000 });
   assert.equal(await stop.armedBootMs(), 0);
@@ -243,7 +243,7 @@ test('what cannot be written is a trouble that may pass, not the end of the guar
   const lost = new GuardFiles(join((await folderOf(t)).folder, 'not-there'));
   const record = new GuardRecordFile(lost).write({ promisedTerm: 1, seenTerm: 1, keptTerm: 0 });
   await assert.rejects(record, failsWith('UNAVAILABLE'));
-  await assert.rejects(new KeeperStop(lost, clock).arm(clock.bootMs() + 60_000), failsWith('UNAVAILABLE'));
+  await assert.rejects(new ProcessStop(lost, clock).arm(clock.bootMs() + 60_000), failsWith('UNAVAILABLE'));
 });
 
 test("a guard's record is what was written last, zeros before that, and never guessed", async (t) => {

@@ -14,9 +14,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { SystemClock } from '../../../src/system/clock.ts';
 import { applicationsHere } from '../../../src/system/guard/applications.ts';
-import type { ApplicationsHere, RunHere } from '../../../src/system/guard/applications.ts';
+import type { ApplicationsHere, LaunchHere } from '../../../src/system/guard/applications.ts';
 import { GuardFiles } from '../../../src/system/guard/files.ts';
-import { KeeperStop } from '../../../src/system/guard/keeper-stop.ts';
+import { ProcessStop } from '../../../src/system/guard/process-stop.ts';
 import { TimerStop, killScript } from '../../../src/system/guard/timer-stop.ts';
 import { checkUnit } from '../../../src/system/guard/units.ts';
 import { failsWith } from '../../support/fails-with.ts';
@@ -42,12 +42,12 @@ async function until(what: () => boolean | Promise<boolean>): Promise<void> {
   }
 }
 
-async function here(files: GuardFiles, runs: readonly RunHere[]): Promise<ApplicationsHere> {
-  return applicationsHere({ files, runs, clock, stopMs: 3000, needsControlGroups: false });
+async function here(files: GuardFiles, launches: readonly LaunchHere[]): Promise<ApplicationsHere> {
+  return applicationsHere({ files, launches, clock, stopMs: 3000, needsControlGroups: false });
 }
 
-async function only(files: GuardFiles, run: RunHere): Promise<ApplicationsHere['applications'][number]> {
-  const [application] = (await here(files, [run])).applications;
+async function only(files: GuardFiles, launch: LaunchHere): Promise<ApplicationsHere['applications'][number]> {
+  const [application] = (await here(files, [launch])).applications;
   assert(application);
   return application;
 }
@@ -342,7 +342,7 @@ suite('containers, by Podman', needs('podman', 'busybox', 'tar'), () => {
   });
 
   /** A container that runs this in busybox's shell. */
-  async function made(name: string, text: string, more: readonly string[] = []): Promise<RunHere> {
+  async function made(name: string, text: string, more: readonly string[] = []): Promise<LaunchHere> {
     const busybox = (await promisify(execFile)('sh', ['-c', 'command -v busybox'])).stdout.trim();
     const limits = ['--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=1000:1000'];
     const runtime = hasTool('runc') ? ['--runtime', 'runc'] : [];
@@ -370,7 +370,7 @@ suite('containers, by Podman', needs('podman', 'busybox', 'tar'), () => {
     const files = await folderOf(t);
     const run = await made('stubborn', 'trap "" TERM; while :; do busybox sleep 0.1; done');
     const application = await only(files, run);
-    const stop = new KeeperStop(files, clock);
+    const stop = new ProcessStop(files, clock);
     const untilBootMs = clock.bootMs() + 4000;
     await stop.arm(untilBootMs);
     await application.start(never);

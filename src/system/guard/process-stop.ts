@@ -19,7 +19,7 @@ const WATCH_MS = 1000;
 /** How long taking over may last, the start of the process included. */
 const TAKEN_WITHIN_MS = 15_000;
 
-export class KeeperStop implements ArmedStop {
+export class ProcessStop implements ArmedStop {
   readonly #files: GuardFiles;
   readonly #clock: Clock;
   readonly #watchdog: string | undefined;

@@ -4,10 +4,10 @@
  * Invariants: exactly one way is named; no name can be taken for an option by the program that it is handed to.
  */
 import { z } from 'zod';
-import { CONTAINER_TOOLS } from '../../ports/run.ts';
-import type { Run } from '../../ports/run.ts';
+import { CONTAINER_TOOLS } from '../../ports/launch.ts';
+import type { Launch } from '../../ports/launch.ts';
 
-export const runSchema = z
+export const launchSchema = z
   .strictObject({
     command: z.string().min(1).max(4096).optional().meta({ description: 'A command, run by /bin/sh.' }),
     unit: z
@@ -28,8 +28,8 @@ export const runSchema = z
       .optional()
       .meta({ description: 'What runs the container; docker if it is left out.' }),
   })
-  .transform(({ command, unit, container, tool }, context): Run => {
-    const given: Run[] = [];
+  .transform(({ command, unit, container, tool }, context): Launch => {
+    const given: Launch[] = [];
     if (command !== undefined) given.push({ kind: 'command', command });
     if (unit !== undefined) given.push({ kind: 'unit', unit });
     if (container !== undefined) given.push({ kind: 'container', container, tool: tool ?? 'docker' });

@@ -1,19 +1,19 @@
 /** What people write of how an application is run. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { runSchema } from '../../../src/site/applications/run.ts';
+import { launchSchema } from '../../../src/site/applications/launch.ts';
 
 test('each way to run an application is read as it is written', () => {
-  assert.deepEqual(runSchema.parse({ command: 'postgres -D /srv/db' }), {
+  assert.deepEqual(launchSchema.parse({ command: 'postgres -D /srv/db' }), {
     kind: 'command',
     command: 'postgres -D /srv/db',
   });
-  assert.deepEqual(runSchema.parse({ unit: 'postgresql@15-main.service' }), {
+  assert.deepEqual(launchSchema.parse({ unit: 'postgresql@15-main.service' }), {
     kind: 'unit',
     unit: 'postgresql@15-main.service',
   });
-  assert.deepEqual(runSchema.parse({ container: 'db' }), { kind: 'container', container: 'db', tool: 'docker' });
-  assert.deepEqual(runSchema.parse({ container: 'db', tool: 'podman' }), {
+  assert.deepEqual(launchSchema.parse({ container: 'db' }), { kind: 'container', container: 'db', tool: 'docker' });
+  assert.deepEqual(launchSchema.parse({ container: 'db', tool: 'podman' }), {
     kind: 'container',
     container: 'db',
     tool: 'podman',
@@ -34,5 +34,5 @@ test('no way, two ways, an unknown word, and what a program would take for an op
     { container: 'a', tool: 'rkt' },
     { command: 'a', shell: 'bash' },
   ];
-  for (const one of bad) assert.equal(runSchema.safeParse(one).success, false, JSON.stringify(one));
+  for (const one of bad) assert.equal(launchSchema.safeParse(one).success, false, JSON.stringify(one));
 });

@@ -2,7 +2,7 @@
 import type { GuardFiles } from './files.ts';
 import type { Handle } from './handle.ts';
 
-export class Handles {
+export class HandleFile {
   readonly #files: GuardFiles;
   #handles: readonly Handle[];
 
@@ -12,8 +12,8 @@ export class Handles {
   }
 
   /** With those of an earlier guard. Errors: DOCUMENT_INVALID. */
-  static async open(files: GuardFiles): Promise<Handles> {
-    return new Handles(files, (await files.read('running'))?.handles ?? []);
+  static async open(files: GuardFiles): Promise<HandleFile> {
+    return new HandleFile(files, (await files.read('running'))?.handles ?? []);
   }
 
   get all(): readonly Handle[] {

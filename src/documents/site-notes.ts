@@ -12,7 +12,7 @@ import { HEARTBEAT_APPLICATIONS_MAX, HEARTBEAT_MACHINES_MAX } from '../protocol/
 import type { DocumentKind } from './store.ts';
 import { GROUPS_MAX, WITNESSES_MAX, spokenSchema, timeMsSchema } from './witness.ts';
 
-export const siteWatchSchema = z.looseObject({
+export const siteNotesSchema = z.looseObject({
   version: versionSchema,
   site: siteIdSchema,
   /** Of the probes: what they found. */
@@ -34,5 +34,5 @@ export const siteWatchSchema = z.looseObject({
     .max(HEARTBEAT_APPLICATIONS_MAX + HEARTBEAT_MACHINES_MAX)
     .default([]),
 });
-export type SiteWatch = z.infer<typeof siteWatchSchema>;
-export const siteWatchKind: DocumentKind<SiteWatch> = { what: 'site watch', schema: siteWatchSchema };
+export type SiteNotes = z.infer<typeof siteNotesSchema>;
+export const siteNotesKind: DocumentKind<SiteNotes> = { what: 'notes of a site', schema: siteNotesSchema };

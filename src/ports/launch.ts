@@ -5,7 +5,7 @@ export const CONTAINER_TOOLS = ['docker', 'podman'] as const;
 export type ContainerTool = (typeof CONTAINER_TOOLS)[number];
 
 /** What a guard runs. */
-export type Run =
+export type Launch =
   /** By /bin/sh. */
   | { readonly kind: 'command'; readonly command: string }
   | { readonly kind: 'unit'; readonly unit: string }

@@ -5,7 +5,7 @@
  * one; `gone` resolves only once nothing of it runs any more, and nothing of it can come to run but by another start;
  * `askToStop` and `kill` may be called at any time and more than once, and do not wait.
  */
-export interface GuardedApplications {
+export interface GuardedGroup {
   /** Whether anything of them runs now, whoever started it: what is found is taken over. */
   isRunning(): Promise<boolean>;
   /** Begins to start them, in order; what comes of each is told. Nothing of them may be running. */
