@@ -11,11 +11,12 @@ fail() {
   exit 1
 }
 
-# Processes of guards, of what stops from outside them and of the commands that they have started, the units that they have
-# started, and stops that are armed in systemd: one a line.
+# Processes of guards, of what stops from outside them and of the commands that they have started, the units and containers
+# that they have started, and stops that are armed in systemd: one a line.
 running() {
   processes
   started_units
+  started_containers
   armed
 }
 
@@ -34,10 +35,38 @@ started_units() {
     while read -r unit; do if systemctl is-active --quiet -- "$unit"; then echo "$unit"; fi; done
 }
 
-# Ends all of it: in order, for as long as a service usually may take; then by the stops that are armed, before their time.
+# The same of containers: the engine and the name.
+started_containers() {
+  cat /var/lib/leeward/sites/*/*/guards/*/*/running.json 2>/dev/null |
+    grep -o '"container":{"tool":"[^"]*","name":"[^"]*"' | cut -d '"' -f 6,10 --output-delimiter=' ' |
+    while read -r tool name; do
+      state=$("$tool" container inspect --format '{{.State.Running}}' "$name" </dev/null 2>/dev/null || true)
+      if [ "$state" = true ]; then echo "$tool $name"; fi
+    done
+}
+
+# Has the guards take all that they run offline, in its order: from then on nobody starts it again, the next guard neither.
+# What has no guard that answers, or is not in leeward.yaml, is ended below.
+take_offline() {
+  for file in /var/lib/leeward/sites/*/*/guards/*/*/running.json; do
+    [ -e "$file" ] || continue
+    site=${file#/var/lib/leeward/sites/}
+    folder=${file%/running.json}
+    # The name comes first in each handle.
+    grep -o '{"name":"[^"]*"' "$file" | cut -d '"' -f 4 | while read -r name; do
+      timeout 300 /opt/leeward/current/bin/leeward app offline "${folder##*/}/$name" --site "${site%%/guards/*}" \
+        </dev/null || echo "not taken offline by its guard: ${folder##*/}/$name" >&2
+    done
+  done
+}
+
+# Ends all of it: in order; what is left by asking, for as long as a service usually may take; then by the stops that are
+# armed, before their time.
 stop_all() {
+  take_offline
   systemctl stop 'leeward-guard@*.service'
   started_units | while read -r unit; do systemctl stop -- "$unit" || true; done
+  started_containers | while read -r tool name; do "$tool" stop "$name" </dev/null || true; done
   systemctl kill --signal=SIGTERM leeward-guards.slice || true
   tries=0
   while [ -n "$(processes)" ] && [ "$tries" -lt 90 ]; do
