@@ -105,7 +105,7 @@ function describe(ms: readonly number[]): string {
 interface Texts {
   readonly decision: string;
   readonly notice: string;
-  readonly watch: string;
+  readonly notes: string;
 }
 
 /** What a pass wrote of the first site, which is as long as what it wrote of any other. */
@@ -117,7 +117,7 @@ async function writtenTexts({ container, groups }: SilentSites, decisions: reado
   return {
     decision: await text(names.decision(group, decision)),
     notice: await text(names.notice({ site: siteId(group), group: groupId(group), id: decision })),
-    watch: await text(names.siteNotes(group)),
+    notes: await text(names.siteNotes(group)),
   };
 }
 
@@ -131,7 +131,7 @@ async function barePass({ container, groups }: SilentSites, texts: Texts, index:
     await Promise.all([names.group, names.plan].map(async (name) => read(container, name(group))));
     await write(container, `bare/${index}/${names.decision(group, 'd')}`, texts.decision);
     await write(container, `bare/${index}/notice/${siteId(group)}`, texts.notice);
-    await write(container, `bare/${names.siteNotes(group)}`, texts.watch);
+    await write(container, `bare/${names.siteNotes(group)}`, texts.notes);
   });
 }
 

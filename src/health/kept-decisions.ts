@@ -75,7 +75,7 @@ async function removable(
   );
   const [first] = old;
   if (!first) return [];
-  const watch = await documents.read(siteNotesKind, names.siteNotes(parseGroup(first.group)));
-  const done = watch?.value.groups.find(({ group }) => group === first.group)?.done;
+  const notes = await documents.read(siteNotesKind, names.siteNotes(parseGroup(first.group)));
+  const done = notes?.value.groups.find(({ group }) => group === first.group)?.done;
   return old.filter(({ decision }) => decision !== done).map(({ name }) => name);
 }

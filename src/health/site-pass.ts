@@ -78,14 +78,14 @@ export async function passOverSite(
     const reports: GroupReport[] = [];
     const watched: SiteNotes['groups'] = [];
     for (const group of groups) {
-      const before = known.watch?.value.groups.find((one) => one.group === groupId(group));
+      const before = known.notes?.value.groups.find((one) => one.group === groupId(group));
       const looked = await pass.attempt(groupId(group), () => lookAt(ports, pass, { group, before, known, spoken }));
       if (looked) reports.push(looked.report);
       const after = looked?.after ?? before;
       if (after) watched.push(after);
     }
     const words = await tellWords(ports, pass, known);
-    await remember(ports, site, { before: known.watch, probes, groups: watched, words });
+    await remember(ports, site, { before: known.notes, probes, groups: watched, words });
     return reports;
   });
 }
@@ -93,13 +93,13 @@ export async function passOverSite(
 interface Known {
   readonly witnesses: readonly Witness[];
   readonly heartbeat: Gathered['heartbeat'];
-  readonly watch: Held<SiteNotes> | undefined;
+  readonly notes: Held<SiteNotes> | undefined;
   /** What witnesses that post their words have said. */
   readonly records: readonly (readonly [name: string, spoken: Spoken])[];
 }
 
 async function readSite({ documents, everyMs }: MonitorPorts, site: SiteRef): Promise<Known> {
-  const [held, heartbeat, watch] = await Promise.all([
+  const [held, heartbeat, notes] = await Promise.all([
     documents.need(siteKind, names.site(site)),
     documents.read(heartbeatKind, names.heartbeat(site)),
     documents.read(siteNotesKind, names.siteNotes(site)),
@@ -112,7 +112,7 @@ async function readSite({ documents, everyMs }: MonitorPorts, site: SiteRef): Pr
   return {
     witnesses,
     heartbeat,
-    watch,
+    notes,
     records: records.flatMap((record) => (record ? [[record.value.witness, record.value.spoken] as const] : [])),
   };
 }
@@ -127,7 +127,7 @@ async function askProbes(
   const asked = known.witnesses.map(async (witness) => {
     const { kind, name, url, everyMs } = witness;
     if (kind !== 'probe' || url === undefined) return [];
-    const before = known.watch?.value.probes.find((one) => one.name === name);
+    const before = known.notes?.value.probes.find((one) => one.name === name);
     const verdict = await probesTurn.run(() => observe(http, { url, everyMs }));
     return [{ ...before, name, spoken: spoke(before?.spoken, { verdict, atMs }, witness) }];
   });
@@ -289,7 +289,7 @@ function actorOf(decision: string): { readonly kind: 'function'; readonly name: 
 async function tellWords(
   { documents }: MonitorPorts,
   { watch, attempt }: Pass,
-  { heartbeat, watch: before }: Known,
+  { heartbeat, notes: before }: Known,
 ): Promise<SiteNotes['words']> {
   if (!heartbeat) return [];
   const known = before?.value.words ?? [];
