@@ -1,7 +1,8 @@
 /**
  * The lint gate. Besides typescript-eslint's strictest type-checked rules it holds two promises of docs/design.md:
  *
- * - Layers go one way. A room may import only the rooms that `MAY_IMPORT` names for it, and so may a folder of src/replica.
+ * - Layers go one way. A room may import only the rooms that `MAY_IMPORT` names for it, and so may a folder of src/replica or
+ *   src/health.
  * - Clock, randomness, waiting and `fetch` come in through ports, and the environment through the settings. Taking them where
  *   one stands is an error in `src` and `functions`, but for the adapters (`src/system`, `src/local`) and the settings
  *   (`src/app/settings.ts`). `test` and `scripts` run on a real machine, and may.
@@ -38,17 +39,29 @@ const MAY_IMPORT = {
   cli: [...ON_TOP, 'demo'],
 };
 
-/** Which folder of src/replica may import which: none runs in a circle. */
-const REPLICA_MAY_IMPORT = {
-  answer: [],
-  chain: [],
-  plan: [],
-  apply: ['chain', 'plan'],
-  compare: ['chain'],
-  generation: ['chain', 'apply', 'compare'],
-  intake: ['chain', 'apply', 'compare', 'generation'],
-  rounds: ['chain', 'apply', 'generation'],
+/** Which folder of such a room may import which: none runs in a circle. */
+const FOLDERS_MAY_IMPORT = {
+  replica: {
+    answer: [],
+    chain: [],
+    plan: [],
+    apply: ['chain', 'plan'],
+    compare: ['chain'],
+    generation: ['chain', 'apply', 'compare'],
+    intake: ['chain', 'apply', 'compare', 'generation'],
+    rounds: ['chain', 'apply', 'generation'],
+  },
+  health: {
+    asking: [],
+    decide: [],
+    term: [],
+    bounds: ['term', 'decide'],
+    doors: ['term', 'decide'],
+    simulate: ['term', 'decide', 'doors'],
+    monitor: ['term', 'decide', 'bounds', 'asking'],
+  },
 };
+const FOLDERED = Object.keys(FOLDERS_MAY_IMPORT);
 
 const CLOCKS_AND_CHANCE = [
   { object: 'Date', property: 'now', message: 'Take the time from the Clock port.' },
@@ -74,9 +87,9 @@ export default tseslint.config(
     settings: {
       'boundaries/elements': [
         ...Object.keys(MAY_IMPORT)
-          .filter((room) => room !== 'functions' && room !== 'replica')
+          .filter((room) => room !== 'functions' && !FOLDERED.includes(room))
           .map((room) => ({ type: room, pattern: `src/${room}` })),
-        { type: 'replica', pattern: 'src/replica/*', capture: ['folder'] },
+        ...FOLDERED.map((room) => ({ type: room, pattern: `src/${room}/*`, capture: ['folder'] })),
         { type: 'functions', pattern: 'functions' },
       ],
       'boundaries/include': ['src/**/*.ts', 'functions/**/*.ts'],
@@ -90,12 +103,14 @@ export default tseslint.config(
           policies: [
             ...Object.entries(MAY_IMPORT).map(([room, others]) => ({
               from: { element: { type: room } },
-              allow: { to: { element: { type: room === 'replica' ? others : [room, ...others] } } },
+              allow: { to: { element: { type: FOLDERED.includes(room) ? others : [room, ...others] } } },
             })),
-            ...Object.entries(REPLICA_MAY_IMPORT).map(([folder, others]) => ({
-              from: { element: { type: 'replica', captured: { folder } } },
-              allow: { to: { element: { type: 'replica', captured: { folder: [folder, ...others] } } } },
-            })),
+            ...Object.entries(FOLDERS_MAY_IMPORT).flatMap(([room, folders]) =>
+              Object.entries(folders).map(([folder, others]) => ({
+                from: { element: { type: room, captured: { folder } } },
+                allow: { to: { element: { type: room, captured: { folder: [folder, ...others] } } } },
+              })),
+            ),
           ],
         },
       ],

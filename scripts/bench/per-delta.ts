@@ -109,7 +109,7 @@ class QuietSite {
 
   /** A heartbeat, as sites send them all the time: the site hears that everything arrived, and sends none of it again. */
   async hear(): Promise<void> {
-    await this.#site.agent.heartbeat();
+    await this.#site.siteLink.heartbeat();
   }
 
   async close(): Promise<void> {

@@ -40,7 +40,7 @@ const spent = await spending(async () => {
   sent.storedMs = performance.now() - beganMs;
   sent.storedBytes = storedBytes;
   for (;;) {
-    await site.agent.round();
+    await site.siteLink.round();
     const { appliedNumber, storedNumber } = replicator.status();
     if (appliedNumber === storedNumber) return;
     await sleep(ASK_MS);

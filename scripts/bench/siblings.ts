@@ -99,7 +99,7 @@ async function sentBytes(context: BenchContext, images: readonly Image[]): Promi
         const { unsent } = await replicator.replicateOnce();
         if (unsent) throw unsent;
         for (;;) {
-          await site.agent.round();
+          await site.siteLink.round();
           const { appliedNumber, storedNumber } = replicator.status();
           if (appliedNumber === storedNumber) break;
           await sleep(ASK_MS);

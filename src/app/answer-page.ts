@@ -7,9 +7,9 @@
 import { createHash } from 'node:crypto';
 import { html, raw } from 'hono/html';
 import type { SiteDecisionDocument } from '../documents/site-failure.ts';
-import type { PutQuestion } from '../health/answer.ts';
-import { VOTE_IN_WORDS, timeline } from '../health/explain.ts';
-import { decideSiteFailure } from '../health/site-failure.ts';
+import type { PutQuestion } from '../health/asking/answer.ts';
+import { VOTE_IN_WORDS, timeline } from '../health/decide/explain.ts';
+import { decideSiteFailure } from '../health/decide/site-failure.ts';
 import { answerPath } from '../protocol/answer-link.ts';
 
 export interface Page {

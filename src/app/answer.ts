@@ -1,6 +1,6 @@
 /** An approver's link: which page a request is answered with, and when an answer is given. */
-import { answerQuestion, openQuestion } from '../health/answer.ts';
-import type { AnswerPorts, AskedLink } from '../health/answer.ts';
+import { answerQuestion, openQuestion } from '../health/asking/answer.ts';
+import type { AnswerPorts, AskedLink } from '../health/asking/answer.ts';
 import { describeError } from '../kernel/errors.ts';
 import { badFormPage, confirmPage, noSuchPage, outcomePage, questionPage, troublePage } from './answer-page.ts';
 import type { Page } from './answer-page.ts';

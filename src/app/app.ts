@@ -2,13 +2,13 @@
  * The function app put together, once for each process and only when the first call needs it: registering the
  * functions stays fast, and a wrong setting is told by the call that met it.
  */
-import { receiveHeartbeat } from '../health/heartbeat.ts';
-import { removeOldDecisions } from '../health/kept-decisions.ts';
-import { renewLeases } from '../health/lease.ts';
-import { RefusalCounter } from '../health/refusals.ts';
-import { receiveStopped } from '../health/stopped.ts';
-import { receiveWitness } from '../health/witness-word.ts';
-import type { TickReport } from '../health/monitor.ts';
+import { receiveHeartbeat } from '../health/doors/heartbeat.ts';
+import { removeOldDecisions } from '../health/monitor/kept-decisions.ts';
+import { renewLeases } from '../health/doors/lease.ts';
+import { RefusalCounter } from '../health/doors/refusals.ts';
+import { receiveStopped } from '../health/doors/stopped.ts';
+import { receiveWitness } from '../health/doors/witness-word.ts';
+import type { TickReport } from '../health/monitor/monitor.ts';
 import type { Door } from '../documents/refusals.ts';
 import type { SiteRef } from '../kernel/ids.ts';
 import type { HeartbeatAnswer } from '../protocol/heartbeat.ts';
@@ -28,7 +28,7 @@ import type { UpkeepReport } from '../replica/rounds/upkeep.ts';
 import type { AnswerRequest } from './answer.ts';
 import type { Page } from './answer-page.ts';
 import { PlainHttp } from '../system/http.ts';
-import { monitorTick } from './control.ts';
+import { monitorTick } from './monitor.ts';
 import { openDataPath } from './data-path.ts';
 import { judgedQueues } from './poison.ts';
 import { deltaLimits, readSettings, webhooksOf } from './settings.ts';

@@ -1,7 +1,7 @@
-/** A site put together on this machine: its agent and a replicator for each of its volumes. */
+/** A site put together on this machine: its link to the cloud and a replicator for each of its volumes. */
 import { join } from 'node:path';
-import { SiteAgent } from '../site/send/agent.ts';
-import type { SiteWord } from '../site/send/agent.ts';
+import { SiteLink } from '../site/send/site-link.ts';
+import type { SiteWord } from '../site/send/site-link.ts';
 import { signingKey } from '../site/send/access.ts';
 import type { SiteAccess } from '../site/send/access.ts';
 import { Replicator } from '../site/replicator.ts';
@@ -20,7 +20,7 @@ import { sharedWork } from '../site/work/shared-work.ts';
 import { LazySource } from './lazy-source.ts';
 
 export interface OpenSite {
-  readonly agent: SiteAgent;
+  readonly siteLink: SiteLink;
   readonly replicators: readonly Replicator[];
   readonly link: CloudLink;
   readonly key: SigningKey;
@@ -66,7 +66,7 @@ export async function openSite(options: SiteOptions): Promise<OpenSite> {
     closing.unshift(async () => {
       content.close();
     });
-    const agent = new SiteAgent({
+    const siteLink = new SiteLink({
       site: access.site,
       key,
       clock,
@@ -83,12 +83,12 @@ export async function openSite(options: SiteOptions): Promise<OpenSite> {
       closing.push(async () => source.close());
       const store = await openSiteStore(join(folder, 'volumes', ref.group, ref.volume));
       closing.push(async () => store.close());
-      const shared = { agent, clock, content, work, ...options.replication };
+      const shared = { siteLink, clock, content, work, ...options.replication };
       const quiesce = options.quiesce?.(volume);
       const said = { label, mountPoints };
       replicators.push(await Replicator.open({ ...shared, volume, source, store, said, quiesce }));
     }
-    return { agent, replicators, link, key, clock, close };
+    return { siteLink, replicators, link, key, clock, close };
   } catch (error) {
     await close();
     throw error;

@@ -1,6 +1,6 @@
 /** Registers the demo's volume and its guard, and makes the site that owns them. */
 import { join } from 'node:path';
-import { addGuard } from '../app/guards.ts';
+import { addGuard } from '../app/registered-guards.ts';
 import { registerVolume } from '../app/register.ts';
 import { SINGLE_WITNESS_CONSENT, STRICT_LEASE_CONSENT } from '../documents/plan.ts';
 import { groupId, siteId, volumeId } from '../kernel/ids.ts';

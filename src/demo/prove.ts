@@ -8,7 +8,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { siteDecisionKind } from '../documents/site-failure.ts';
 import { currentGeneration, volumeKind } from '../documents/volume.ts';
-import { explain, timeline } from '../health/explain.ts';
+import { explain, timeline } from '../health/decide/explain.ts';
 import { isLeewardError } from '../kernel/errors.ts';
 import { volumeId } from '../kernel/ids.ts';
 import { documents as names, journalPrefix } from '../kernel/names.ts';

@@ -28,7 +28,7 @@ export const siteNotesSchema = z.looseObject({
       }),
     )
     .max(GROUPS_MAX),
-  /** What the site says of itself that people are told once, as long as it goes on (src/health/site-words.ts). */
+  /** What the site says of itself that people are told once, as long as it goes on (src/health/monitor/site-words.ts). */
   words: z
     .array(z.looseObject({ about: z.string(), sinceMs: timeMsSchema, isTold: z.boolean() }))
     .max(HEARTBEAT_APPLICATIONS_MAX + HEARTBEAT_MACHINES_MAX)

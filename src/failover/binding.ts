@@ -13,7 +13,7 @@ import { LeewardError } from '../kernel/errors.ts';
 import { groupId } from '../kernel/ids.ts';
 import type { GroupRef } from '../kernel/ids.ts';
 import { documents as names } from '../kernel/names.ts';
-import { bound, freed, whyNotBound } from '../health/term.ts';
+import { bound, freed, whyNotBound } from '../health/term/term.ts';
 import { isOfTerm } from './names.ts';
 
 /**

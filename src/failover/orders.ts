@@ -9,7 +9,7 @@ import type { Actor } from '../documents/actor.ts';
 import { groupKind } from '../documents/group.ts';
 import { runKind } from '../documents/run.ts';
 import type { RunDocument } from '../documents/run.ts';
-import { confirmedStopped } from '../health/term.ts';
+import { confirmedStopped } from '../health/term/term.ts';
 import { LeewardError, isLeewardError } from '../kernel/errors.ts';
 import { parseGroup } from '../kernel/ids.ts';
 import { parseJson } from '../kernel/json.ts';

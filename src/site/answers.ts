@@ -12,7 +12,7 @@ import { journalPrefix } from '../kernel/names.ts';
 import type { VolumeAnswer } from '../protocol/heartbeat.ts';
 import type { Base } from './base/base.ts';
 import type { VolumeLog } from './chain/volume-log.ts';
-import type { VolumeReport } from './send/agent.ts';
+import type { VolumeReport } from './send/site-link.ts';
 import type { DeltaSender } from './send/delta-sender.ts';
 import type { Standing } from './standing.ts';
 

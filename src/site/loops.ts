@@ -10,11 +10,11 @@ import { describeError, isLeewardError } from '../kernel/errors.ts';
 import { Troubles } from '../kernel/troubles.ts';
 import type { IntervalReport } from './chain/interval.ts';
 import type { Replicator } from './replicator.ts';
-import type { SiteAgent } from './send/agent.ts';
+import type { SiteLink } from './send/site-link.ts';
 
 /** The parts of a site. */
 export interface WorkingSite {
-  readonly agent: Pick<SiteAgent, 'run'>;
+  readonly siteLink: Pick<SiteLink, 'run'>;
   readonly replicators: readonly Pick<Replicator, 'volume' | 'replicateOnce' | 'waitUntilAcknowledged' | 'status'>[];
   readonly clock: Clock;
 }
@@ -47,7 +47,7 @@ export interface SiteWorkOptions {
 export async function workOnce(site: WorkingSite, options: SiteWorkOptions): Promise<void> {
   const done = new AbortController();
   // Why the cloud cannot be reached is told by the volumes.
-  const beats = site.agent.run(AbortSignal.any([options.signal, done.signal]), () => undefined);
+  const beats = site.siteLink.run(AbortSignal.any([options.signal, done.signal]), () => undefined);
   const unforeseen: unknown[] = [];
   await Promise.all(
     site.replicators.map(async (replicator) => {
@@ -86,7 +86,7 @@ export async function workForEver(
       await clock.sleep(Math.max(0, nextBootMs - clock.bootMs()), signal).catch(() => undefined);
     }
   };
-  const beats = site.agent.run(signal, (error) => {
+  const beats = site.siteLink.run(signal, (error) => {
     tell({ error });
   });
   await Promise.all([beats, ...site.replicators.map(loop)]);

@@ -1,5 +1,5 @@
 /**
- * The replicator of one volume, first version: finds what changed by reading all of the volume, makes deltas of it, keeps
+ * The replicator of one volume: finds what changed by reading all of the volume, makes deltas of it, keeps
  * them until the cloud has them.
  *
  * Invariants: a delta is sent only after it was stored; it is stored only while the volume has the size that its
@@ -28,7 +28,7 @@ import type { ReplicationState } from './chain/replication-state.ts';
 import { VolumeLog } from './chain/volume-log.ts';
 import { Deduplication } from './dedup/deduplication.ts';
 import { Lag } from './lag.ts';
-import type { AgentPart, HeartbeatWish, SiteAgent, VolumeReport } from './send/agent.ts';
+import type { HeartbeatPart, HeartbeatWish, SiteLink, VolumeReport } from './send/site-link.ts';
 import { DeltaSender } from './send/delta-sender.ts';
 import { failureOf } from './send/outage.ts';
 import { RangeListSender } from './send/range-list-sender.ts';
@@ -42,7 +42,7 @@ export interface ReplicatorOptions {
   readonly volume: string;
   readonly source: VolumeSource;
   readonly store: SiteStore;
-  readonly agent: SiteAgent;
+  readonly siteLink: SiteLink;
   readonly clock: Clock;
   /** How long nothing at all may be acknowledged before what waits is sent again. Default: 20 seconds. */
   readonly resendAfterMs?: number;
@@ -90,7 +90,7 @@ export interface ReplicatorStatus {
   readonly trouble: string | undefined;
 }
 
-export class Replicator implements AgentPart {
+export class Replicator implements HeartbeatPart {
   readonly volume: string;
   readonly #ref: VolumeRef;
   readonly #options: Required<Omit<ReplicatorOptions, 'content' | 'quiesce'>> & Pick<ReplicatorOptions, 'quiesce'>;
@@ -129,8 +129,8 @@ export class Replicator implements AgentPart {
         ...shared,
         index: options.content,
         log: this.#log,
-        journalKeptMs: () => options.agent.answer?.journalKeptMs,
-        limits: () => limitsOf(options.agent.answer?.limits),
+        journalKeptMs: () => options.siteLink.answer?.journalKeptMs,
+        limits: () => limitsOf(options.siteLink.answer?.limits),
       });
     this.#sender = new DeltaSender({ ...shared, turns: work.sending, dedup });
     this.#base = new Base({
@@ -140,11 +140,11 @@ export class Replicator implements AgentPart {
     this.#rangeLists = new RangeListSender({ ...shared, log: this.#log });
   }
 
-  /** A replicator whose store is whole, attached to its agent. Errors: DOCUMENT_INVALID, VERSION_TOO_NEW. */
+  /** A replicator whose store is whole, attached to its link. Errors: DOCUMENT_INVALID, VERSION_TOO_NEW. */
   static async open(options: ReplicatorOptions): Promise<Replicator> {
     const replicator = new Replicator(options);
     await replicator.#log.recover();
-    options.agent.attach(replicator);
+    options.siteLink.attach(replicator);
     return replicator;
   }
 
@@ -206,14 +206,14 @@ export class Replicator implements AgentPart {
     this.#running = true;
     try {
       let sending: Promise<LeewardError | undefined> = Promise.resolve(undefined);
-      const { agent, work } = this.#options;
+      const { siteLink, work } = this.#options;
       const options = {
         ...this.#options,
         volume: this.volume,
         log: this.#log,
         signal: how.signal,
         turns: work.making,
-        limits: () => limitsOf(agent.answer?.limits),
+        limits: () => limitsOf(siteLink.answer?.limits),
         mayStore: () => {
           this.#standing.mayWrite();
         },
@@ -244,7 +244,7 @@ export class Replicator implements AgentPart {
    * Sends whatever is due, after asking the cloud if it has said nothing yet. Nothing while the cloud does not take it; on
    * standby only what it asks for again, since without it the cloud could not come to the end of the site's own chain.
    * However often this is asked for, it goes on once at a time; the signal that was given last stops it, for all who asked,
-   * after the delta that is being sent. Errors: those of {@link SiteAgent}.heartbeat and {@link DeltaSender}.sendDue.
+   * after the delta that is being sent. Errors: those of {@link SiteLink}.heartbeat and {@link DeltaSender}.sendDue.
    */
   async sendDue(signal?: AbortSignal): Promise<void> {
     this.#stopping = signal;
@@ -310,7 +310,7 @@ export class Replicator implements AgentPart {
 
   /** A heartbeat whose answer this volume has then heard, however long others take to hear theirs. */
   async #beat(wish: HeartbeatWish = {}): Promise<void> {
-    await this.#options.agent.heartbeat({ ...wish, volume: this.volume });
+    await this.#options.siteLink.heartbeat({ ...wish, volume: this.volume });
   }
 
   /** Asks the cloud, and sends what is due. */

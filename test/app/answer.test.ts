@@ -11,7 +11,7 @@ import { questionKind } from '../../src/documents/question.ts';
 import { siteDecisionKind } from '../../src/documents/site-failure.ts';
 import { siteKind } from '../../src/documents/site.ts';
 import { Documents } from '../../src/documents/store.ts';
-import { askPerson, newestQuestion } from '../../src/health/question.ts';
+import { askPerson, newestQuestion } from '../../src/health/asking/question.ts';
 import { siteId } from '../../src/kernel/ids.ts';
 import { documents as names } from '../../src/kernel/names.ts';
 import { CURRENT_VERSION } from '../../src/kernel/versions.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decisionOf, decisionsOf } from '../../src/app/decisions.ts';
-import { explain, timeline } from '../../src/health/explain.ts';
+import { explain, timeline } from '../../src/health/decide/explain.ts';
 import { parseGroup } from '../../src/kernel/ids.ts';
 import { GROUP, WINDOW_MS, createWorld } from '../failover/world.ts';
 

@@ -7,7 +7,7 @@ import { groupKind } from '../../src/documents/group.ts';
 import { STRICT_LEASE_CONSENT, planKind } from '../../src/documents/plan.ts';
 import { siteKind } from '../../src/documents/site.ts';
 import { volumeKind } from '../../src/documents/volume.ts';
-import { USUAL_ASSUMPTIONS } from '../../src/health/margin.ts';
+import { USUAL_ASSUMPTIONS } from '../../src/health/term/margin.ts';
 import { parseVolume } from '../../src/kernel/ids.ts';
 import { documents as names } from '../../src/kernel/names.ts';
 import { MemoryStorage } from '../support/data-path.ts';

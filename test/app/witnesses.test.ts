@@ -5,7 +5,7 @@ import { addWitness, removeWitness } from '../../src/app/witnesses.ts';
 import { siteKind } from '../../src/documents/site.ts';
 import { witnessRecordKind } from '../../src/documents/witness.ts';
 import type { Witness } from '../../src/documents/witness.ts';
-import { receiveWitness } from '../../src/health/witness-word.ts';
+import { receiveWitness } from '../../src/health/doors/witness-word.ts';
 import { LeewardError } from '../../src/kernel/errors.ts';
 import { parseSite } from '../../src/kernel/ids.ts';
 import { documents as names } from '../../src/kernel/names.ts';

@@ -121,7 +121,7 @@ test('the fullest heartbeat that the schema allows fits, and one word more is re
   const key = { signer, name: 'k'.repeat(32), secret: new Uint8Array(32) };
   const text = JSON.stringify(sign(key, 'heartbeat', fullest));
   assert(text.length > LIMIT_BYTES / 2, `${text.length} bytes: the limit is too wide`);
-  // With a kibibyte for what is remembered of each group: src/health/heartbeat.ts.
+  // With a kibibyte for what is remembered of each group: src/health/doors/heartbeat.ts.
   const storedBytes = Buffer.byteLength(JSON.stringify(fullest)) + groups.length * KIB;
   assert(storedBytes < DOCUMENT_BYTES_MAX, `${storedBytes} bytes are no document`);
   const message = parseSigned(await jsonBody(requestOf(text)), 'heartbeat');

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { bundle } from '../../scripts/bundle.ts';
-import { addGuard } from '../../src/app/guards.ts';
+import { addGuard } from '../../src/app/registered-guards.ts';
 import { groupKind } from '../../src/documents/group.ts';
 import { parseGroup } from '../../src/kernel/ids.ts';
 import { documents as names } from '../../src/kernel/names.ts';

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { bundle } from '../../scripts/bundle.ts';
-import { addGuard } from '../../src/app/guards.ts';
+import { addGuard } from '../../src/app/registered-guards.ts';
 import { parseGroup } from '../../src/kernel/ids.ts';
 import { newGuardAccess, serializeGuardAccess } from '../../src/site/guard/access.ts';
 import { DebianGuest } from '../support/debian-guest/debian-guest.ts';
@@ -25,7 +25,7 @@ const NODE = 'north';
 const LEASE_MS = 90_000;
 /** Only a failing test waits for it. */
 const LIMIT_MS = 300_000;
-/** What the margin counts for a kill: src/health/margin.ts. */
+/** What the margin counts for a kill: src/health/term/margin.ts. */
 const KILL_MS = 2000;
 
 const SITE = '/var/lib/leeward/sites/acme/berlin';

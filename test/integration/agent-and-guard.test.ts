@@ -7,7 +7,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { z } from 'zod';
-import { addGuard } from '../../src/app/guards.ts';
+import { addGuard } from '../../src/app/registered-guards.ts';
 import { heartbeatKind } from '../../src/documents/site.ts';
 import { parseGroup } from '../../src/kernel/ids.ts';
 import { documents as names } from '../../src/kernel/names.ts';

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { z } from 'zod';
 import { questionKind } from '../../src/documents/question.ts';
-import { askPerson, newestQuestion } from '../../src/health/question.ts';
+import { askPerson, newestQuestion } from '../../src/health/asking/question.ts';
 import { noticeKind } from '../../src/documents/notice.ts';
 import { noteNotice } from '../../src/notify/notices.ts';
 import { documents as names } from '../../src/kernel/names.ts';

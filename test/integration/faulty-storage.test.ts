@@ -52,7 +52,7 @@ before(async () => {
   await mkdir(folder);
   const access = await register(stack, SMALL, { volumeBytes: MIB });
   site = await LiveSite.open({ access, folder });
-  agentRuns.push(site.agent.run(stopAgent.signal, () => undefined));
+  agentRuns.push(site.siteLink.run(stopAgent.signal, () => undefined));
 });
 
 after(async () => {
@@ -290,7 +290,7 @@ test('a heartbeat that was recorded without an answer is not taken for a repeate
   for (const fault of ['reset after', 'torn', 'late'] as const) {
     storage.blobs.spoilNext(({ method, path }) => method === 'PUT' && path.endsWith(`/heartbeats/${SITE}.json`), fault);
     const spoiled = storage.blobs.count(fault);
-    await site.agent.heartbeat();
+    await site.siteLink.heartbeat();
     assert.equal(storage.blobs.count(fault), spoiled + 1);
     await storage.settled();
   }

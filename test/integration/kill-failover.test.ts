@@ -196,7 +196,7 @@ async function prepare(groups: readonly Pick<Target, 'group' | 'leaseMs'>[]): Pr
   }
   const volumes = site.volumes.slice(before);
   const settled = async (): Promise<true | undefined> => {
-    await site.agent.round();
+    await site.siteLink.round();
     const states = await Promise.all(volumes.map(({ id }) => stateOf(stack.storage, id)));
     const stored = volumes.map(({ replicator }) => replicator.status().storedNumber);
     return states.every(({ generation }, index) => generation.applied.number === stored[index]) ? true : undefined;

@@ -138,7 +138,7 @@ test('nothing is lost or torn by a host that is killed at any moment', { timeout
   };
   await replicate(small, { sizeBytes: MIB, count: 4, bytesMax: 4 * KIB, everyMs: 250 });
   await replicate(large, { sizeBytes: 6 * MIB, count: 3, bytesMax: MIB, everyMs: 1000 });
-  loops.push(site.agent.run(stop.signal, () => undefined));
+  loops.push(site.siteLink.run(stop.signal, () => undefined));
 
   const proven = new Map<string, number>();
   const worst = { tipMs: 0, allMs: 0 };

@@ -1,6 +1,6 @@
 /**
  * Leases, guards, a run and its abort, as a model: every step of the group's document and of the guards' minds is the
- * production's own (src/health/term.ts, src/site/guard/core.ts); time, processes, network and platform are played. README.md
+ * production's own (src/health/term/term.ts, src/site/guard/core.ts); time, processes, network and platform are played. README.md
  * says which fault is where, and how this model and the site's (site-model.ts) make one.
  *
  * Invariants of the model itself: time goes on only when everybody has done what is due, but for who is paused; a question
@@ -30,8 +30,8 @@ import {
   whyNoLease,
   whyNotBound,
   wonBySite,
-} from '../../src/health/term.ts';
-import type { LeaseQuestion } from '../../src/health/term.ts';
+} from '../../src/health/term/term.ts';
+import type { LeaseQuestion } from '../../src/health/term/term.ts';
 import { isLeewardError } from '../../src/kernel/errors.ts';
 import { CURRENT_VERSION } from '../../src/kernel/versions.ts';
 import type { Grant, LeaseMode } from '../../src/protocol/lease.ts';

@@ -14,15 +14,15 @@ import { STRICT_LEASE_CONSENT, SINGLE_WITNESS_CONSENT } from '../../src/document
 import type { SiteHistory } from '../../src/documents/site-failure.ts';
 import type { HeartbeatDocument } from '../../src/documents/site.ts';
 import type { Spoken, Witness } from '../../src/documents/witness.ts';
-import { historyOf } from '../../src/health/gather.ts';
-import type { Gathered } from '../../src/health/gather.ts';
-import { isEndedByRenewal, whyNotAnyMore } from '../../src/health/heard-again.ts';
-import { saidOf } from '../../src/health/heartbeat.ts';
-import { decideSiteFailure } from '../../src/health/site-failure.ts';
-import { spoke } from '../../src/health/spoken.ts';
-import { bound, closed, freed, lastGranted, renewed } from '../../src/health/term.ts';
-import type { LeaseQuestion } from '../../src/health/term.ts';
-import { nextWatch } from '../../src/health/watch.ts';
+import { historyOf } from '../../src/health/decide/gather.ts';
+import type { Gathered } from '../../src/health/decide/gather.ts';
+import { isEndedByRenewal, whyNotAnyMore } from '../../src/health/decide/heard-again.ts';
+import { saidOf } from '../../src/health/doors/heartbeat.ts';
+import { decideSiteFailure } from '../../src/health/decide/site-failure.ts';
+import { spoke } from '../../src/health/decide/spoken.ts';
+import { bound, closed, freed, lastGranted, renewed } from '../../src/health/term/term.ts';
+import type { LeaseQuestion } from '../../src/health/term/term.ts';
+import { nextWatch } from '../../src/health/decide/watch.ts';
 import { CURRENT_VERSION } from '../../src/kernel/versions.ts';
 import type { Model, Step } from './checker.ts';
 

@@ -2,7 +2,7 @@
  * The way from a simulated site to the cloud: HTTP functions that run in processes of their own and die like all others,
  * and storage by URLs whose credential ends when it says so. What is uploaded may arrive damaged.
  */
-import { receiveHeartbeat } from '../../src/health/heartbeat.ts';
+import { receiveHeartbeat } from '../../src/health/doors/heartbeat.ts';
 import { LeewardError } from '../../src/kernel/errors.ts';
 import type { AccessIssuer } from '../../src/ports/access.ts';
 import type { CloudLink } from '../../src/ports/cloud-link.ts';

@@ -12,7 +12,7 @@ import { KIB } from '../../src/kernel/units.ts';
 import type { SiteStore } from '../../src/ports/site-store.ts';
 import { BLOCK_BYTES, BLOCK_HASH_BYTES, blockHashes } from '../../src/ranges/blocks.ts';
 import { Replicator } from '../../src/site/replicator.ts';
-import { SiteAgent } from '../../src/site/send/agent.ts';
+import { SiteLink } from '../../src/site/send/site-link.ts';
 import { MemoryContentIndex } from '../support/memory/content-index.ts';
 import { intercept } from '../support/memory/intercept.ts';
 import { MemorySiteStore } from '../support/memory/site-store.ts';
@@ -188,25 +188,25 @@ export class ReplicatingSite {
     const link = intercept(this.#link, async (call) => suffer(call, this.#world, process));
     const store = this.#disk(this.#store, process);
     const agentStore = this.#disk(this.#agentStore, process);
-    const agent = new SiteAgent({ site: fixture.key.signer, key: fixture.key, clock, link, store: agentStore });
+    const siteLink = new SiteLink({ site: fixture.key.signer, key: fixture.key, clock, link, store: agentStore });
     const { withContent, directFromBytes } = this.#options;
     const replicator = await Replicator.open({
-      ...{ volume: fixture.id, source: this.volume, store, agent, clock, directFromBytes },
+      ...{ volume: fixture.id, source: this.volume, store, siteLink, clock, directFromBytes },
       ...{ zstdLevel: 0, deltaLiteralBytesMax: 64 * KIB, pollMs: pace.heartbeatMs / 5 },
       resendAfterMs: pace.resendMs,
       rangesEveryMs: 3 * pace.makeMsMax,
       ...(withContent && { content: this.#content }),
     });
-    void this.#talk(agent, process);
+    void this.#talk(siteLink, process);
     void this.#replicate(replicator, process);
     void this.#use(process);
   }
 
-  async #talk(agent: SiteAgent, process: Mortal): Promise<void> {
+  async #talk(siteLink: SiteLink, process: Mortal): Promise<void> {
     for (;;) {
       await process.sleep(this.#unhurried(this.#world.pace.heartbeatMs) + this.#world.random.between(0, 500));
       if (this.#rests()) continue;
-      await agent.round().catch((error: unknown) => {
+      await siteLink.round().catch((error: unknown) => {
         this.#judge('a round', error);
       });
     }

@@ -40,9 +40,9 @@ async function run(crashAt: number, when: Faults['when']): Promise<Faults> {
     }
   };
   const interval = async (): Promise<void> =>
-    persist(async ({ agent, replicator }) => {
+    persist(async ({ siteLink, replicator }) => {
       await replicator.replicateOnce();
-      await agent.round();
+      await siteLink.round();
       assert.equal(replicator.status().waitingBytes, 0);
       assertSameBytes(cloud.replica, volume.bytes);
     });
@@ -56,8 +56,8 @@ async function run(crashAt: number, when: Faults['when']): Promise<Faults> {
   const point = cloud.replica.slice();
   point.fill(66, 250 * KIB, 251 * KIB);
   cloud.resyncFrom(point);
-  await persist(async ({ agent }) => {
-    await agent.heartbeat();
+  await persist(async ({ siteLink }) => {
+    await siteLink.heartbeat();
   });
   volume.bytes.fill(4, 64 * KIB, 72 * KIB);
   await interval();

@@ -184,15 +184,15 @@ async function resynced(options: { point: (bytes: Uint8Array) => Uint8Array }) {
   const cloud = new ModelCloud(VOLUME_BYTES);
   const site = new MemorySite(cloud);
   fill(site.volume.bytes);
-  const { agent, replicator } = await site.start();
+  const { siteLink, replicator } = await site.start();
   await replicator.replicateOnce();
   await replicator.waitUntilAcknowledged(10_000);
   cloud.resyncFrom(options.point(cloud.replica.slice()));
-  await agent.heartbeat();
+  await siteLink.heartbeat();
   cloud.onHeartbeat = (said) => {
     cloud.stepBase(said);
   };
-  return { cloud, site, agent, replicator };
+  return { cloud, site, siteLink, replicator };
 }
 
 test('a generation that begins from a point gets only the ranges that differ, and what has changed', async () => {
@@ -236,17 +236,17 @@ test('a site that has lost all it knew asks for another generation, and compares
   cloud.saying = { acknowledged: { number: 5, digest: 'ab'.repeat(32) } };
   const fresh = new MemorySite(cloud);
   fresh.volume.bytes = site.volume.bytes;
-  const { agent, replicator } = await fresh.start();
+  const { siteLink, replicator } = await fresh.start();
   await assert.rejects(replicator.replicateOnce(), {
     code: 'REFUSED',
     message: /another generation was asked for/,
   });
-  await agent.heartbeat();
+  await siteLink.heartbeat();
   assert.equal(cloud.heard.at(-1)?.wants, 'generation');
   assert.equal(cloud.heard.at(-1)?.generation, 2);
 
   cloud.resyncFrom(cloud.replica);
-  await agent.heartbeat();
+  await siteLink.heartbeat();
   const { changedBytes } = await replicator.replicateOnce();
   assert.equal(changedBytes, 4 * MIB);
   assertSameBytes(cloud.replica, site.volume.bytes);
@@ -270,7 +270,7 @@ test('a delta that is asked for again and lost here is told', async () => {
   const cloud = new ModelCloud(VOLUME_BYTES);
   const site = new MemorySite(cloud);
   fill(site.volume.bytes);
-  const { agent, replicator } = await site.start({ deltaLiteralBytesMax: 512 * KIB });
+  const { siteLink, replicator } = await site.start({ deltaLiteralBytesMax: 512 * KIB });
   cloud.saying = { appliedNumber: 0 };
   await replicator.replicateOnce();
   const damaged = (await site.store.readDelta(3)) ?? assert.fail('no delta 3');
@@ -278,15 +278,15 @@ test('a delta that is asked for again and lost here is told', async () => {
   await site.store.putDelta(3, damaged);
   await site.store.removeDelta(5);
   cloud.saying = { appliedNumber: 0, resend: [5, 3, 2].map((number) => ({ number, form: 'literal-2' })) };
-  await agent.round().catch(() => undefined);
-  await agent.heartbeat();
+  await siteLink.round().catch(() => undefined);
+  await siteLink.heartbeat();
   assert.equal(cloud.heard.at(-1)?.lost, 3);
   assert.ok(
     [...cloud.entries.keys()].some((name) => name.includes('/0000000002-')),
     'what is there is sent',
   );
   cloud.saying = {};
-  await agent.round();
-  await agent.heartbeat();
+  await siteLink.round();
+  await siteLink.heartbeat();
   assert.equal(cloud.heard.at(-1)?.lost, undefined);
 });

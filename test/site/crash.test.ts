@@ -35,7 +35,7 @@ async function steps(site: MemorySite, faults: Faults, survives: () => boolean):
         running ??= await begin();
         await running.replicator.replicateOnce();
         await site.cloud.work();
-        await running.agent.round();
+        await running.siteLink.round();
         assert.equal(running.replicator.status().waitingBytes, 0);
         done = true;
       } catch (error) {
@@ -106,7 +106,7 @@ test('a disk that is full for a while is recovered from without a restart', asyn
     const cloud = await MemoryCloud.make({ volumeBytes: VOLUME_BYTES });
     const site = new MemorySite(cloud);
     const faults: Faults = { count: 0, crashAt, when: 'before' };
-    const { agent, replicator } = await site.start(
+    const { siteLink, replicator } = await site.start(
       { deltaLiteralBytesMax: 3 * BLOCK_BYTES },
       crashingStore(site.store, faults),
     );
@@ -116,7 +116,7 @@ test('a disk that is full for a while is recovered from without a restart', asyn
         try {
           await replicator.replicateOnce();
           await cloud.work();
-          await agent.round();
+          await siteLink.round();
           done = true;
         } catch (error) {
           if (!(error instanceof Crash)) throw error;

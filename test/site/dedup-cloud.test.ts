@@ -6,7 +6,7 @@ import { currentGeneration } from '../../src/documents/volume.ts';
 import { LeewardError } from '../../src/kernel/errors.ts';
 import { KIB, MIB } from '../../src/kernel/units.ts';
 import { parseJournalEntry } from '../../src/kernel/names.ts';
-import { SiteAgent } from '../../src/site/send/agent.ts';
+import { SiteLink } from '../../src/site/send/site-link.ts';
 import { Replicator } from '../../src/site/replicator.ts';
 import { assertSameBytes } from '../support/bytes.ts';
 import { MemoryCloud } from '../support/memory-cloud.ts';
@@ -20,13 +20,13 @@ const DAY_MS = 86_400_000;
 
 class Siblings {
   readonly cloud: MemoryCloud;
-  readonly agent: SiteAgent;
+  readonly siteLink: SiteLink;
   readonly content = new MemoryContentIndex();
 
   private constructor(cloud: MemoryCloud) {
     const { key } = cloud.site;
     this.cloud = cloud;
-    this.agent = new SiteAgent({
+    this.siteLink = new SiteLink({
       site: key.signer,
       key,
       clock: cloud.storage.clock,
@@ -50,7 +50,7 @@ class Siblings {
       volume: fixture.id,
       source,
       store: new MemorySiteStore(),
-      agent: this.agent,
+      siteLink: this.siteLink,
       clock: this.cloud.storage.clock,
       content: this.content,
     });
@@ -63,7 +63,7 @@ class Siblings {
     await replicator.replicateOnce();
     for (let round = 0; round < 5; round += 1) {
       await this.cloud.work();
-      await this.agent.round();
+      await this.siteLink.round();
     }
     const { storedNumber, acknowledgedNumber, sentBytes, trouble } = replicator.status();
     assert.equal(acknowledgedNumber, storedNumber, trouble);

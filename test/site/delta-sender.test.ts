@@ -30,7 +30,7 @@ test('a delta that was sent is remembered until the outbox holds it no more, and
     clock: new ManualClock(),
     resendAfterMs: 60_000,
     turns: new Semaphore(1),
-    agent: {
+    siteLink: {
       putEntry: async () => void did.push('put'),
       sendDelta: async (_queue, { number }) => void did.push(`send ${number}`),
     },
@@ -62,7 +62,7 @@ test('what got lost is sent again although further deltas come faster than they 
     clock,
     resendAfterMs: 3000,
     turns: new Semaphore(1),
-    agent: {
+    siteLink: {
       putEntry: async () => undefined,
       sendDelta: async (_queue, { number }) => {
         sent.push(number);

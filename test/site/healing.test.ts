@@ -38,7 +38,7 @@ async function assertReplica(cloud: MemoryCloud, site: MemorySite): Promise<void
 
 test('a volume that grows, shrinks and grows is what it is in the cloud, too, and its properties with it', async () => {
   const { cloud, site } = await start();
-  const { agent, replicator } = await site.start();
+  const { siteLink, replicator } = await site.start();
   for (const [sizeBytes, fill] of [
     [VOLUME_BYTES, 0],
     [12 * MIB, 0],
@@ -54,13 +54,13 @@ test('a volume that grows, shrinks and grows is what it is in the cloud, too, an
     await replicator.replicateOnce();
     await assertReplica(cloud, site);
     assert.equal(currentGeneration(await document(cloud)).properties.label, `${sizeBytes}`);
-    await agent.round();
+    await siteLink.round();
   }
 });
 
 test('a first copy of raw pages becomes the replica, and the upload is gone', async () => {
   const { cloud, site } = await start();
-  const { agent, replicator } = await site.start({ directFromBytes: MIB });
+  const { siteLink, replicator } = await site.start({ directFromBytes: MIB });
   const { numbers, changedBytes } = await replicator.replicateOnce();
   assert.deepEqual({ numbers, changedBytes }, { numbers: [1], changedBytes: 0 });
   assert.equal(cloud.entries.filter((name) => name.endsWith('.delta')).length, 0, 'nothing was stored in between');
@@ -68,16 +68,16 @@ test('a first copy of raw pages becomes the replica, and the upload is gone', as
   const { published, current } = await document(cloud);
   assert.equal(published, current);
   site.volume.bytes.fill(3, 0, 512);
-  await agent.round();
+  await siteLink.round();
   await replicator.replicateOnce();
   await assertReplica(cloud, site);
 });
 
 test('what is damaged in the replica is found by the day, repaired, and verified then', async () => {
   const { cloud, site } = await start();
-  const { agent, replicator } = await site.start();
+  const { siteLink, replicator } = await site.start();
   await replicator.replicateOnce();
-  await agent.round();
+  await siteLink.round();
   const { replica } = currentGeneration(await document(cloud));
   const fence = (await cloud.storage.replicas.properties(replica))?.sequenceNumber ?? 0;
   for (const offset of [3 * MIB, 5 * MIB]) {
@@ -88,8 +88,8 @@ test('what is damaged in the replica is found by the day, repaired, and verified
   site.volume.bytes.fill(3, 0, 512);
   await replicator.replicateOnce();
   await cloud.work();
-  await agent.round();
-  await agent.round();
+  await siteLink.round();
+  await siteLink.round();
   assert.equal((await document(cloud)).repair, undefined, 'the site has said that it will');
   cloud.storage.clock.advance(DAY_MS);
   await replicator.replicateOnce();
@@ -99,9 +99,9 @@ test('what is damaged in the replica is found by the day, repaired, and verified
 
 test('a delta that is lost on both sides costs a comparison, and what differs', async () => {
   const { cloud, site } = await start();
-  const { agent, replicator } = await site.start();
+  const { siteLink, replicator } = await site.start();
   await replicator.replicateOnce();
-  await agent.round();
+  await siteLink.round();
   // The cloud has lost its entry after it was acknowledged, and the outbox its file.
   site.volume.bytes.fill(6, 0, 512).fill(0, 4 * MIB, 4 * MIB + 512);
   await replicator.replicateOnce();
@@ -113,7 +113,7 @@ test('a delta that is lost on both sides costs a comparison, and what differs', 
     ...held,
     resend: [{ generation: 1, number: 2, form: 'literal-2' }],
   }));
-  for (let round = 0; round < 3; round += 1) await agent.round().catch(() => undefined);
+  for (let round = 0; round < 3; round += 1) await siteLink.round().catch(() => undefined);
   assert.equal((await document(cloud)).current, 2);
   assert.equal((await document(cloud)).published, 1, 'the last good one stays offered');
   await replicator.replicateOnce();
@@ -124,14 +124,14 @@ test('a delta that is lost on both sides costs a comparison, and what differs', 
 
 test('a site that has lost its folder goes on by itself', async () => {
   const { cloud, site } = await start();
-  const { agent, replicator } = await site.start();
+  const { siteLink, replicator } = await site.start();
   await replicator.replicateOnce();
-  await agent.round();
+  await siteLink.round();
   const fresh = new MemorySite(cloud);
   fresh.volume.bytes = site.volume.bytes;
   fresh.volume.bytes.fill(6, 0, 512);
   cloud.storage.clock.advance(60_000);
-  const { agent: freshAgent, replicator: freshOne } = await fresh.start();
+  const { siteLink: freshAgent, replicator: freshOne } = await fresh.start();
   for (let round = 0; round < 3; round += 1) await freshAgent.round().catch(() => undefined);
   const { changedBytes } = await freshOne.replicateOnce();
   assert.equal(changedBytes, 4 * MIB, 'one range differs');

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { LeewardError } from '../../src/kernel/errors.ts';
 import type { CloudLink } from '../../src/ports/cloud-link.ts';
 import { heartbeatSchema } from '../../src/protocol/heartbeat.ts';
-import { SiteAgent } from '../../src/site/send/agent.ts';
+import { SiteLink } from '../../src/site/send/site-link.ts';
 import { ManualClock } from '../support/memory/clock.ts';
 
 const YEAR_MS = 365 * 86_400_000;
@@ -29,8 +29,8 @@ test('what the cloud refused for being far ahead does not outlast the clock that
     putPages: unused,
     sendMessage: unused,
   };
-  const agent = (): SiteAgent =>
-    new SiteAgent({
+  const siteLink = (): SiteLink =>
+    new SiteLink({
       site: 'acme/paris',
       key: { signer: 'acme/paris', name: 'k1', secret: new Uint8Array(32) },
       clock,
@@ -42,12 +42,12 @@ test('what the cloud refused for being far ahead does not outlast the clock that
         },
       },
     });
-  const first = agent();
+  const first = siteLink();
   await assert.rejects(first.heartbeat(), { code: 'UNAVAILABLE' });
   clock.advance(YEAR_MS);
   await assert.rejects(first.heartbeat(), { code: 'REFUSED' });
   clock.advance(-YEAR_MS);
   await assert.rejects(first.heartbeat(), { code: 'UNAVAILABLE' });
-  await assert.rejects(agent().heartbeat(), { code: 'UNAVAILABLE' });
+  await assert.rejects(siteLink().heartbeat(), { code: 'UNAVAILABLE' });
   assert.deepEqual(counters, [rightMs, rightMs + YEAR_MS, rightMs + 1, rightMs + 2]);
 });

@@ -13,21 +13,21 @@ test('a generation that was begun without the base that the cloud opens late is 
   const cloud = new ModelCloud(2 * MIB);
   const site = new MemorySite(cloud);
   site.volume.bytes.fill(1, 0, MIB);
-  const { agent, replicator } = await site.start({ directFromBytes: MIB });
+  const { siteLink, replicator } = await site.start({ directFromBytes: MIB });
   await replicator.replicateOnce();
   assert(cloud.heard.some(({ direct }) => direct === true));
   // Its chain is none of what begins with the base.
   cloud.heads.length = 0;
   cloud.saying = { base: { from: 'upload', phase: 'open', listed: false } };
-  await agent.heartbeat();
-  await agent.heartbeat();
+  await siteLink.heartbeat();
+  await siteLink.heartbeat();
   assert.equal(cloud.heard.at(-1)?.wants, 'generation');
   assert.match(replicator.status().trouble ?? '', /begun without one/);
 
   cloud.nextGeneration(new Uint8Array(0));
-  await agent.heartbeat();
+  await siteLink.heartbeat();
   await replicator.replicateOnce();
-  await agent.round();
+  await siteLink.round();
   assert.equal(cloud.heard.at(-1)?.wants, undefined);
   assertSameBytes(cloud.replica, site.volume.bytes);
 });

@@ -72,11 +72,11 @@ test('limits that are lowered or raised count from the next delta on', async () 
   const cloud = await MemoryCloud.make({ volumeBytes: 4 * MIB });
   const site = new MemorySite(cloud);
   const sent = sentBy(cloud);
-  const { agent, replicator } = await site.start();
+  const { siteLink, replicator } = await site.start();
   const sizes: number[][] = [];
   for (const contentBytesMax of [undefined, 300 * KIB, undefined]) {
     cloud.limits = contentBytesMax === undefined ? undefined : { contentBytesMax };
-    await agent.heartbeat();
+    await siteLink.heartbeat();
     site.volume.bytes.set(randomBytes(MIB));
     await replicator.replicateOnce();
     sizes.push(sent.splice(0).map((bytes) => checkDelta(bytes).head.literalBytes));
@@ -88,7 +88,7 @@ test('of a delta that was stored before, the site shows what the cloud says, and
   const cloud = await MemoryCloud.make({ volumeBytes: 4 * MIB });
   const site = new MemorySite(cloud);
   fill(site.volume.bytes);
-  const { replicator, agent } = await site.start({ resendAfterMs: 1000 });
+  const { replicator, siteLink } = await site.start({ resendAfterMs: 1000 });
   await replicator.replicateOnce();
   const { sentBytes } = replicator.status();
   const [text = ''] = cloud.messages;
@@ -96,14 +96,14 @@ test('of a delta that was stored before, the site shows what the cloud says, and
   for (let round = 0; round < 3; round += 1) {
     await strict.ingest.receive(JSON.parse(text), 'leeward-bulk');
     cloud.storage.clock.advance(10_000);
-    await agent.round();
+    await siteLink.round();
     assert.match(replicator.status().trouble ?? '', /contentBytesMax/);
   }
   assert.equal(cloud.entries.length, 1);
   assert.equal(replicator.status().sentBytes, sentBytes, 'messages that name an entry count none of its bytes');
   // Somebody raises the limit: the message is repeated, and taken.
   await cloud.work();
-  await agent.round();
+  await siteLink.round();
   assert.deepEqual(
     [replicator.status().acknowledgedNumber, replicator.status().trouble],
     [replicator.status().storedNumber, undefined],

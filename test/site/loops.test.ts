@@ -11,7 +11,7 @@ import { workForEver, workOnce } from '../../src/site/loops.ts';
 import type { SiteNews } from '../../src/site/loops.ts';
 import { Replicator } from '../../src/site/replicator.ts';
 import type { ReplicatorOptions } from '../../src/site/replicator.ts';
-import { SiteAgent } from '../../src/site/send/agent.ts';
+import { SiteLink } from '../../src/site/send/site-link.ts';
 import { sharedWork } from '../../src/site/work/shared-work.ts';
 import { MemoryCloud } from '../support/memory-cloud.ts';
 import { MemoryVolume } from '../support/memory-site.ts';
@@ -37,7 +37,7 @@ class SlowVolume extends MemoryVolume {
 class BusySite {
   readonly cloud: MemoryCloud;
   readonly clock: WakingClock;
-  readonly agent: SiteAgent;
+  readonly siteLink: SiteLink;
   readonly replicators: Replicator[] = [];
   readonly work = sharedWork();
   readonly stopping = new AbortController();
@@ -52,7 +52,7 @@ class BusySite {
     this.clock = new WakingClock(cloud.storage.clock);
     const { clock } = this;
     const { key } = cloud.site;
-    this.agent = new SiteAgent({ site: key.signer, key, clock, link: cloud, store: new MemorySiteStore() });
+    this.siteLink = new SiteLink({ site: key.signer, key, clock, link: cloud, store: new MemorySiteStore() });
     cloud.before = async (request) => {
       if (request === 'putEntry') await clock.sleep(this.putMs);
       if (request !== 'heartbeat') return;
@@ -73,13 +73,13 @@ class BusySite {
     options: Partial<ReplicatorOptions> = {},
     around: (call: PortCall) => Promise<unknown> = async ({ proceed }) => proceed(),
   ): Promise<{ readonly replicator: Replicator; readonly source: SlowVolume }> {
-    const { cloud, clock, agent, work } = this;
+    const { cloud, clock, siteLink, work } = this;
     const ref = { ...cloud.site.ref, volume: name };
     const { id } = await new SiteFixture({ volume: ref, volumeBytes: sizeBytes }).register(cloud.storage.documents);
     const source = new SlowVolume(sizeBytes);
     source.bytes.set(randomBytes(sizeBytes));
     const store = intercept(new MemorySiteStore(), around);
-    const shared = { agent, clock, work, zstdLevel: 0, deltaLiteralBytesMax: MIB, resendAfterMs: 20_000 };
+    const shared = { siteLink, clock, work, zstdLevel: 0, deltaLiteralBytesMax: MIB, resendAfterMs: 20_000 };
     const replicator = await Replicator.open({ ...shared, volume: id, source, store, ...options });
     this.replicators.push(replicator);
     return { replicator, source };
@@ -267,7 +267,7 @@ test('a volume whose own disk fails is told of, and stops neither itself for goo
 
 test('a heartbeat that is under way is not doubled, and one that another part asked for just now serves all', async () => {
   const site = await BusySite.make();
-  const { clock, cloud, agent } = site;
+  const { clock, cloud, siteLink } = site;
   await site.volume('a', MIB);
   const { before } = cloud;
   let [underWay, most] = [0, 0];
@@ -279,15 +279,15 @@ test('a heartbeat that is under way is not doubled, and one that another part as
     await clock.sleep(5000);
     underWay -= 1;
   };
-  const running = agent.run(site.stopping.signal, () => undefined);
-  const asked = [agent.heartbeat(), agent.heartbeat({ volume: 'a' }), agent.heartbeat()];
+  const running = siteLink.run(site.stopping.signal, () => undefined);
+  const asked = [siteLink.heartbeat(), siteLink.heartbeat({ volume: 'a' }), siteLink.heartbeat()];
   await clock.passUntil(clock.sleep(4000));
   assert.equal(site.beats.length, 1);
   await clock.passUntil(Promise.all(asked));
   await clock.passUntil(clock.sleep(60_000));
   assert.equal(most, 1);
   const sent = site.beats.length;
-  await agent.heartbeat({ maxAgeMs: 12_000 });
+  await siteLink.heartbeat({ maxAgeMs: 12_000 });
   assert.equal(site.beats.length, sent);
   site.stopping.abort();
   await clock.passUntil(running);

@@ -24,16 +24,16 @@ for (const generation of [1, 2]) {
     cloud.heartbeat = async () => {
       throw new LeewardError('UNAVAILABLE', 'no answer');
     };
-    const { agent, replicator } = await site.start();
+    const { siteLink, replicator } = await site.start();
     await assert.rejects(replicator.replicateOnce(), { code: 'UNAVAILABLE' });
     assert.deepEqual(await site.store.listDeltas(), []);
 
     cloud.heartbeat = heartbeat;
-    await agent.heartbeat();
-    await agent.heartbeat();
+    await siteLink.heartbeat();
+    await siteLink.heartbeat();
     assert.partialDeepStrictEqual(cloud.heard.at(-1), { generation, wants: 'generation' });
     cloud.nextGeneration(new Uint8Array(0));
-    await agent.heartbeat();
+    await siteLink.heartbeat();
     await replicator.replicateOnce();
     assertSameBytes(cloud.replica, site.volume.bytes);
   });

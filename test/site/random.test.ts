@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { LeewardError } from '../../src/kernel/errors.ts';
 import { KIB, MIB } from '../../src/kernel/units.ts';
 import type { SiteStore } from '../../src/ports/site-store.ts';
-import type { SiteAgent } from '../../src/site/send/agent.ts';
+import type { SiteLink } from '../../src/site/send/site-link.ts';
 import type { Replicator } from '../../src/site/replicator.ts';
 import { SeededRandom } from '../simulation/random.ts';
 import { assertSameBytes } from '../support/bytes.ts';
@@ -27,7 +27,7 @@ class Crash extends Error {}
 class Life {
   readonly #random: SeededRandom;
   readonly #site: MemorySite<ModelCloud>;
-  #running: { agent: SiteAgent; replicator: Replicator } | undefined;
+  #running: { siteLink: SiteLink; replicator: Replicator } | undefined;
   /** What the replica was, whenever it was whole. */
   readonly #points: Uint8Array[] = [];
   #repairs = 0;
@@ -125,8 +125,8 @@ class Life {
     this.#brokeOff = false;
     try {
       this.#running ??= await this.#start();
-      const { agent, replicator } = this.#running;
-      if (this.#heartbeatFirst) await agent.heartbeat();
+      const { siteLink, replicator } = this.#running;
+      if (this.#heartbeatFirst) await siteLink.heartbeat();
       this.#heartbeatFirst = false;
       const { unsent } = await replicator.replicateOnce();
       assert.equal(unsent, undefined);

@@ -62,11 +62,11 @@ test('a day after the last one, a list of what the volume is follows an interval
 test('the cloud can ask for a list, and is given it once', async () => {
   const site = new MemorySite(new ModelCloud(VOLUME_BYTES));
   const { cloud } = site;
-  const { agent, replicator } = await site.start();
+  const { siteLink, replicator } = await site.start();
   await replicator.replicateOnce();
   cloud.saying = { verify: true };
   for (let round = 0; round < 3; round += 1) {
-    await agent.heartbeat();
+    await siteLink.heartbeat();
     await replicator.replicateOnce();
   }
   assert.equal(cloud.lists.length, 1);
@@ -105,7 +105,7 @@ test('a repair is sent with the next interval, whatever the index believed, and 
   const site = new MemorySite(new ModelCloud(VOLUME_BYTES));
   const { cloud, volume } = site;
   volume.bytes.fill(1, 5 * MIB, 6 * MIB).fill(2, 9 * MIB);
-  const { agent, replicator } = await site.start();
+  const { siteLink, replicator } = await site.start();
   await replicator.replicateOnce();
 
   // Bits that fell over in the cloud: in data, in zeros, and at the odd end.
@@ -114,13 +114,13 @@ test('a repair is sent with the next interval, whatever the index believed, and 
   cloud.replica[VOLUME_BYTES - 1] = 99;
   const repair = { id: 'check-1', ranges: [{ offset: 4 * MIB, lengthBytes: 100 * MIB }] };
   cloud.saying = { repair };
-  await agent.heartbeat();
+  await siteLink.heartbeat();
   assert.equal(cloud.heard.at(-1)?.repaired, undefined, 'not before it is durable');
-  await agent.heartbeat();
+  await siteLink.heartbeat();
   assert.equal(cloud.heard.at(-1)?.repaired, 'check-1');
   cloud.storage.clock.advance(DAY_MS);
 
-  const { agent: second, replicator: restarted } = await site.start();
+  const { siteLink: second, replicator: restarted } = await site.start();
   await second.heartbeat();
   await second.heartbeat();
   assert.equal(cloud.heard.at(-1)?.repaired, 'check-1');
@@ -145,7 +145,7 @@ test('a repair is sent with the next interval, whatever the index believed, and 
 test('no list is made while a repair is due', async () => {
   const site = new MemorySite(new ModelCloud(VOLUME_BYTES));
   const { cloud } = site;
-  const { agent, replicator } = await site.start();
+  const { siteLink, replicator } = await site.start();
   await replicator.replicateOnce();
   cloud.storage.clock.advance(2 * DAY_MS);
   // It is heard of after the interval has passed the range.
@@ -156,7 +156,7 @@ test('no list is made while a repair is due', async () => {
   const read = site.volume.read.bind(site.volume);
   site.volume.read = async (offset, into) => {
     await read(offset, into);
-    if (offset === 8 * MIB) await agent.heartbeat();
+    if (offset === 8 * MIB) await siteLink.heartbeat();
   };
   await replicator.replicateOnce();
   assert.equal(cloud.lists.length, 0);

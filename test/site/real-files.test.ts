@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { MIB } from '../../src/kernel/units.ts';
-import { SiteAgent } from '../../src/site/send/agent.ts';
+import { SiteLink } from '../../src/site/send/site-link.ts';
 import { Replicator } from '../../src/site/replicator.ts';
 import { openSiteStore } from '../../src/system/site-store.ts';
 import { SystemRandom } from '../../src/system/random.ts';
@@ -29,8 +29,14 @@ test('an image file arrives byte for byte, over restarts', async () => {
       const source = await openVolumeSource(path);
       const store = await openSiteStore(join(folder, 'volume'));
       const agentStore = await openSiteStore(join(folder, 'agent'));
-      const agent = new SiteAgent({ site: 'acme/berlin', key: cloud.site.key, clock, link: cloud, store: agentStore });
-      const replicator = await Replicator.open({ volume: cloud.site.id, source, store, agent, clock });
+      const siteLink = new SiteLink({
+        site: 'acme/berlin',
+        key: cloud.site.key,
+        clock,
+        link: cloud,
+        store: agentStore,
+      });
+      const replicator = await Replicator.open({ volume: cloud.site.id, source, store, siteLink, clock });
       const { numbers, readBytes } = await replicator.replicateOnce();
       assert.deepEqual(numbers, expected);
       assert.equal(readBytes, volumeBytes);

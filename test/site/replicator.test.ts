@@ -34,7 +34,7 @@ test('the first copy and what changes after it arrive, and an interval without c
   const { cloud, site } = await siteWith(3 * MIB + 2 * KIB);
   for (let at = 0; at < 200 * KIB; at += 1) site.volume.bytes[at] = (at * 7) % 251;
   site.volume.bytes.fill(9, 3 * MIB);
-  const { agent, replicator } = await site.start();
+  const { siteLink, replicator } = await site.start();
 
   const first = await replicator.replicateOnce();
   assert.deepEqual(first.numbers, [1]);
@@ -42,7 +42,7 @@ test('the first copy and what changes after it arrive, and an interval without c
   assert.equal(first.unsent, undefined);
   assert.deepEqual(await cloud.work(), ['applied']);
   assertSameBytes(await cloud.replica(), site.volume.bytes);
-  await agent.round();
+  await siteLink.round();
   assert.equal(replicator.status().acknowledgedNumber, 1);
   assert.equal(replicator.status().waitingBytes, 0);
   assert.equal(replicator.status().firstCopyDone, true);
@@ -50,7 +50,7 @@ test('the first copy and what changes after it arrive, and an interval without c
 
   const sent = cloud.messages.length;
   assert.deepEqual((await replicator.replicateOnce()).numbers, []);
-  await agent.round();
+  await siteLink.round();
   assert.equal(cloud.messages.length, sent);
 
   // To zeros, from zeros, and in the short block at the end.
@@ -189,9 +189,9 @@ test('an interval that broke off after full deltas is given its marker by the ne
 
 test('an outage stops neither making nor keeping; afterwards everything arrives in order', async () => {
   const { cloud, site } = await siteWith(MIB, { accessMs: 60_000 });
-  const { agent, replicator } = await site.start();
+  const { siteLink, replicator } = await site.start();
   await replicator.replicateOnce();
-  await settle(cloud, () => agent.round());
+  await settle(cloud, () => siteLink.round());
   cloud.before = () => {
     throw new LeewardError('UNAVAILABLE', 'the line is cut');
   };
@@ -209,7 +209,7 @@ test('an outage stops neither making nor keeping; afterwards everything arrives 
     envelopes(cloud).map(({ number }) => number),
     [1, 2, 3, 4],
   );
-  await settle(cloud, () => agent.round());
+  await settle(cloud, () => siteLink.round());
   assert.equal(replicator.status().acknowledgedNumber, 4);
   assertSameBytes(await cloud.replica(), site.volume.bytes);
 });
@@ -238,13 +238,13 @@ test('an access that storage refuses is renewed once, however wrong the wall clo
 
 test('what is not acknowledged is sent again, but not while acknowledgements come in', async () => {
   const { cloud, site } = await siteWith(MIB);
-  const { agent, replicator } = await site.start({ resendAfterMs: 10_000 });
+  const { siteLink, replicator } = await site.start({ resendAfterMs: 10_000 });
   site.volume.bytes[0] = 1;
   await replicator.replicateOnce();
   site.volume.bytes[0] = 2;
   await replicator.replicateOnce();
   const [first = ''] = cloud.messages;
-  await agent.round();
+  await siteLink.round();
   assert.equal(cloud.messages.length, 2, 'too early');
 
   // Only the first one arrives: the second waits, from that progress on.
@@ -252,22 +252,22 @@ test('what is not acknowledged is sent again, but not while acknowledgements com
   for (const message of lost) await message.done();
   cloud.storage.clock.advance(9_000);
   await cloud.storage.queues.send('leeward-bulk', first);
-  await settle(cloud, () => agent.round());
+  await settle(cloud, () => siteLink.round());
   assert.equal(replicator.status().acknowledgedNumber, 1);
   cloud.storage.clock.advance(9_000);
-  await agent.round();
+  await siteLink.round();
   assert.equal(cloud.messages.length, 2, 'something was acknowledged 9 s ago');
   cloud.storage.clock.advance(1_000);
-  await agent.round();
+  await siteLink.round();
   assert.equal(cloud.messages.length, 3);
-  await settle(cloud, () => agent.round());
+  await settle(cloud, () => siteLink.round());
   assert.equal(replicator.status().acknowledgedNumber, 2);
   assertSameBytes(await cloud.replica(), site.volume.bytes);
 });
 
 test('a delta that the cloud asks for again goes into an entry of the form that it asks for, once', async () => {
   const { cloud, site } = await siteWith(MIB);
-  const { agent, replicator } = await site.start();
+  const { siteLink, replicator } = await site.start();
   site.volume.bytes[0] = 1;
   await replicator.replicateOnce();
   const name = cloud.site.documentName;
@@ -275,8 +275,8 @@ test('a delta that the cloud asks for again goes into an entry of the form that 
     ...document,
     resend: [{ generation: 1, number: 1, form: 'literal-3' }],
   }));
-  await agent.round();
-  await agent.round();
+  await siteLink.round();
+  await siteLink.round();
   const asked = envelopes(cloud).slice(1);
   assert.equal(asked.length, 1);
   assert.match(asked[0]?.entry ?? '', /^erp\/data\/00000001\/0000000001-[0-9a-f]{64}-literal-3\.delta$/);
@@ -286,19 +286,19 @@ test('a delta that the cloud asks for again goes into an entry of the form that 
     ...document,
     resend: [{ generation: 1, number: 1, form: 'literal-1' }],
   }));
-  await agent.round();
+  await siteLink.round();
   assert.deepEqual(
     cloud.entries.map((entry) => entry.slice(-15)),
     ['literal-3.delta', 'literal-1.delta'],
   );
 
   // One that is in the replica and gone here cannot be sent again: it says so, and holds up nothing else.
-  await settle(cloud, () => agent.round());
+  await settle(cloud, () => siteLink.round());
   await cloud.storage.documents.update(volumeKind, name, (document) => ({
     ...document,
     resend: [{ generation: 1, number: 1, form: 'literal-4' }],
   }));
-  await agent.heartbeat();
+  await siteLink.heartbeat();
   site.volume.bytes[0] = 2;
   const { unsent } = await replicator.replicateOnce();
   assert.equal(unsent?.code, 'REFUSED');
@@ -308,7 +308,7 @@ test('a delta that the cloud asks for again goes into an entry of the form that 
 
 test('what is acknowledged is kept until it is applied, so that a lost journal entry can be asked for', async () => {
   const { cloud, site } = await siteWith(MIB);
-  const { agent, replicator } = await site.start();
+  const { siteLink, replicator } = await site.start();
   site.volume.bytes[0] = 1;
   await replicator.replicateOnce();
   const head = envelopes(cloud)[0];
@@ -318,7 +318,7 @@ test('what is acknowledged is kept until it is applied, so that a lost journal e
     const tip = { number: 1, digest: head?.digest ?? '' };
     return { ...document, generations: { '1': { ...generation, tip } } };
   });
-  await agent.round();
+  await siteLink.round();
   const { acknowledgedNumber, waitingBytes } = replicator.status();
   assert.deepEqual({ acknowledgedNumber, waitingBytes }, { acknowledgedNumber: 1, waitingBytes: 0 });
   assert.equal((await site.store.listDeltas()).length, 1);
@@ -329,11 +329,11 @@ test('what is acknowledged is kept until it is applied, so that a lost journal e
     ...document,
     resend: [{ generation: 1, number: 1, form: 'literal-1' }],
   }));
-  await again.agent.round();
+  await again.siteLink.round();
   assert.equal(cloud.entries.length, 1);
   await cloud.work();
   assertSameBytes(await cloud.replica(), site.volume.bytes);
-  await again.agent.round();
+  await again.siteLink.round();
   assert.deepEqual(await site.store.listDeltas(), []);
 });
 
@@ -361,16 +361,16 @@ test('a full outbox makes the scan wait for acknowledgements', async () => {
 
 test('a chain that somebody else continued is a fork: the replicator stops and says so', async () => {
   const { cloud, site } = await siteWith(MIB);
-  const { agent, replicator } = await site.start();
+  const { siteLink, replicator } = await site.start();
   site.volume.bytes[0] = 1;
   await replicator.replicateOnce();
-  await settle(cloud, () => agent.round());
+  await settle(cloud, () => siteLink.round());
   await cloud.storage.documents.update(volumeKind, cloud.site.documentName, (document) => {
     const generation = currentGeneration(document);
     const tip = { number: 2, digest: 'ab'.repeat(32) };
     return { ...document, generations: { '1': { ...generation, tip } } };
   });
-  await agent.heartbeat();
+  await siteLink.heartbeat();
   assert.match(replicator.status().trouble ?? '', /never made here/);
   site.volume.bytes[0] = 2;
   await assert.rejects(replicator.replicateOnce(), { code: 'DELTA_FORKED' });
@@ -378,7 +378,7 @@ test('a chain that somebody else continued is a fork: the replicator stops and s
 
 test('another delta of the same number is a fork, too', async () => {
   const { cloud, site } = await siteWith(MIB);
-  const { agent, replicator } = await site.start();
+  const { siteLink, replicator } = await site.start();
   for (const value of [1, 2]) {
     site.volume.bytes[0] = value;
     await replicator.replicateOnce();
@@ -387,17 +387,17 @@ test('another delta of the same number is a fork, too', async () => {
     const generation = currentGeneration(document);
     return { ...document, generations: { '1': { ...generation, tip: { number: 1, digest: 'ab'.repeat(32) } } } };
   });
-  await agent.heartbeat();
+  await siteLink.heartbeat();
   assert.match(replicator.status().trouble ?? '', /another delta 1 than the one made here/);
   assert.equal((await site.store.listDeltas()).length, 2, 'nothing is forgotten');
 });
 
 test('a store that was set back stops sending until it is right again', async () => {
   const { cloud, site } = await siteWith(MIB);
-  const { agent, replicator } = await site.start();
+  const { siteLink, replicator } = await site.start();
   site.volume.bytes[0] = 1;
   await replicator.replicateOnce();
-  await settle(cloud, () => agent.round());
+  await settle(cloud, () => siteLink.round());
   const right = await cloud.storage.volume(cloud.site);
   await cloud.storage.documents.update(volumeKind, cloud.site.documentName, (document) => {
     const generation = { ...currentGeneration(document), tip: CHAIN_START, snapshots: [] };
@@ -407,21 +407,21 @@ test('a store that was set back stops sending until it is right again', async ()
       generations: { '1': { ...generation, applied: { ...CHAIN_START, sourceTimeMs: 0 } } },
     };
   });
-  await agent.heartbeat();
+  await siteLink.heartbeat();
   await assert.rejects(replicator.replicateOnce(), { code: 'REFUSED', message: /set back/ });
   await cloud.storage.documents.update(volumeKind, cloud.site.documentName, () => right);
-  await agent.heartbeat();
+  await siteLink.heartbeat();
   assert.deepEqual((await replicator.replicateOnce()).numbers, []);
 });
 
 test('once the term has ended the site keeps and does not send; a later term of its own goes on', async () => {
   const { cloud, site } = await siteWith(MIB);
-  const { agent, replicator } = await site.start();
+  const { siteLink, replicator } = await site.start();
   site.volume.bytes[0] = 1;
   await replicator.replicateOnce();
-  await settle(cloud, () => agent.round());
+  await settle(cloud, () => siteLink.round());
   await cloud.storage.documents.update(volumeKind, cloud.site.documentName, (document) => endTerm(document, 1));
-  await agent.heartbeat();
+  await siteLink.heartbeat();
   site.volume.bytes[0] = 2;
   await assert.rejects(replicator.replicateOnce(), { code: 'REFUSED', message: /on standby/ });
   assert.equal(cloud.messages.length, 1);
@@ -431,7 +431,7 @@ test('once the term has ended the site keeps and does not send; a later term of 
     term: 2,
     generations: { '1': { ...currentGeneration(document), cut: null } },
   }));
-  await agent.heartbeat();
+  await siteLink.heartbeat();
   assert.deepEqual((await replicator.replicateOnce()).numbers, [2]);
   assert.deepEqual(await cloud.work(), ['applied']);
   assertSameBytes(await cloud.replica(), site.volume.bytes);
@@ -439,10 +439,10 @@ test('once the term has ended the site keeps and does not send; a later term of 
 
 test('a new generation begins from nothing', async () => {
   const { cloud, site } = await siteWith(MIB);
-  const { agent, replicator } = await site.start();
+  const { siteLink, replicator } = await site.start();
   site.volume.bytes.fill(3, 0, 64 * KIB);
   await replicator.replicateOnce();
-  await settle(cloud, () => agent.round());
+  await settle(cloud, () => siteLink.round());
   await cloud.storage.documents.update(volumeKind, cloud.site.documentName, (document) => {
     const first = currentGeneration(document);
     const second = {
@@ -456,7 +456,7 @@ test('a new generation begins from nothing', async () => {
     };
     return { ...document, current: 2, generations: { ...document.generations, '2': second } };
   });
-  await agent.heartbeat();
+  await siteLink.heartbeat();
   const { numbers, changedBytes } = await replicator.replicateOnce();
   assert.deepEqual(numbers, [1]);
   assert.equal(changedBytes, 64 * KIB);
@@ -485,11 +485,11 @@ test("a heartbeat's counter grows over restarts and jumps of the wall clock", as
       counters.push(readPayload(signedMessageSchema.parse(message), heartbeatSchema).counter);
   };
   const first = await site.start();
-  await first.agent.heartbeat();
-  await first.agent.heartbeat();
+  await first.siteLink.heartbeat();
+  await first.siteLink.heartbeat();
   cloud.storage.clock.advance(-1_000_000);
   const second = await site.start();
-  await second.agent.heartbeat();
+  await second.siteLink.heartbeat();
   const [one = 0, two, three] = counters;
   assert.deepEqual([two, three], [one + 1, one + 2]);
 });

@@ -12,11 +12,11 @@ test('a damaged delta up to the cut is sent again, so that the drain comes to it
   const cloud = await MemoryCloud.make({ volumeBytes: MIB });
   const { storage } = cloud;
   const site = new MemorySite(cloud);
-  const { agent, replicator } = await site.start();
+  const { siteLink, replicator } = await site.start();
   site.volume.bytes.fill(1, 0, 4096);
   await replicator.replicateOnce();
   await cloud.work();
-  await agent.round();
+  await siteLink.round();
   // The second delta is acknowledged, and its worker dies before it writes; then its entry rots.
   site.volume.bytes.fill(2, 0, 4096);
   await replicator.replicateOnce();
@@ -41,7 +41,7 @@ test('a damaged delta up to the cut is sent again, so that the drain comes to it
   assert.equal(cut.number, 2);
   await assert.rejects(engine.drain(cloud.site.ref), { code: 'DELTA_INVALID' });
   const sent = cloud.messages.length;
-  await agent.round();
+  await siteLink.round();
   assert.equal(cloud.messages.length, sent + 1);
   await cloud.work();
   assert.equal(await engine.drain(cloud.site.ref), 'drained');
@@ -52,12 +52,12 @@ test('a site on standby stays so while a further answer is heeded, and when that
   const cloud = await MemoryCloud.make({ volumeBytes: MIB });
   const { documents } = cloud.storage;
   const site = new MemorySite(cloud);
-  const { agent, replicator } = await site.start();
+  const { siteLink, replicator } = await site.start();
   site.volume.bytes.fill(1, 0, 4096);
   await replicator.replicateOnce();
   await cloud.work();
   await documents.update(volumeKind, cloud.site.documentName, (document) => endTerm(document, 1));
-  await agent.heartbeat();
+  await siteLink.heartbeat();
   const repair = { id: 'one', ranges: [{ offset: 0, lengthBytes: 4096 }], sinceMs: 0 };
   await documents.update(volumeKind, cloud.site.documentName, (document) => ({ ...document, repair }));
   let meanwhile: string | undefined;
@@ -65,7 +65,7 @@ test('a site on standby stays so while a further answer is heeded, and when that
     meanwhile = replicator.status().trouble;
     throw new Error('no space left');
   };
-  await assert.rejects(agent.heartbeat(), /no space left/);
+  await assert.rejects(siteLink.heartbeat(), /no space left/);
   assert.match(meanwhile ?? '', /on standby/);
   await assert.rejects(replicator.replicateOnce(), { code: 'REFUSED', message: /on standby/ });
 });
@@ -73,7 +73,7 @@ test('a site on standby stays so while a further answer is heeded, and when that
 test('what waits is not sent on standby, and an ask that cannot be met stops no other', async () => {
   const cloud = await MemoryCloud.make({ volumeBytes: MIB });
   const site = new MemorySite(cloud);
-  const { agent, replicator } = await site.start();
+  const { siteLink, replicator } = await site.start();
   cloud.before = (request) => {
     if (request === 'sendMessage') throw new Error('the line is cut');
   };
@@ -96,7 +96,7 @@ test('what waits is not sent on standby, and an ask that cannot be met stops no 
       { generation: 1, number: 2, form: 'literal-1' },
     ],
   }));
-  await assert.rejects(agent.round(), { code: 'REFUSED', message: /delta 1 / });
+  await assert.rejects(siteLink.round(), { code: 'REFUSED', message: /delta 1 / });
   assert.equal(cloud.messages.length, 1);
   assert.deepEqual(
     cloud.entries.map((entry) => /0000000(\d+)-/.exec(entry)?.[1]),

@@ -31,13 +31,13 @@ function grow({ volume }: MemorySite): void {
 
 test('a generation that a person orders from an upload, of a volume that has grown', async () => {
   const { cloud, site } = await start();
-  const { agent, replicator } = await site.start();
+  const { siteLink, replicator } = await site.start();
   await replicator.replicateOnce();
-  await agent.round();
+  await siteLink.round();
   grow(site);
   await orderGeneration(cloud.storage.documents, cloud.site.ref, { from: 'upload', reason: 'by hand' });
-  await agent.round();
-  await agent.round();
+  await siteLink.round();
+  await siteLink.round();
   await replicator.replicateOnce();
   await cloud.work();
   const { current, published } = await cloud.storage.volume(cloud.site);

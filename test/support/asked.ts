@@ -5,7 +5,7 @@ import type { PeopleDocument, Person } from '../../src/documents/people.ts';
 import { siteDecisionKind } from '../../src/documents/site-failure.ts';
 import type { SiteDecisionDocument, SiteHistory } from '../../src/documents/site-failure.ts';
 import type { Documents } from '../../src/documents/store.ts';
-import { decideSiteFailure } from '../../src/health/site-failure.ts';
+import { decideSiteFailure } from '../../src/health/decide/site-failure.ts';
 import { groupId, parseGroup, siteId } from '../../src/kernel/ids.ts';
 import { documents as names } from '../../src/kernel/names.ts';
 import { CURRENT_VERSION } from '../../src/kernel/versions.ts';

@@ -5,8 +5,8 @@
  * it says so, on the storage's clock.
  */
 import assert from 'node:assert/strict';
-import { receiveHeartbeat } from '../../src/health/heartbeat.ts';
-import { renewLeases } from '../../src/health/lease.ts';
+import { receiveHeartbeat } from '../../src/health/doors/heartbeat.ts';
+import { renewLeases } from '../../src/health/doors/lease.ts';
 import { LeewardError } from '../../src/kernel/errors.ts';
 import { QUEUES, journalContainer } from '../../src/kernel/names.ts';
 import { answerVolumes } from '../../src/replica/answer/volumes-answer.ts';

@@ -2,7 +2,7 @@
 import { LeewardError } from '../../src/kernel/errors.ts';
 import type { SiteStore } from '../../src/ports/site-store.ts';
 import type { VolumeProperties, VolumeSource } from '../../src/ports/volume-source.ts';
-import { SiteAgent } from '../../src/site/send/agent.ts';
+import { SiteLink } from '../../src/site/send/site-link.ts';
 import { Replicator } from '../../src/site/replicator.ts';
 import type { ReplicatorOptions } from '../../src/site/replicator.ts';
 import type { CloudLink } from '../../src/ports/cloud-link.ts';
@@ -67,9 +67,9 @@ export class MemorySite<Cloud extends SiteCloud = MemoryCloud> {
   async start(
     options: Partial<ReplicatorOptions> = {},
     store: SiteStore = this.store,
-  ): Promise<{ agent: SiteAgent; replicator: Replicator }> {
+  ): Promise<{ siteLink: SiteLink; replicator: Replicator }> {
     const { clock } = this.cloud.storage;
-    const agent = new SiteAgent({
+    const siteLink = new SiteLink({
       site: this.cloud.site.key.signer,
       key: this.cloud.site.key,
       clock,
@@ -80,10 +80,10 @@ export class MemorySite<Cloud extends SiteCloud = MemoryCloud> {
       volume: this.cloud.site.id,
       source: this.volume,
       store,
-      agent,
+      siteLink,
       clock,
       ...options,
     });
-    return { agent, replicator };
+    return { siteLink, replicator };
   }
 }

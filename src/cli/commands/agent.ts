@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { openSite } from '../../app/site.ts';
-import { isGuardHere, openSiteWatch } from '../../app/site-watch.ts';
+import { isGuardHere, openSiteWatch } from '../../app/open-site-watch.ts';
 import { together } from '../../kernel/together.ts';
 import { configJsonSchema, guardSocketOf, intervalOf, quiesceOf } from '../../site/agent/config.ts';
 import type { SiteConfig } from '../../site/agent/config.ts';

@@ -4,7 +4,7 @@
  */
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { deskOf } from '../../app/site-watch.ts';
+import { deskOf } from '../../app/open-site-watch.ts';
 import { LeewardError, describeError, isLeewardError } from '../../kernel/errors.ts';
 import { siteId } from '../../kernel/ids.ts';
 import type { GuardDesk, GuardOrder, GuardStatus } from '../../ports/guard-desk.ts';

@@ -6,7 +6,7 @@ import { describeActor } from '../../documents/actor.ts';
 import { groupKind } from '../../documents/group.ts';
 import { runKind } from '../../documents/run.ts';
 import type { RunDocument } from '../../documents/run.ts';
-import { confirmedStopped } from '../../health/term.ts';
+import { confirmedStopped } from '../../health/term/term.ts';
 import { groupId, parseGroup } from '../../kernel/ids.ts';
 import { QUEUES, documents as names } from '../../kernel/names.ts';
 import { deriveKey, sign } from '../../protocol/signed.ts';

@@ -16,7 +16,7 @@ export function addHeartbeat(program: Command): void {
       const site = await siteGiven(places, given, command);
       const open = await openSite({ folder: places.site(site), access: await readAccess(places, site) });
       try {
-        const { volumes, groups, everyMs, access } = await open.agent.heartbeat();
+        const { volumes, groups, everyMs, access } = await open.siteLink.heartbeat();
         outputOf(command).result({ volumes, groups, everyMs, accessExpiresAtMs: access.expiresAtMs }, () =>
           [
             table(

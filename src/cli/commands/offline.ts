@@ -4,7 +4,7 @@
  */
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { marksOf } from '../../app/site-watch.ts';
+import { marksOf } from '../../app/open-site-watch.ts';
 import { LeewardError } from '../../kernel/errors.ts';
 import { parseGroup, parseSite, siteId } from '../../kernel/ids.ts';
 import type { SiteRef } from '../../kernel/ids.ts';

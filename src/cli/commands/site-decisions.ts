@@ -1,6 +1,6 @@
 /** The decisions that a site made about its machines, from its own folder: no cloud is asked. */
 import type { Command } from 'commander';
-import { siteDecisions } from '../../app/site-watch.ts';
+import { siteDecisions } from '../../app/open-site-watch.ts';
 import type { SiteRef } from '../../kernel/ids.ts';
 import { siteId } from '../../kernel/ids.ts';
 import { listDecisions, readDecision } from '../../site/agent/decisions.ts';

@@ -8,7 +8,7 @@ import type { RecoveryTarget, Registration } from '../../app/register.ts';
 import { timingOf } from '../../app/plans.ts';
 import { currentGeneration, offeredGeneration, volumeKind } from '../../documents/volume.ts';
 import { STRICT_LEASE_CONSENT, SINGLE_WITNESS_CONSENT, mayMoveUnasked } from '../../documents/plan.ts';
-import { USUAL_ASSUMPTIONS } from '../../health/margin.ts';
+import { USUAL_ASSUMPTIONS } from '../../health/term/margin.ts';
 import { LeewardError, describeError, isLeewardError } from '../../kernel/errors.ts';
 import { parseVolume, volumeId } from '../../kernel/ids.ts';
 import { documents as names } from '../../kernel/names.ts';

@@ -16,8 +16,8 @@ import { LeewardError } from '../../kernel/errors.ts';
 import { groupId } from '../../kernel/ids.ts';
 import type { GroupRef } from '../../kernel/ids.ts';
 import { documents as names } from '../../kernel/names.ts';
-import { isEndedByRenewal, whyNotAnyMore } from '../../health/heard-again.ts';
-import { closed } from '../../health/term.ts';
+import { isEndedByRenewal, whyNotAnyMore } from '../../health/decide/heard-again.ts';
+import { closed } from '../../health/term/term.ts';
 import type { Step } from '../ports.ts';
 
 export const close: Step = async ({ ports, group, run }) => {

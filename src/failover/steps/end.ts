@@ -3,7 +3,7 @@
  */
 import { groupKind } from '../../documents/group.ts';
 import { documents as names } from '../../kernel/names.ts';
-import { endedForCloud } from '../../health/term.ts';
+import { endedForCloud } from '../../health/term/term.ts';
 import { volumesOfGroup } from '../volumes.ts';
 import type { Step } from '../ports.ts';
 

@@ -4,7 +4,7 @@
  */
 import { groupKind } from '../../documents/group.ts';
 import { describeActor } from '../../documents/actor.ts';
-import { untilStoppedMs } from '../../health/term.ts';
+import { untilStoppedMs } from '../../health/term/term.ts';
 import { LeewardError } from '../../kernel/errors.ts';
 import { documents as names } from '../../kernel/names.ts';
 import type { Step } from '../ports.ts';

@@ -15,7 +15,7 @@ import type { Metrics, MetricsSource } from '../../ports/metrics.ts';
 import type { Prober } from '../../ports/probe.ts';
 import type { GroupWord, Heartbeat } from '../../protocol/heartbeat.ts';
 import type { OfflineMark } from '../decide/policies.ts';
-import type { SiteWord } from '../send/agent.ts';
+import type { SiteWord } from '../send/site-link.ts';
 import { machineConfig, machineOf } from './config.ts';
 import type { SiteConfig } from './config.ts';
 import { offlineUntilMs, readMarks } from './marks.ts';

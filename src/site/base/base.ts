@@ -12,7 +12,7 @@ import type { VolumeRef } from '../../kernel/ids.ts';
 import type { SiteStore } from '../../ports/site-store.ts';
 import type { VolumeSource } from '../../ports/volume-source.ts';
 import type { VolumeAnswer } from '../../protocol/heartbeat.ts';
-import type { SiteAgent, VolumeReport } from '../send/agent.ts';
+import type { SiteLink, VolumeReport } from '../send/site-link.ts';
 import { fillBase } from './base-filling.ts';
 import type { RangeBuffers } from '../work/range-buffers.ts';
 import { failureOf } from '../send/outage.ts';
@@ -30,7 +30,7 @@ export interface BaseOptions {
   readonly source: VolumeSource;
   readonly store: Pick<SiteStore, 'readIndex'>;
   readonly log: VolumeLog;
-  readonly agent: Pick<SiteAgent, 'putEntry' | 'sendRanges' | 'putPages'>;
+  readonly siteLink: Pick<SiteLink, 'putEntry' | 'sendRanges' | 'putPages'>;
   /** A heartbeat, whose answer the volume has then heard. */
   readonly beat: () => Promise<unknown>;
   /** Memory for the ranges that are on their way, of all volumes of the site. */
@@ -158,31 +158,31 @@ export class Base {
 
   /** Writes pages; where the URL has ended, by the next one. */
   async #put(offset: number, bytes: Uint8Array): Promise<void> {
-    const { agent, beat, standing } = this.#options;
+    const { siteLink, beat, standing } = this.#options;
     const url = (): string => {
       const { uploadUrl } = standing.answer?.base ?? {};
       if (uploadUrl !== undefined) return uploadUrl;
       throw new LeewardError('CONFLICT', 'the cloud takes no raw pages of this generation any more');
     };
     try {
-      await agent.putPages(url(), offset, bytes);
+      await siteLink.putPages(url(), offset, bytes);
     } catch (error) {
       if (!isLeewardError(error, 'DENIED')) throw error;
       await beat();
-      await agent.putPages(url(), offset, bytes);
+      await siteLink.putPages(url(), offset, bytes);
     }
     this.#sentBytes += bytes.length;
   }
 
   /** Sends the base's range list, again only where the cloud has none for a while. */
   async #sendListIfDue(): Promise<void> {
-    const { agent, clock, log, volume, standing, resendAfterMs } = this.#options;
+    const { siteLink, clock, log, volume, standing, resendAfterMs } = this.#options;
     const said = standing.answer;
     if (!said?.base || said.base.listed || said.base.phase === 'ready') return;
     if (this.#listSentBootMs !== undefined && clock.bootMs() - this.#listSentBootMs < resendAfterMs) return;
     const list = await log.comparison.rangeList();
     if (list?.number !== 0) return;
-    const failure = await failureOf(sendRangeList(agent, { volume, queue: said.queue, list }));
+    const failure = await failureOf(sendRangeList(siteLink, { volume, queue: said.queue, list }));
     if (!failure) this.#listSentBootMs = clock.bootMs();
   }
 }

@@ -18,7 +18,7 @@ import type { Semaphore } from '../../kernel/semaphore.ts';
 import { INLINE_BYTES_MAX } from '../../protocol/envelope.ts';
 import type { Envelope } from '../../protocol/envelope.ts';
 import type { VolumeAnswer } from '../../protocol/heartbeat.ts';
-import type { SiteAgent } from './agent.ts';
+import type { SiteLink } from './site-link.ts';
 import type { Deduplication } from '../dedup/deduplication.ts';
 import type { VolumeLog } from '../chain/volume-log.ts';
 
@@ -28,7 +28,7 @@ const FIRST_FORM: DeltaForm = 'literal-1';
 export interface DeltaSenderOptions {
   readonly volume: VolumeRef;
   readonly clock: Clock;
-  readonly agent: Pick<SiteAgent, 'putEntry' | 'sendDelta'>;
+  readonly siteLink: Pick<SiteLink, 'putEntry' | 'sendDelta'>;
   /** How long nothing at all may be acknowledged before what waits is sent again. */
   readonly resendAfterMs: number;
   /** Deltas that are sent at a time, of all volumes of the site. */
@@ -103,7 +103,7 @@ export class DeltaSender {
   /**
    * Sends what was asked for again, and while the volume is writable what waits by now and was not sent, or was sent too
    * long ago; nothing twice, so that it comes to an end, and what got lost has its turn again. `newest` gives the newest answer, undefined while nothing may be sent. Stops at the first error of
-   * the agent's. Errors: those; REFUSED when the cloud asks for what is not here any more or not sound, after all else was
+   * the link's. Errors: those; REFUSED when the cloud asks for what is not here any more or not sound, after all else was
    * sent; the signal's reason, after the delta that is being sent.
    */
   async sendDue(
@@ -190,14 +190,14 @@ export class DeltaSender {
     const claims = claimsOf(openDelta(encoded));
     if (encoded.length <= INLINE_BYTES_MAX) {
       const inline = Buffer.from(encoded).toString('base64');
-      await this.#options.agent.sendDelta(queue, { ...claims, inline });
+      await this.#options.siteLink.sendDelta(queue, { ...claims, inline });
       this.#sentBytes += encoded.length;
       this.#note(String(claims.number));
       return;
     }
     const put = this.#entries.get(claims.number) ?? (await this.#putFirst(encoded, claims));
     this.#entries.set(claims.number, put);
-    await this.#options.agent.sendDelta(queue, { ...claims, ...put });
+    await this.#options.siteLink.sendDelta(queue, { ...claims, ...put });
     this.#note(String(claims.number));
   }
 
@@ -206,14 +206,14 @@ export class DeltaSender {
    * would have to put it there.
    */
   async #putFirst(encoded: Uint8Array, claims: Envelope): Promise<PutEntry> {
-    const { dedup, volume, agent } = this.#options;
+    const { dedup, volume, siteLink } = this.#options;
     if (this.#prepared?.digest !== claims.digest) {
       const { bytes, form } = (await dedup?.prepare(encoded)) ?? { bytes: encoded, form: FIRST_FORM };
       this.#prepared = { digest: claims.digest, form, reduced: bytes === encoded ? undefined : bytes };
     }
     const { form, reduced = encoded } = this.#prepared;
     const entry = journalEntry(volume, { ...claims, form });
-    await agent.putEntry(entry, reduced);
+    await siteLink.putEntry(entry, reduced);
     this.#sentBytes += reduced.length;
     this.#prepared = undefined;
     return { entry, sizeBytes: reduced.length };
@@ -226,9 +226,9 @@ export class DeltaSender {
   ): Promise<void> {
     const entry = journalEntry(this.#options.volume, { ...claims, form });
     await this.#options.dedup?.noteAsked(claims);
-    await this.#options.agent.putEntry(entry, encoded);
+    await this.#options.siteLink.putEntry(entry, encoded);
     this.#sentBytes += encoded.length;
-    await this.#options.agent.sendDelta(queue, { ...claims, entry });
+    await this.#options.siteLink.sendDelta(queue, { ...claims, entry });
     this.#note(`${claims.number} ${form}`);
   }
 

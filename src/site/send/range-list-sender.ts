@@ -13,12 +13,12 @@ import type { VolumeAnswer } from '../../protocol/heartbeat.ts';
 import { encodeRangeList } from '../../ranges/list.ts';
 import type { RangeList } from '../../ranges/list.ts';
 import type { VolumeLog } from '../chain/volume-log.ts';
-import type { SiteAgent } from './agent.ts';
+import type { SiteLink } from './site-link.ts';
 
 export interface RangeListSenderOptions {
   readonly volume: VolumeRef;
   readonly log: Pick<VolumeLog, 'state' | 'comparison'>;
-  readonly agent: Pick<SiteAgent, 'putEntry' | 'sendRanges'>;
+  readonly siteLink: Pick<SiteLink, 'putEntry' | 'sendRanges'>;
   readonly clock: Clock;
   /** How often a list is sent without being asked for. */
   readonly rangesEveryMs: number;
@@ -37,11 +37,11 @@ export class RangeListSender {
 
   /** Sends the list of the newest delta, which carries a marker, if one is due. Errors: those of {@link sendRangeList}. */
   async sendDue(answer: VolumeAnswer): Promise<void> {
-    const { volume, log, agent, clock } = this.#options;
+    const { volume, log, siteLink, clock } = this.#options;
     if (!this.#isDue(answer)) return;
     const list = await log.comparison.rangeList();
     if (list === undefined) return;
-    await sendRangeList(agent, { volume, queue: answer.queue, list });
+    await sendRangeList(siteLink, { volume, queue: answer.queue, list });
     this.#sent = { digest: list.digest, bootMs: clock.bootMs() };
     await log.comparison.noteListed(Math.floor(clock.wallMs()));
   }
@@ -58,14 +58,14 @@ export class RangeListSender {
   }
 }
 
-/** Hands a range list over: first the entry, then the message that names it. Errors: those of {@link SiteAgent}.putEntry and sendRanges. */
+/** Hands a range list over: first the entry, then the message that names it. Errors: those of {@link SiteLink}.putEntry and sendRanges. */
 export async function sendRangeList(
-  agent: Pick<SiteAgent, 'putEntry' | 'sendRanges'>,
+  siteLink: Pick<SiteLink, 'putEntry' | 'sendRanges'>,
   of: { readonly volume: VolumeRef; readonly queue: VolumeAnswer['queue']; readonly list: RangeList },
 ): Promise<void> {
   const { volume, generation, number, digest } = of.list;
   const bytes = encodeRangeList(of.list);
   const entry = rangesEntry(of.volume, { generation, number, sha256: sha256Hex(bytes) });
-  await agent.putEntry(entry, bytes);
-  await agent.sendRanges(of.queue, { volume, generation, number, digest, entry });
+  await siteLink.putEntry(entry, bytes);
+  await siteLink.sendRanges(of.queue, { volume, generation, number, digest, entry });
 }

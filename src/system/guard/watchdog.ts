@@ -15,7 +15,7 @@ import { toolSays } from './tool.ts';
 
 /** What it is set to: short beside a lease, long beside any pause of a node that is still called healthy. */
 const TIMEOUT_SECONDS = 10;
-/** How long after the armed end it may bite: what the margin counts for a kill (src/health/margin.ts). */
+/** How long after the armed end it may bite: what the margin counts for a kill (src/health/term/margin.ts). */
 const GRACE_MS = 2000;
 const FEED_MS = 1000;
 

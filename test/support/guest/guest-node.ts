@@ -4,7 +4,7 @@
  */
 import { appendFile, copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { addGuard } from '../../../src/app/guards.ts';
+import { addGuard } from '../../../src/app/registered-guards.ts';
 import { groupKind } from '../../../src/documents/group.ts';
 import type { GroupDocument } from '../../../src/documents/group.ts';
 import { offeredGeneration, volumeKind } from '../../../src/documents/volume.ts';
@@ -159,7 +159,7 @@ async function replicate(stack: LiveStack, volume: string, of: { access: SiteAcc
           // Until the cloud has said which generation to make.
           if (!isLeewardError(error, 'UNAVAILABLE')) throw error;
         });
-        await site.agent.round();
+        await site.siteLink.round();
         const { value } = await stack.storage.documents.need(volumeKind, names.volume(parseVolume(volume)));
         return (offeredGeneration(value)?.snapshots.length ?? 0) > 0 ? true : undefined;
       },

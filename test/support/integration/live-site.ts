@@ -1,5 +1,5 @@
 /**
- * A site over a real stack: its agent, and volumes in image files that it changes and replicates.
+ * A site over a real stack: its link to the cloud, and volumes in image files that it changes and replicates.
  *
  * Invariant: what a volume held is recorded before its interval begins, so that there is a record of whatever may arrive
  * in the cloud, whoever is killed when. A volume is changed only between its intervals.
@@ -15,7 +15,7 @@ import type { VolumeRef } from '../../../src/kernel/ids.ts';
 import type { CloudLink } from '../../../src/ports/cloud-link.ts';
 import { newSiteAccess, signingKey } from '../../../src/site/send/access.ts';
 import type { SiteAccess } from '../../../src/site/send/access.ts';
-import { SiteAgent } from '../../../src/site/send/agent.ts';
+import { SiteLink } from '../../../src/site/send/site-link.ts';
 import { Replicator } from '../../../src/site/replicator.ts';
 import { SystemClock } from '../../../src/system/clock.ts';
 import { HttpCloudLink } from '../../../src/system/cloud-link.ts';
@@ -81,14 +81,19 @@ export interface LiveSiteOptions {
 }
 
 export class LiveSite {
-  readonly agent: SiteAgent;
+  readonly siteLink: SiteLink;
   readonly volumes: LiveVolume[] = [];
   readonly #folder: string;
   readonly #clock: SystemClock;
   readonly #closing: (() => Promise<void>)[];
 
-  private constructor(of: { agent: SiteAgent; folder: string; clock: SystemClock; closing: (() => Promise<void>)[] }) {
-    this.agent = of.agent;
+  private constructor(of: {
+    siteLink: SiteLink;
+    folder: string;
+    clock: SystemClock;
+    closing: (() => Promise<void>)[];
+  }) {
+    this.siteLink = of.siteLink;
     this.#folder = of.folder;
     this.#clock = of.clock;
     this.#closing = of.closing;
@@ -99,8 +104,8 @@ export class LiveSite {
     const store = await openSiteStore(join(folder, 'agent'));
     const plain = new HttpCloudLink(access);
     const link = wrapLink?.(plain) ?? plain;
-    const agent = new SiteAgent({ site: access.site, key: signingKey(access), clock, link, store });
-    return new LiveSite({ agent, folder, clock, closing: [() => store.close()] });
+    const siteLink = new SiteLink({ site: access.site, key: signingKey(access), clock, link, store });
+    return new LiveSite({ siteLink, folder, clock, closing: [() => store.close()] });
   }
 
   /** A volume of random content that is replicated from now on; it is registered already. */
@@ -125,7 +130,7 @@ export class LiveSite {
       volume,
       source,
       store,
-      agent: this.agent,
+      siteLink: this.siteLink,
       clock: this.#clock,
       resendAfterMs: of.resendAfterMs,
       ...(of.deltaLiteralBytesMax !== undefined && { deltaLiteralBytesMax: of.deltaLiteralBytesMax }),

@@ -130,7 +130,7 @@ async function main(config: SiteProcess): Promise<void> {
     });
     volumes.push(replicate(volume, of, chance));
   }
-  await Promise.all([...volumes, site.agent.run(new AbortController().signal, () => undefined)]);
+  await Promise.all([...volumes, site.siteLink.run(new AbortController().signal, () => undefined)]);
 }
 
 if (import.meta.main) {

@@ -6,7 +6,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { addGuard } from '../../../src/app/guards.ts';
+import { addGuard } from '../../../src/app/registered-guards.ts';
 import { groupKind } from '../../../src/documents/group.ts';
 import type { GroupDocument } from '../../../src/documents/group.ts';
 import { offeredGeneration, volumeKind } from '../../../src/documents/volume.ts';

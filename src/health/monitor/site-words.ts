@@ -1,0 +1,68 @@
+/**
+ * What a site says of itself that people are told once, as long as it goes on: a machine for which nothing is left to try, an
+ * application whose restarts are used up, one that performs poorly. It decides nothing here: the site has done what it could.
+ *
+ * Invariant: what begins is remembered before it is told, under the time at which it was first seen, so that a tick that is
+ * repeated tells the same notice.
+ */
+import type { SiteNotes } from '../../documents/site-notes.ts';
+import { parseGroup } from '../../kernel/ids.ts';
+import type { Notice } from '../../notify/notices.ts';
+import type { Heartbeat } from '../../protocol/heartbeat.ts';
+
+/** How the site's reason for an application that runs and performs poorly begins: src/site/agent/performance-watch.ts. */
+const POORLY = 'performs poorly';
+
+/** One thing that is worth telling. */
+export interface SiteWord extends Pick<Notice, 'severity' | 'title' | 'text' | 'group'> {
+  /** What it is about: one of a kind, and part of a notice's id. */
+  readonly about: string;
+}
+
+/** All that the newest heartbeat has of it. */
+export function siteWords({ groups = [], machines = [] }: Pick<Heartbeat, 'groups' | 'machines'>): readonly SiteWord[] {
+  return [
+    ...machines.flatMap(({ name, trouble }): SiteWord[] =>
+      trouble === undefined
+        ? []
+        : [{ about: `machine-${name}`, severity: 'critical', title: `Machine ${name} needs a person`, text: trouble }],
+    ),
+    ...groups.flatMap(({ group, applications = [] }) =>
+      applications.flatMap(({ name, state, reason = '' }): SiteWord[] => {
+        const about = `${parseGroup(group).group}-${name}`;
+        const isPoor = state === 'running' && reason.startsWith(POORLY);
+        if (state !== 'failed' && !isPoor) return [];
+        return isPoor
+          ? [
+              {
+                about: `poor-${about}`,
+                severity: 'info',
+                group,
+                title: `${group}: ${name} performs poorly`,
+                text: reason,
+              },
+            ]
+          : [
+              {
+                about: `failed-${about}`,
+                severity: 'warning',
+                group,
+                title: `${group}: ${name} has failed`,
+                text: `${reason}; its restarts are used up, and the site decides about its machine`,
+              },
+            ];
+      }),
+    ),
+  ];
+}
+
+/** What is remembered of what the site says now, first seen at `nowMs` where it is new; what it says no more is forgotten. */
+export function rememberedWords(
+  before: SiteNotes['words'],
+  words: readonly SiteWord[],
+  nowMs: number,
+): SiteNotes['words'] {
+  return words.map(
+    ({ about }) => before.find((known) => known.about === about) ?? { about, sinceMs: nowMs, isTold: false },
+  );
+}
