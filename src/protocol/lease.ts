@@ -45,6 +45,7 @@ export const leaseRequestSchema = z
   .meta({ id: 'LeaseRequest', description: 'Payload of a lease request: the groups to renew, once for each guard.' });
 
 export type LeaseRequest = z.infer<typeof leaseRequestSchema>;
+export type LeaseQuestion = LeaseRequest['groups'][number];
 
 /** What becomes of applications whose lease runs out: they end with it, or run on until their term is closed. */
 export const leaseModeSchema = z.enum(['strict', 'keep']);

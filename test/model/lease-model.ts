@@ -21,26 +21,26 @@ import {
   confirmedStopped,
   endedForCloud,
   freed,
-  isNext,
+  grantOf,
   lastGranted,
   openedForSite,
   promisedBy,
   renewed,
   untilStoppedMs,
-  whyNoLease,
   whyNotBound,
   wonBySite,
 } from '../../src/health/term/term.ts';
-import type { LeaseQuestion } from '../../src/health/term/term.ts';
 import { isLeewardError } from '../../src/kernel/errors.ts';
 import { CURRENT_VERSION } from '../../src/kernel/versions.ts';
-import type { Grant, LeaseMode } from '../../src/protocol/lease.ts';
+import type { GuardFacts } from '../../src/ports/guard-record.ts';
+import type { Grant, LeaseMode, LeaseQuestion } from '../../src/protocol/lease.ts';
 import {
   clocksJumped,
   guardAnswered,
   guardAsked,
   newGuard,
   nextAction,
+  noted,
   told,
   whyNotStarted,
 } from '../../src/site/guard/core.ts';
@@ -117,7 +117,7 @@ interface Letter {
 interface Node {
   /** Undefined while its process is dead. */
   readonly guard: GuardState | undefined;
-  readonly record: { readonly promisedTerm: number; readonly seenTerm: number; readonly keptTerm: number };
+  readonly record: GuardFacts;
   /** How far its clock is behind, in ticks; of that, what it has lost in this term. */
   readonly lag: number;
   readonly lost: number;
@@ -431,7 +431,7 @@ export class LeaseModel implements Model<State> {
       if (answer === undefined || state.calm?.site === 'cut') continue;
       const letters = node.letters.filter((letter) => letter.answer !== answer);
       // The record is durable before anything is done in a term that is newer than those seen.
-      const record = { ...node.record, seenTerm: Math.max(node.record.seenTerm, answer.term) };
+      const record = noted(node.record, { seenTerm: answer.term });
       const heard = { guard: guardAnswered(guard, answer, answer.closing), letters, record };
       const isStale = answer.after !== undefined;
       const what = answer.granted ? `hears of a lease in term ${answer.term}` : `is refused in term ${answer.term}`;
@@ -468,7 +468,7 @@ export class LeaseModel implements Model<State> {
       }
       case 'keep': {
         const { term } = action;
-        const record = { ...node.record, keptTerm: term };
+        const record = noted(node.record, { keptTerm: term });
         yield become('due', `records that what it starts runs on in term ${term}`, {
           ...tell({ event: 'kept', term }),
           record,
@@ -491,7 +491,7 @@ export class LeaseModel implements Model<State> {
         break;
       case 'promise': {
         const { term } = action.closing;
-        const record = { ...node.record, promisedTerm: Math.max(node.record.promisedTerm, term) };
+        const record = noted(node.record, { promisedTerm: term });
         yield become('due', `promises for term ${term}`, { ...tell({ event: 'promised', term }), record });
         break;
       }
@@ -531,20 +531,8 @@ export class LeaseModel implements Model<State> {
     if (!node || !letter) throw new Error('no such question');
     const { group } = state;
     const { question } = letter;
-    const after = renewed(group, [question]);
-    const isStale = whyNoLease(group) === undefined && !isNext(group, question);
-    const reason = isStale ? 'stale' : whyNoLease(group);
-    const answer: Grant = {
-      group: GROUP,
-      nonce: question.nonce,
-      granted: after !== undefined,
-      term: group.term,
-      leaseMs: after ? group.leaseMs : 0,
-      ...(group.lease && { lease: group.lease }),
-      ...(reason !== undefined && { reason }),
-      ...(isStale && { after: lastGranted(group, question.node) }),
-      ...(group.closing && { closing: { term: group.term, run: group.closing.run } }),
-    };
+    const { after, refusals } = renewed(group, [question], question.node);
+    const answer = grantOf(after ?? group, question, refusals.get(question));
     // The answer to an earlier question is never heeded, nor is one that names the same granted later.
     const isNewest = node.guard?.lease.asked?.nonce === question.nonce;
     const others = node.letters.filter((other) => other !== letter);
@@ -775,8 +763,9 @@ function killed({ application, dying }: Node): Pick<Node, 'application' | 'dying
 function asking(state: State, name: string, node: Node, guard: GuardState): Partial<Node> {
   const nowBootMs = bootMs(state, node);
   const nonce = String(node.questions + 1).padStart(32, '0');
-  const waiting = node.letters.filter((letter) => !letter.answer && isNext(state.group, letter.question)).slice(-1);
-  const question = { nonce, node: name, after: guard.lease.after };
+  const last = lastGranted(state.group, name);
+  const waiting = node.letters.filter((letter) => !letter.answer && letter.question.after === last).slice(-1);
+  const question = { group: GROUP, nonce, node: name, after: guard.lease.after };
   return {
     guard: guardAsked(guard, { nonce, givenBootMs: nowBootMs }),
     letters: [...waiting, { question, answer: undefined }],

@@ -21,8 +21,8 @@ import { saidOf } from '../../src/health/doors/heartbeat.ts';
 import { decideSiteFailure } from '../../src/health/decide/site-failure.ts';
 import { spoke } from '../../src/health/decide/spoken.ts';
 import { bound, closed, freed, lastGranted, renewed } from '../../src/health/term/term.ts';
-import type { LeaseQuestion } from '../../src/health/term/term.ts';
 import { nextWatch } from '../../src/health/decide/watch.ts';
+import type { LeaseQuestion } from '../../src/protocol/lease.ts';
 import { CURRENT_VERSION } from '../../src/kernel/versions.ts';
 import type { Model, Step } from './checker.ts';
 
@@ -296,7 +296,7 @@ export class SiteModel implements Model<State> {
     const { end, fault } = state;
     const nowMs = state.nowMs + tick.aheadMs;
     const isHeard = tick.isHeard && end !== 'dead' && end !== 'cut off';
-    const own = isHeard && tick.isRenewed ? renewed(state.group, [this.#question(state)]) : undefined;
+    const own = isHeard && tick.isRenewed ? renewed(state.group, [this.#question(state)]).after : undefined;
     const group = (tick.isSentAgain ? this.#sentAgain(own ?? state.group) : undefined) ?? own;
     const isRenewed = own !== undefined && tick.isAnswered && end !== 'deaf';
     const lease = isRenewed ? LEASE : Math.max(0, state.lease - 1);
@@ -331,13 +331,14 @@ export class SiteModel implements Model<State> {
 
   /** The site's next question. */
   #question({ group }: State): LeaseQuestion {
-    return { nonce: String(group.renewals), node: NODE, after: lastGranted(group, NODE) };
+    return { group: GROUP, nonce: String(group.renewals), node: NODE, after: lastGranted(group, NODE) };
   }
 
   /** The newest question that was granted, once more: what it names was granted before it. */
   #sentAgain(group: GroupDocument): GroupDocument | undefined {
     const nonce = lastGranted(group, NODE);
-    return renewed(group, [{ nonce, node: NODE, after: this.#replays ? nonce : 'an older one' }]);
+    const after = this.#replays ? nonce : 'an older one';
+    return renewed(group, [{ group: GROUP, nonce, node: NODE, after }]).after;
   }
 
   /** The monitor's tick. */

@@ -18,10 +18,11 @@ import type { SiteRef } from '../../kernel/ids.ts';
 import { documents as names } from '../../kernel/names.ts';
 import { CURRENT_VERSION } from '../../kernel/versions.ts';
 import { leaseRequestSchema } from '../../protocol/lease.ts';
-import type { Grant, LeaseAnswer, LeaseRequest } from '../../protocol/lease.ts';
+import type { LeaseAnswer, LeaseQuestion } from '../../protocol/lease.ts';
 import { deriveKey, guardKey, guardOf, sign } from '../../protocol/signed.ts';
 import { openSiteMessage } from './site-message.ts';
-import { isNext, lastGranted, renewed, whyNoLease } from '../term/term.ts';
+import { grantOf, renewed } from '../term/term.ts';
+import type { Renewal } from '../term/term.ts';
 
 export interface LeasePorts {
   readonly documents: Documents;
@@ -29,21 +30,13 @@ export interface LeasePorts {
   readonly keySecret: Uint8Array;
 }
 
-type Question = LeaseRequest['groups'][number];
 type Answered = LeaseAnswer['groups'][number];
 
 /** What became of a group, for all who asked for it. */
-interface Renewal {
+interface Renewed {
   /** As it is now; undefined where that is not known. */
   readonly group: GroupDocument | undefined;
-  /** Of the questions that it was renewed for, none. */
-  readonly refusals: ReadonlyMap<Question, Refusal>;
-}
-
-interface Refusal {
-  readonly reason: string;
-  /** Whether another question of who asked may be granted at once. */
-  readonly isStale: boolean;
+  readonly refusals: Renewal['refusals'];
 }
 
 /**
@@ -63,28 +56,21 @@ export async function renewLeases(ports: LeasePorts, data: unknown): Promise<Lea
 async function renew(
   documents: Documents,
   site: SiteRef,
-  of: { readonly group: string; readonly asker: string | undefined; readonly questions: readonly Question[] },
-): Promise<Renewal> {
+  of: { readonly group: string; readonly asker: string | undefined; readonly questions: readonly LeaseQuestion[] },
+): Promise<Renewed> {
   const group = parseGroup(of.group);
   const refuseAll = (reason: string) => new Map(of.questions.map((question) => [question, { reason, isStale: false }]));
   if (siteId(group) !== siteId(site)) {
     return { group: undefined, refusals: refuseAll(`it is not a group of ${siteId(site)}`) };
   }
-  let refusals = new Map<Question, Refusal>();
+  let refusals: Renewal['refusals'] = new Map();
   let seen: GroupDocument | undefined;
   try {
     const { value } = await documents.update(groupKind, names.group(group), (found) => {
       seen = found;
-      refusals = new Map();
-      for (const question of of.questions) {
-        const refusal = whyRefused(found, question, of.asker);
-        if (refusal) refusals.set(question, refusal);
-      }
-      // What nobody is granted is no renewal: it would only put off the end of a term.
-      return renewed(
-        found,
-        of.questions.filter((question) => !refusals.has(question)),
-      );
+      const renewal = renewed(found, of.questions, of.asker);
+      refusals = renewal.refusals;
+      return renewal.after;
     });
     return { group: value, refusals };
   } catch (error) {
@@ -92,36 +78,9 @@ async function renew(
   }
 }
 
-/** Undefined where a lease is to be granted. `asker` is the guard that signed. */
-function whyRefused(group: GroupDocument, question: Question, asker: string | undefined): Refusal | undefined {
-  const reason = whyNoLease(group) ?? whyNotFor(group, question, asker);
-  if (reason !== undefined) return { reason, isStale: false };
-  if (isNext(group, question)) return undefined;
-  return { reason: 'another question was granted since the one that it names', isStale: true };
-}
-
-/** Why a question gets no lease whatever the group's state; undefined where it may. */
-function whyNotFor({ guards = [] }: GroupDocument, { node }: Question, asker: string | undefined): string | undefined {
-  if (asker !== undefined && node !== asker) return `the guard on ${asker} asks for itself alone`;
-  if (node === undefined) return guards.length === 0 ? undefined : 'its guards alone are granted leases';
-  return guards.some((guard) => guard.node === node) ? undefined : `it has no guard on ${node}`;
-}
-
-function answer({ keySecret }: LeasePorts, site: SiteRef, question: Question, { group, refusals }: Renewal): Answered {
-  const { nonce, node } = question;
-  const refusal = refusals.get(question);
-  const isGranted = refusal === undefined && group !== undefined;
-  const grant: Grant = {
-    group: question.group,
-    nonce,
-    granted: isGranted,
-    term: group?.term ?? 0,
-    leaseMs: isGranted ? group.leaseMs : 0,
-    ...(group?.lease && { lease: group.lease }),
-    ...(refusal && { reason: refusal.reason }),
-    ...(refusal?.isStale === true && group && { after: lastGranted(group, node) }),
-    ...(group?.closing && { closing: { term: group.term, run: group.closing.run } }),
-  };
+function answer({ keySecret }: LeasePorts, site: SiteRef, question: LeaseQuestion, of: Renewed): Answered {
+  const grant = grantOf(of.group, question, of.refusals.get(question));
+  const { node } = question;
   if (node === undefined) return grant;
   const key = deriveKey(keySecret, { signer: siteId(site), name: guardKey(node) });
   return { ...grant, sealed: sign(key, 'grant', grant) };

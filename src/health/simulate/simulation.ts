@@ -64,9 +64,6 @@ export function simulate(plan: DecidingPlan, scenario: Scenario): readonly Simul
   return moments;
 }
 
-/** No question is lost, so that each follows the one before it: all of them may be the same. */
-const RENEWAL = { nonce: NO_NONCE };
-
 class SimulatedWorld {
   readonly #plan: DecidingPlan;
   readonly #scenario: Scenario;
@@ -136,9 +133,17 @@ class SimulatedWorld {
     const { heartbeatMs, leaseMs, monitorMs } = this.#scenario;
     const isDue = (everyMs: number): boolean => atMs % (Math.ceil(everyMs / STEP_MS) * STEP_MS) === 0;
     if (this.#goes.heartbeats && isDue(heartbeatMs)) this.#beat(atMs);
-    if (this.#goes.renewals && isDue(renewEveryMs(leaseMs))) this.#write(renewed(this.#group.value, [RENEWAL]), atMs);
+    if (this.#goes.renewals && isDue(renewEveryMs(leaseMs))) this.#renew(atMs);
     for (const witness of this.#witnesses) if (isDue(witness.everyMs)) this.#hear(witness, atMs);
     return this.#goes.monitor && isDue(monitorMs) ? this.#tick(atMs) : [];
+  }
+
+  /** By one of the guards, as every other is: no question is lost, so that all of them may have one nonce. */
+  #renew(atMs: number): void {
+    const { value } = this.#group;
+    const node = value.guards?.[0]?.node;
+    const question = { group: value.group, nonce: NO_NONCE, ...(node !== undefined && { node }) };
+    this.#write(renewed(value, [question]).after, atMs);
   }
 
   #beat(atMs: number): void {

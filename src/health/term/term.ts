@@ -14,7 +14,7 @@ import type { Actor } from '../../documents/actor.ts';
 import { LeewardError } from '../../kernel/errors.ts';
 import { inSeconds } from '../../kernel/in-words.ts';
 import { NO_NONCE } from '../../protocol/lease.ts';
-import type { LeaseRequest } from '../../protocol/lease.ts';
+import type { Grant, LeaseQuestion } from '../../protocol/lease.ts';
 
 /**
  * The service's times have whole seconds, cut off: what is recorded for one moment may have happened almost a second
@@ -30,29 +30,88 @@ export function whyNoLease({ phase, holder, term }: GroupDocument): string | und
   return `term ${term} has ended; the next one is the ${holder === 'cloud' ? "cloud's" : "site's"}`;
 }
 
-/** A question for a lease, as far as it decides whether there is one. */
-export type LeaseQuestion = Pick<LeaseRequest['groups'][number], 'nonce' | 'after' | 'node'>;
-
 /** The nonce that the next question of who asks for `node` has to name: that of the newest that was granted. */
 export function lastGranted({ granted }: GroupDocument, node = ''): string {
   return granted?.[node] ?? NO_NONCE;
 }
 
-/**
- * Whether the question names what was granted before it. One that does not was granted already, came late, or was asked by
- * who does not know, and asks again.
- */
-export function isNext(group: GroupDocument, { after = NO_NONCE, node }: LeaseQuestion): boolean {
-  return lastGranted(group, node) === after;
+/** Why a question is granted no lease. */
+export interface LeaseRefusal {
+  readonly reason: string;
+  /** Whether it only names another nonce than it has to: then the next question of who asked may be granted at once. */
+  readonly isStale: boolean;
 }
 
-/** Leases were granted to these questions: the write of this is what bounds them. Undefined where none is. */
-export function renewed(group: GroupDocument, questions: readonly LeaseQuestion[]): GroupDocument | undefined {
-  const isOpen = whyNoLease(group) === undefined;
-  const next = isOpen ? questions.filter((question) => isNext(group, question)) : [];
-  if (next.length === 0) return undefined;
-  const granted = Object.fromEntries(next.map(({ node = '', nonce }) => [node, nonce]));
-  return { ...group, renewals: group.renewals + 1, granted: { ...group.granted, ...granted } };
+/**
+ * Why a question is granted no lease; undefined where it is. One that names another nonce than that of the newest that was
+ * granted was granted already, came late, or was asked by a guard that does not know that nonce, and asks again.
+ */
+function whyRefused(
+  group: GroupDocument,
+  question: LeaseQuestion,
+  asker: string | undefined,
+): LeaseRefusal | undefined {
+  const reason = whyNoLease(group) ?? whyNotFor(group, question, asker);
+  if (reason !== undefined) return { reason, isStale: false };
+  const { after = NO_NONCE, node } = question;
+  if (lastGranted(group, node) === after) return undefined;
+  return { reason: 'another question was granted since the one that it names', isStale: true };
+}
+
+/** Why a question is granted no lease, whatever the group's state; undefined where it may be. */
+function whyNotFor(
+  { guards = [] }: GroupDocument,
+  { node }: LeaseQuestion,
+  asker: string | undefined,
+): string | undefined {
+  if (asker !== undefined && node !== asker) return `the guard on ${asker} asks for itself alone`;
+  if (node === undefined) return guards.length === 0 ? undefined : 'its guards alone are granted leases';
+  return guards.some((guard) => guard.node === node) ? undefined : `it has no guard on ${node}`;
+}
+
+/** What comes of questions for a lease. */
+export interface Renewal {
+  /**
+   * The group with leases granted: the write of this is what bounds them. Undefined where none is granted: that is no renewal,
+   * and a write would only put off the end of a term.
+   */
+  readonly after: GroupDocument | undefined;
+  /** Of the questions that are granted a lease, none. */
+  readonly refusals: ReadonlyMap<LeaseQuestion, LeaseRefusal>;
+}
+
+/** `asker` is the node whose guard signed the request; undefined where the site's own key did. */
+export function renewed(group: GroupDocument, questions: readonly LeaseQuestion[], asker?: string): Renewal {
+  const refusals = new Map<LeaseQuestion, LeaseRefusal>();
+  const granted: Record<string, string> = {};
+  for (const question of questions) {
+    const refusal = whyRefused(group, question, asker);
+    if (refusal) refusals.set(question, refusal);
+    else granted[question.node ?? ''] = question.nonce;
+  }
+  if (refusals.size === questions.length) return { after: undefined, refusals };
+  const after = { ...group, renewals: group.renewals + 1, granted: { ...group.granted, ...granted } };
+  return { after, refusals };
+}
+
+/** What is told of a question, by the group as it is after the write that granted others or this; undefined: not known. */
+export function grantOf(
+  group: GroupDocument | undefined,
+  { group: id, nonce, node }: LeaseQuestion,
+  refusal: LeaseRefusal | undefined,
+): Grant {
+  const isGranted = refusal === undefined && group !== undefined;
+  return {
+    group: id,
+    nonce,
+    granted: isGranted,
+    term: group?.term ?? 0,
+    leaseMs: isGranted ? group.leaseMs : 0,
+    ...(group?.lease && { lease: group.lease }),
+    ...(refusal && { reason: refusal.reason }),
+    ...(refusal?.isStale === true && group && { after: lastGranted(group, node) }),
+    ...(group?.closing && { closing: { term: group.term, run: group.closing.run } }),
+  };
 }
 
 /** Why a run cannot be bound to the group; undefined where it can, or is. */

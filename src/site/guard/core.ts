@@ -12,6 +12,7 @@
  * and what runs goes on without a lease until its term is closed or another begins. A guard that comes back takes it over.
  */
 import { whyTooShortToStop } from '../../protocol/lease.ts';
+import type { GuardFacts } from '../../ports/guard-record.ts';
 import type { LeaseMode } from '../../protocol/lease.ts';
 import { answered, asked, isHeld, noLease } from '../lease/lease.ts';
 import type { LeaseState } from '../lease/lease.ts';
@@ -93,6 +94,16 @@ export function newGuard(of: {
     deadlineBootMs: found.armedBootMs,
     doubtedBootMs: undefined,
     ...found,
+  };
+}
+
+/** The guard's record after a change: the two terms that forbid something only grow; the one that is kept is as it is said. */
+export function noted(record: GuardFacts, change: Partial<GuardFacts>): GuardFacts {
+  const { promisedTerm = 0, seenTerm = 0, keptTerm = record.keptTerm } = change;
+  return {
+    promisedTerm: Math.max(record.promisedTerm, promisedTerm),
+    seenTerm: Math.max(record.seenTerm, seenTerm),
+    keptTerm,
   };
 }
 

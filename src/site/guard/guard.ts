@@ -1,12 +1,15 @@
 /**
  * A guard: carries out what {@link nextAction} says about one group's applications on this node.
  *
- * Invariants: it does one thing at a time, and asks anew what is next after each; a term is on record before anything is
- * done in it, a promise before it is signed; an answer counts only when the cloud has sealed it for this very guard. Ending
- * this process stops nothing: what runs goes on under the stop that is armed, and the next guard takes it over.
+ * Invariants: asking and acting go on side by side; acting alone does anything to what runs, one thing at a time, and asks
+ * anew what is next after each; a term is on record before anything is done in it, a promise before it is signed, and the
+ * record is written by one at a time, so that nothing of it is ever lost to the other; an answer counts only when the cloud
+ * has sealed it for this very guard. Ending this process stops nothing: what runs goes on under the stop that is armed, and
+ * the next guard takes it over.
  */
 import type { Clock, Random } from '../../kernel/clock.ts';
 import { LeewardError } from '../../kernel/errors.ts';
+import { Semaphore } from '../../kernel/semaphore.ts';
 import { Troubles } from '../../kernel/troubles.ts';
 import type { ArmedStop } from '../../ports/armed-stop.ts';
 import type { GuardLink } from '../../ports/guard-link.ts';
@@ -18,7 +21,16 @@ import { sign } from '../../protocol/signed.ts';
 import type { SigningKey } from '../../protocol/signed.ts';
 import { isHeld } from '../lease/lease.ts';
 import { ClockOffset } from './clock-offset.ts';
-import { clocksJumped, guardAnswered, guardAsked, newGuard, nextAction, told, whyTimesDoNotFit } from './core.ts';
+import {
+  clocksJumped,
+  guardAnswered,
+  guardAsked,
+  newGuard,
+  nextAction,
+  noted,
+  told,
+  whyTimesDoNotFit,
+} from './core.ts';
 import { sealedGrant } from './sealed.ts';
 import type { Closing, GuardAction, GuardState, GuardTimes } from './core.ts';
 
@@ -53,6 +65,9 @@ export interface GuardOptions {
 export class Guard {
   readonly #options: GuardOptions;
   #state: GuardState;
+  /** The record as it was written last. */
+  #facts: GuardFacts;
+  readonly #recording = new Semaphore(1);
   readonly #wallClock: ClockOffset;
   readonly #hardwareClock: ClockOffset;
   /** When who carries the questions wants the next one; undefined where nobody does. */
@@ -64,9 +79,10 @@ export class Guard {
   /** Aborted once this process is to end. */
   #ending: AbortSignal | undefined;
 
-  private constructor(options: GuardOptions, state: GuardState) {
+  private constructor(options: GuardOptions, state: GuardState, facts: GuardFacts) {
     this.#options = options;
     this.#state = state;
+    this.#facts = facts;
     const { clock } = options;
     const bootMs = (): number => clock.bootMs();
     this.#wallClock = new ClockOffset(() => clock.wallMs(), bootMs);
@@ -81,7 +97,8 @@ export class Guard {
       application: isRunning ? ('running' as const) : ('stopped' as const),
       armedBootMs: isRunning ? await armedStop.armedBootMs() : 0,
     };
-    return new Guard(options, newGuard({ group, ...(await record.read()), found }));
+    const facts = await record.read();
+    return new Guard(options, newGuard({ group, ...facts, found }), facts);
   }
 
   get state(): GuardState {
@@ -190,7 +207,7 @@ export class Guard {
       case 'promise': {
         if (await this.#finds()) return;
         const { term } = action.closing;
-        await this.#note({ promisedTerm: term, seenTerm: Math.max(term, this.#state.lease.term) });
+        await this.#note({ promisedTerm: term, seenTerm: term });
         this.#state = told(this.#state, { event: 'promised', term });
         return;
       }
@@ -202,8 +219,11 @@ export class Guard {
 
   /** Changes the durable record. */
   async #note(change: Partial<GuardFacts>): Promise<void> {
-    const { promisedTerm, keptTerm, lease } = this.#state;
-    await this.#options.record.write({ promisedTerm, seenTerm: lease.term, keptTerm, ...change });
+    await this.#recording.run(async () => {
+      const facts = noted(this.#facts, change);
+      await this.#options.record.write(facts);
+      this.#facts = facts;
+    });
   }
 
   async #deliver(closing: Closing): Promise<void> {

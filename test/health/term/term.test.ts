@@ -39,7 +39,7 @@ const open: GroupDocument = {
   guards: [{ node: 'north' }, { node: 'south' }],
 };
 
-const FIRST = { nonce: 'a'.repeat(32), node: 'north' };
+const FIRST = { group: 'acme/berlin/erp', nonce: 'a'.repeat(32), node: 'north' };
 
 const must = (group: GroupDocument | undefined): GroupDocument => {
   assert(group);
@@ -52,7 +52,7 @@ const promise = (node: string) => ({ term: 1, run: RUN, node });
 
 suite('the term of a group', () => {
   test('a lease is granted in an open term of the site alone', () => {
-    assert.equal(must(renewed(open, [FIRST])).renewals, 4);
+    assert.equal(must(renewed(open, [FIRST]).after).renewals, 4);
     const none = [
       closing,
       must(wonBySite(closing, RUN)),
@@ -60,22 +60,22 @@ suite('the term of a group', () => {
       { ...open, holder: 'cloud' as const },
     ];
     for (const group of none) {
-      assert.equal(renewed(group, [FIRST]), undefined);
+      assert.equal(renewed(group, [FIRST]).after, undefined);
       assert.notEqual(whyNoLease(group), undefined);
     }
   });
 
   test('a question is granted once, after the one that it names, for each node', () => {
-    const once = must(renewed(open, [FIRST]));
-    assert.equal(renewed(once, [FIRST]), undefined, 'sent again');
-    assert.equal(renewed(once, [{ ...FIRST, nonce: 'b'.repeat(32) }]), undefined, 'asked before the answer came');
+    const once = must(renewed(open, [FIRST]).after);
+    assert.equal(renewed(once, [FIRST]).after, undefined, 'sent again');
+    assert.equal(renewed(once, [{ ...FIRST, nonce: 'b'.repeat(32) }]).after, undefined, 'asked before the answer came');
     const second = { ...FIRST, nonce: 'b'.repeat(32), after: FIRST.nonce };
-    const twice = must(renewed(once, [second]));
+    const twice = must(renewed(once, [second]).after);
     assert.equal(lastGranted(twice, 'north'), second.nonce);
     assert.equal(lastGranted(twice, 'south'), NO_NONCE, "another node's own");
-    for (const recorded of [FIRST, second]) assert.equal(renewed(twice, [recorded]), undefined);
+    for (const recorded of [FIRST, second]) assert.equal(renewed(twice, [recorded]).after, undefined);
     const south = { ...second, node: 'south', after: NO_NONCE };
-    const both = must(renewed(twice, [FIRST, south]));
+    const both = must(renewed(twice, [FIRST, south]).after);
     assert.deepEqual(
       [both.renewals, lastGranted(both, 'north')],
       [6, second.nonce],
@@ -84,14 +84,14 @@ suite('the term of a group', () => {
   });
 
   test('a guard that is removed and added again goes on where it was', () => {
-    const once = must(renewed(open, [FIRST]));
+    const once = must(renewed(open, [FIRST]).after);
     const without = must(withGuards(once, ['south'], 1000));
-    assert.equal(renewed(must(withGuards(without, ['north', 'south'], 2000)), [FIRST]), undefined);
+    assert.equal(renewed(must(withGuards(without, ['north', 'south'], 2000)), [FIRST]).after, undefined);
   });
 
   test('what is waited for is the last grant before the closing, not the binding of the run', () => {
     assert.equal(closing.closing?.lastGrantMs, 100_000);
-    const renewedSince = must(renewed(boundGroup, [FIRST]));
+    const renewedSince = must(renewed(boundGroup, [FIRST]).after);
     const later = must(closed(renewedSince, { run: RUN, actor: ACTOR, lastModifiedMs: 105_000 }));
     assert.equal(later.closing?.lastGrantMs, 105_000);
   });

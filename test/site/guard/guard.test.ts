@@ -263,6 +263,22 @@ suite('a guard', () => {
     site.end();
   });
 
+  test('loses nothing of its record when a term is seen while a promise is being written', async () => {
+    const site = await GuardedSite.make();
+    await site.begin();
+    await site.pass(5000);
+    site.node.writeMs = 1500;
+    await site.close();
+    while (!site.node.happened().includes('gone')) await site.pass(100);
+    // The promise is on its way to the disk, and the next term opens.
+    await site.change((group) => wonBySite(group, RUN));
+    await site.change((group) => openedForSite(group, RUN));
+    await site.pass(LEASE_MS);
+    const records = site.node.happened().filter((what) => what.startsWith('recorded'));
+    assert.deepEqual(records, ['recorded 0/1', 'recorded 1/1', 'recorded 1/2']);
+    site.end();
+  });
+
   test('does not take it for a jump that it was held up between its reads of two clocks', async () => {
     const site = await GuardedSite.make();
     await site.begin();

@@ -13,6 +13,8 @@ export class MemoryNode implements GuardedGroup, ArmedStop, GuardRecord {
   readonly events: { readonly what: string; readonly atBootMs: number }[] = [];
   /** Whether they end when they are asked to. */
   isObedient = true;
+  /** How long the record takes to be written. */
+  writeMs = 0;
   facts: GuardFacts = { promisedTerm: 0, seenTerm: 0, keptTerm: 0 };
   #armedBootMs = 0;
   #end: PromiseWithResolvers<string> | undefined;
@@ -74,6 +76,7 @@ export class MemoryNode implements GuardedGroup, ArmedStop, GuardRecord {
   }
 
   async write(facts: GuardFacts): Promise<void> {
+    if (this.writeMs > 0) await this.#clock.sleep(this.writeMs);
     this.#note(`recorded ${facts.promisedTerm}/${facts.seenTerm}`);
     this.facts = facts;
   }
