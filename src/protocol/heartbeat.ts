@@ -49,6 +49,9 @@ const applicationWordSchema = z.looseObject({
   attemptsMade: z.int().min(0).optional().meta({ description: 'Restarts that were made and are not forgotten.' }),
   responseMs: ms.optional().meta({ description: 'How long its slowest monitor took last.' }),
   reason: words.optional().meta({ description: 'What its monitors found, in words.' }),
+  poor: words.optional().meta({
+    description: 'It runs, and performs poorly where it does, for long enough to count: why, in words.',
+  }),
   offlineUntilMs: wallMs.optional(),
 });
 

@@ -10,9 +10,6 @@ import { parseGroup } from '../../kernel/ids.ts';
 import type { Notice } from '../../notify/notices.ts';
 import type { Heartbeat } from '../../protocol/heartbeat.ts';
 
-/** How the site's reason for an application that runs and performs poorly begins: src/site/agent/performance-watch.ts. */
-const POORLY = 'performs poorly';
-
 /** One thing that is worth telling. */
 export interface SiteWord extends Pick<Notice, 'severity' | 'title' | 'text' | 'group'> {
   /** What it is about: one of a kind, and part of a notice's id. */
@@ -28,29 +25,18 @@ export function siteWords({ groups = [], machines = [] }: Pick<Heartbeat, 'group
         : [{ about: `machine-${name}`, severity: 'critical', title: `Machine ${name} needs a person`, text: trouble }],
     ),
     ...groups.flatMap(({ group, applications = [] }) =>
-      applications.flatMap(({ name, state, reason = '' }): SiteWord[] => {
+      applications.flatMap(({ name, state, reason = '', poor }): SiteWord[] => {
         const about = `${parseGroup(group).group}-${name}`;
-        const isPoor = state === 'running' && reason.startsWith(POORLY);
-        if (state !== 'failed' && !isPoor) return [];
-        return isPoor
-          ? [
-              {
-                about: `poor-${about}`,
-                severity: 'info',
-                group,
-                title: `${group}: ${name} performs poorly`,
-                text: reason,
-              },
-            ]
-          : [
-              {
-                about: `failed-${about}`,
-                severity: 'warning',
-                group,
-                title: `${group}: ${name} has failed`,
-                text: `${reason}; its restarts are used up, and the site decides about its machine`,
-              },
-            ];
+        if (state === 'failed') {
+          const text = `${reason}; its restarts are used up, and the site decides about its machine`;
+          return [
+            { about: `failed-${about}`, severity: 'warning', group, title: `${group}: ${name} has failed`, text },
+          ];
+        }
+        if (poor === undefined) return [];
+        return [
+          { about: `poor-${about}`, severity: 'info', group, title: `${group}: ${name} performs poorly`, text: poor },
+        ];
       }),
     ),
   ];

@@ -65,6 +65,6 @@ export class PerformanceWatch {
       movedAt: undefined,
       now,
     });
-    this.#poor = verdict.verdict === 'good-enough' ? undefined : `performs poorly: ${verdict.reason}`;
+    this.#poor = verdict.verdict === 'good-enough' ? undefined : verdict.reason;
   }
 }

@@ -138,12 +138,14 @@ export class WatchedApplication {
       case 'meant': {
         const { state } = this;
         const attempts = state.state === 'offline' || state.attemptsMade === 0 ? 0 : state.attemptsMade;
-        const why = 'reason' in state ? whyOf(state) : this.#performance?.poor;
+        const why = 'reason' in state ? whyOf(state) : undefined;
+        const poor = state.state === 'running' ? this.#performance?.poor : undefined;
         return {
           ...is,
           state: state.state,
           ...(attempts > 0 && { attemptsMade: attempts }),
           ...(why !== undefined && { reason: heartbeatWords(why) }),
+          ...(poor !== undefined && { poor: heartbeatWords(poor) }),
         };
       }
     }

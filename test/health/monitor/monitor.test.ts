@@ -87,7 +87,7 @@ suite('the monitor', () => {
       `warning: ${GROUP}: shop has failed`,
     ]);
     await say({
-      says: { applications: [{ ...application, state: 'running', reason: 'performs poorly: after 900 ms' }] },
+      says: { applications: [{ ...application, state: 'running', poor: 'an answer after 900 ms' }] },
     });
     assert.equal((await noticesOf(world)).filter(({ severity }) => severity === 'info').length, 1);
     await say({ says: { applications: [failed] } });

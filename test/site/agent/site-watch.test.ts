@@ -4,6 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
+import { siteWords } from '../../../src/health/monitor/site-words.ts';
+import type { SiteWord } from '../../../src/health/monitor/site-words.ts';
 import type { GuardDesk } from '../../../src/ports/guard-desk.ts';
 import type { KeptTexts } from '../../../src/ports/kept-texts.ts';
 import type { Prober } from '../../../src/ports/probe.ts';
@@ -429,18 +431,17 @@ suite('the site under watch', () => {
     );
   });
 
-  test('poor performance that lasts is told, and moves nothing by itself', async () => {
+  test('poor performance that lasts is what the cloud tells people of, and moves nothing by itself', async () => {
     const more = 'performance: { responseMsMax: 100, poorForMs: 120000, everyMs: 20000, gapMsMax: 60000 }';
     const world = new World({ applications: { database: { more } } });
     world.responseMs = 400;
-    const reasons: (string | undefined)[] = [];
-    await world.pass(MINUTE_MS, (watch) => reasons.push(stateOf(watch, 'database')?.reason));
-    await world.pass(5 * MINUTE_MS, (watch) => reasons.push(stateOf(watch, 'database')?.reason));
-    assert.equal(reasons[0], undefined);
-    assert.match(
-      reasons[1] ?? '',
-      /^performs poorly: an answer after 400 ms, 100 % right; poor for \d+ s .*no other place/,
-    );
+    const told: (readonly SiteWord[])[] = [];
+    const hear = (watch: SiteWatch) => told.push(siteWords(heartbeatSchema.parse({ counter: 1, ...watch.word() })));
+    await world.pass(MINUTE_MS, hear);
+    await world.pass(5 * MINUTE_MS, hear);
+    const abouts = told.map((words) => words.map(({ about }) => about));
+    assert.deepEqual(abouts, [[], ['poor-erp-database']], 'only once it is for long enough');
+    assert.match(told[1]?.[0]?.text ?? '', /^an answer after 400 ms, 100 % right; poor for \d+ s/);
     assert.equal(world.decisions.texts.size, 0);
   });
 });
