@@ -4,7 +4,7 @@
  */
 import { statSync } from 'node:fs';
 import { InvalidArgumentError } from 'commander';
-import { STOP_MS_MAX } from '../protocol/heartbeat.ts';
+import { STOP_MS_MAX } from '../protocol/stop-times.ts';
 import { z } from 'zod';
 
 /** Longest time that an option takes: a day. Node's timers end soon after three weeks. */

@@ -13,6 +13,7 @@ import { cut } from '../kernel/in-words.ts';
 import { PAGE_BYTES } from '../kernel/units.ts';
 import { versionSchema } from '../kernel/versions.ts';
 import { sourceSchema } from './source.ts';
+import { STOP_MS_MAX } from './stop-times.ts';
 
 const { number, digest } = chainPointSchema.shape;
 
@@ -23,8 +24,8 @@ export const HEARTBEAT_MACHINES_MAX = 500;
 /** Nodes of one group. */
 export const HEARTBEAT_NODES_MAX = 16;
 
-/** Longest that a guard may let applications take to stop, or to be killed: an hour, since no lease is longer. */
-export const STOP_MS_MAX = 3_600_000;
+/** How long a word that something is offline on purpose counts after the heartbeat that said so: 30 days. */
+export const OFFLINE_MS_MAX = 30 * 86_400_000;
 
 /** A time that people or the site's own clock set, in milliseconds since 1970. */
 const wallMs = z.int().min(0).max(WALL_MS_MAX);

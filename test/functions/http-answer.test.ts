@@ -4,9 +4,10 @@ import { jsonBody } from '../../functions/http-answer.ts';
 import { ID_LENGTH_MAX } from '../../src/kernel/ids.ts';
 import { KIB, MIB } from '../../src/kernel/units.ts';
 import { DOCUMENT_BYTES_MAX } from '../../src/ports/state.ts';
-import { STOP_MS_MAX, heartbeatSchema } from '../../src/protocol/heartbeat.ts';
+import { heartbeatSchema } from '../../src/protocol/heartbeat.ts';
 import type { GroupWord, Heartbeat } from '../../src/protocol/heartbeat.ts';
 import { parseSigned, readPayload, sign } from '../../src/protocol/signed.ts';
+import { STOP_MS_MAX } from '../../src/protocol/stop-times.ts';
 
 const LIMIT_BYTES = 6 * MIB;
 const DATE_MAX = 8_640_000_000_000_000;

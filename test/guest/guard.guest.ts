@@ -11,6 +11,7 @@ import { after, before, describe, test } from 'node:test';
 import { bundle } from '../../scripts/bundle.ts';
 import { addGuard } from '../../src/app/registered-guards.ts';
 import { parseGroup } from '../../src/kernel/ids.ts';
+import { USUAL_STOP } from '../../src/protocol/stop-times.ts';
 import { newGuardAccess, serializeGuardAccess } from '../../src/site/guard/access.ts';
 import { DebianGuest } from '../support/debian-guest/debian-guest.ts';
 import { DEBIAN_TOOLS, debianLacks } from '../support/debian-guest/disk.ts';
@@ -25,8 +26,8 @@ const NODE = 'north';
 const LEASE_MS = 90_000;
 /** Only a failing test waits for it. */
 const LIMIT_MS = 300_000;
-/** What the margin counts for a kill: src/health/term/margin.ts. */
-const KILL_MS = 2000;
+/** What the margin counts for a kill. */
+const KILL_MS = USUAL_STOP.killMs;
 
 const SITE = '/var/lib/leeward/sites/acme/berlin';
 const GUARD = 'leeward-guard@erp';
@@ -42,7 +43,7 @@ const CONFIG = `
 groups:
   erp:
     stopMs: 5000
-    killMs: 2000
+    killMs: ${KILL_MS}
     applications:
       database:
         node: ${NODE}

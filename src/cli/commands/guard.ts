@@ -9,6 +9,7 @@ import type { GuardedLaunch } from '../../app/guard-process.ts';
 import { LeewardError } from '../../kernel/errors.ts';
 import { groupId, nodeSchema, parseGroup } from '../../kernel/ids.ts';
 import type { GroupRef } from '../../kernel/ids.ts';
+import { USUAL_STOP } from '../../protocol/stop-times.ts';
 import { newGuardAccess, parseGuardAccess, serializeGuardAccess } from '../../site/guard/access.ts';
 import { SystemClock } from '../../system/clock.ts';
 import { makeFolder } from '../../system/durable-file.ts';
@@ -30,9 +31,6 @@ const runOptionsSchema = z.object({
   watchdog: z.string(),
   log: logSchema,
 });
-
-/** Of a single command, for which no file says them. */
-const USUAL_TIMES = { stopMs: 10_000, killMs: 2000 };
 
 /** How long what runs goes on after a jump of the clocks without an answer: docs/safety.md. */
 const ANSWER_MS = 3000;
@@ -153,7 +151,7 @@ async function plannedLaunches(
   const { application, config } = options;
   if (application !== undefined) {
     const launch = { kind: 'command', command: application } as const;
-    return { applications: [{ name: 'main', dependsOn: [], launch }], ...USUAL_TIMES };
+    return { applications: [{ name: 'main', dependsOn: [], launch }], ...USUAL_STOP };
   }
   const planned = (await readSiteConfig(siteFolder, undefined, config)).groups[group];
   const applications = Object.entries(planned?.applications ?? {})

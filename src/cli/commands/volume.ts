@@ -13,6 +13,7 @@ import { LeewardError, describeError, isLeewardError } from '../../kernel/errors
 import { parseVolume, volumeId } from '../../kernel/ids.ts';
 import { documents as names } from '../../kernel/names.ts';
 import { PAGE_BYTES, VOLUME_BYTES_MAX, roundUp } from '../../kernel/units.ts';
+import { USUAL_STOP } from '../../protocol/stop-times.ts';
 import { newSiteAccess, serializeSiteAccess, withVolume } from '../../site/send/access.ts';
 import type { SiteAccess } from '../../site/send/access.ts';
 import { makeFolder } from '../../system/durable-file.ts';
@@ -76,7 +77,12 @@ export function addVolume(program: Command): void {
       false,
     )
     .option('--lease <seconds>', "length of the group's lease", wholeSeconds, 60)
-    .option('--stop <seconds>', 'how long its guards let the applications take to stop in order', seconds, 10)
+    .option(
+      '--stop <seconds>',
+      'how long its guards let the applications take to stop in order',
+      seconds,
+      USUAL_STOP.stopMs / 1000,
+    )
     .option(
       '--window <seconds>',
       'how long the site must be down, by its witnesses, before it counts',

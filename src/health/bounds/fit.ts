@@ -8,11 +8,9 @@ import type { GroupDocument } from '../../documents/group.ts';
 import type { Plan } from '../../documents/plan.ts';
 import type { Witness } from '../../documents/witness.ts';
 import type { GroupWord } from '../../protocol/heartbeat.ts';
+import { USUAL_STOP } from '../../protocol/stop-times.ts';
 import { brokenBounds } from './bounds.ts';
 import { USUAL_ASSUMPTIONS } from '../term/margin.ts';
-
-/** How long stopping in order takes of a group of which neither its site nor its registration says it. */
-const USUAL_STOP_MS = 10_000;
 
 export interface Fitted {
   readonly plan: Pick<Plan, 'windowMs' | 'alertAfterMs' | 'stopping'>;
@@ -26,7 +24,7 @@ export interface Fitted {
 
 /** Every inequality that does not hold, a line each with its numbers; none where all do. */
 export function whyUnfit({ plan, group, witnesses, word, gapMs }: Fitted): readonly string[] {
-  const { stopMs = USUAL_STOP_MS, assumptions = USUAL_ASSUMPTIONS } = plan.stopping ?? {};
+  const { stopMs = USUAL_STOP.stopMs, assumptions = USUAL_ASSUMPTIONS } = plan.stopping ?? {};
   return brokenBounds({
     leaseMs: group.leaseMs,
     marginMs: group.marginMs,

@@ -22,12 +22,10 @@ import { SINGLE_WITNESS_CONSENT, STRICT_LEASE_CONSENT, mayMoveUnasked } from '..
 import type { Question, SiteHistory } from '../../documents/site-failure.ts';
 import { sha256Hex } from '../../kernel/hash.ts';
 import { inSeconds } from '../../kernel/in-words.ts';
+import { OFFLINE_MS_MAX } from '../../protocol/heartbeat.ts';
 import { silenceAllowedMs } from './spoken.ts';
 import { domainsOf, downByMajoritySinceMs, isSilent, votesOf, whyShut } from './votes.ts';
 import type { DomainVote, Vote } from './votes.ts';
-
-/** How long a word that something is offline on purpose counts after the heartbeat that said so. */
-export const OFFLINE_MS_MAX = 30 * 86_400_000;
 
 /** So many failure domains can outvote one that is wrong. */
 const DOMAINS_FOR_AUTOMATIC_MIN = 3;

@@ -7,7 +7,7 @@
  */
 import { z } from 'zod';
 import { ID_LENGTH_MAX, nameInSite, nodeSchema } from '../../kernel/ids.ts';
-import { STOP_MS_MAX } from '../../protocol/heartbeat.ts';
+import { STOP_MS_MAX, USUAL_STOP } from '../../protocol/stop-times.ts';
 import { launchSchema } from '../applications/launch.ts';
 import { machineSchema, performanceSchema, usualMachine } from '../decide/config.ts';
 import type { MachineConfig } from '../decide/config.ts';
@@ -71,13 +71,13 @@ const groupSchema = z.strictObject({
     .int()
     .min(0)
     .max(STOP_MS_MAX)
-    .default(10_000)
+    .default(USUAL_STOP.stopMs)
     .meta({ description: 'How long a guard lets all of it stop in order.' }),
   killMs: z
     .int()
     .min(100)
     .max(STOP_MS_MAX)
-    .default(2000)
+    .default(USUAL_STOP.killMs)
     .meta({ description: 'How long killing what is left may take.' }),
   applications: z.record(nameSchema, applicationSchema).default({}),
 });

@@ -2,17 +2,16 @@
  * What people took offline on purpose above the single application: a machine, a group, the whole site. The command writes
  * the marks and the agent reads them, so that one can be set while the agent is dead.
  *
- * Invariants: each has an end, at most {@link OFFLINE_MS_MAX} away; at its end it means nothing any more; one is written or
- * removed without touching another; what lies among them and is none keeps none of them from counting.
+ * Invariants: each has an end, at most {@link OFFLINE_MS_MAX} away, since the cloud believes none for longer; at its end it means
+ * nothing any more; one is written or removed without touching another; what lies among them and is none keeps none of them
+ * from counting.
  */
 import { LeewardError, isLeewardError } from '../../kernel/errors.ts';
 import { CURRENT_VERSION } from '../../kernel/versions.ts';
 import type { KeptTexts } from '../../ports/kept-texts.ts';
+import { OFFLINE_MS_MAX } from '../../protocol/heartbeat.ts';
 import type { OfflineMark } from '../decide/policies.ts';
 import { markSchema, readRecord, writeRecord } from './records.ts';
-
-/** As long as the cloud believes one: docs/site-protocol.md, "Heartbeat". */
-export const OFFLINE_MS_MAX = 30 * 86_400_000;
 
 /** What is marked, without its end. */
 export type Marked = Pick<OfflineMark, 'what' | 'name'>;

@@ -13,7 +13,7 @@ import { parseJson } from '../../kernel/json.ts';
 import { firstIssue } from '../../kernel/schema.ts';
 import { KIB } from '../../kernel/units.ts';
 import type { GuardDesk, GuardOrder, GuardStatus } from '../../ports/guard-desk.ts';
-import { STOP_MS_MAX } from '../../protocol/heartbeat.ts';
+import { STOP_MS_MAX } from '../../protocol/stop-times.ts';
 import { request } from '../request.ts';
 import type { PlainAnswer } from '../request.ts';
 import { listenAt } from '../unix-server.ts';

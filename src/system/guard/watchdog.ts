@@ -11,12 +11,13 @@
 import { closeSync, existsSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { LeewardError } from '../../kernel/errors.ts';
+import { USUAL_STOP } from '../../protocol/stop-times.ts';
 import { toolSays } from './tool.ts';
 
 /** What it is set to: short beside a lease, long beside any pause of a node that is still called healthy. */
 const TIMEOUT_SECONDS = 10;
-/** How long after the armed end it may bite: what the margin counts for a kill (src/health/term/margin.ts). */
-const GRACE_MS = 2000;
+/** How long after the armed end it may bite: what the margin counts for a kill. */
+const GRACE_MS = USUAL_STOP.killMs;
 const FEED_MS = 1000;
 
 /** Where the kernel tells of watchdogs. */

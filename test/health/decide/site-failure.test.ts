@@ -7,11 +7,12 @@ import { siteDecisionSchema, siteHistorySchema } from '../../../src/documents/si
 import type { SiteHistory } from '../../../src/documents/site-failure.ts';
 import type { Spoken } from '../../../src/documents/witness.ts';
 import { LINE_MAX, explain, timeline } from '../../../src/health/decide/explain.ts';
-import { OFFLINE_MS_MAX, decideSiteFailure, isOfMonitor } from '../../../src/health/decide/site-failure.ts';
+import { decideSiteFailure, isOfMonitor } from '../../../src/health/decide/site-failure.ts';
 import type { SiteVerdict } from '../../../src/health/decide/site-failure.ts';
 import { domainsOf } from '../../../src/health/decide/votes.ts';
 import { sha256Hex } from '../../../src/kernel/hash.ts';
 import { CURRENT_VERSION } from '../../../src/kernel/versions.ts';
+import { OFFLINE_MS_MAX } from '../../../src/protocol/heartbeat.ts';
 
 type Configured = SiteHistory['witnesses'][number];
 
