@@ -1,6 +1,7 @@
 /**
  * What comments and pages point to is there: every `X.md, "Title"` in source, tests and pages names a heading of that page,
- * every link in a page leads to a file, and to a heading of it where it names one.
+ * every link in a page leads to a file, and to a heading of it where it names one. And what is there is on the map: design.md,
+ * "Rooms", has a row for each room and each folder of the larger ones.
  */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
@@ -77,6 +78,23 @@ function lostLinks(text: string, folder: string, own: string): string[] {
     });
 }
 
+/** The folders that a table's rows are of, below `under`. */
+function rowsOf(table: string, under = ''): string[] {
+  const rows = [...table.matchAll(/^\| `([\w/-]+)\/` /gm)].map(([, folder = '']) => folder);
+  return rows
+    .filter((folder) => folder.startsWith(under))
+    .map((folder) => folder.slice(under.length))
+    .toSorted();
+}
+
+function foldersOf(room: string): string[] {
+  const entries = readdirSync(join(ROOT, room), { withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name)
+    .toSorted();
+}
+
 function filesUnder(folder: string): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && /\.(?:ts|js|md|py|bicep|bicepparam|sh)$/.test(entry.name))
@@ -106,6 +124,15 @@ test('every link of a page leads to a file, and to a heading where it names one,
     return what.map((one) => `${basename(page)}: ${one}`);
   });
   assert.deepEqual(lost, []);
+});
+
+test('every room, and every folder of the larger ones, has its row in the map, and nothing else has', () => {
+  const rooms = readFileSync(join(ROOT, 'docs', 'design.md'), 'utf8').split(/^## Rooms$/m)[1] ?? '';
+  const [first = '', ...within] = rooms.split(/^Within `/m);
+  assert.deepEqual(rowsOf(first, 'src/'), foldersOf('src'));
+  const parts = new Map(within.map((part) => [part.slice(0, part.indexOf('/`')), rowsOf(part)]));
+  assert.deepEqual([...parts.keys()].toSorted(), ['src/health', 'src/replica', 'src/site']);
+  for (const [room, rows] of parts) assert.deepEqual(rows, foldersOf(room), room);
 });
 
 test('a pointer to what is not there is found', () => {
