@@ -7,7 +7,6 @@
  * that hangs holds up nobody. Runs that no message moves on any more are resumed first: they are the groups that stand
  * still.
  */
-import type { SiteVerdict } from '../decide/site-failure.ts';
 import { DOCUMENTS_AT_ONCE } from '../../documents/store.ts';
 import { describeError } from '../../kernel/errors.ts';
 import { parseGroup, siteId } from '../../kernel/ids.ts';
@@ -31,7 +30,6 @@ export interface TickReport {
 }
 
 export type { GroupReport };
-export type Verdict = SiteVerdict['verdict'];
 
 /** Sites' own addresses that are asked at once: each that hangs holds a place until its time-out. */
 const PROBES_AT_ONCE = 256;
@@ -39,7 +37,7 @@ const PROBES_AT_ONCE = 256;
 /** One tick. Errors: UNAVAILABLE when the watch cannot be kept; anything later is one of the report's troubles. */
 export async function tick(ports: MonitorPorts): Promise<TickReport> {
   const canary = await sendCanary(ports);
-  const watch = await keepWatch(ports.documents, { through: canary === undefined, gapMs: ports.gapMs });
+  const monitor = await keepWatch(ports.documents, { through: canary === undefined, gapMs: ports.gapMs });
   const troubles: string[] = [];
   const attempt = async <T>(what: string, work: () => Promise<T>): Promise<T | undefined> => {
     try {
@@ -52,7 +50,7 @@ export async function tick(ports: MonitorPorts): Promise<TickReport> {
   const resumed = await attempt('runs could not be resumed', () => ports.failover.resumeRuns());
   troubles.push(...(resumed?.troubles ?? []));
   const pass = {
-    watch,
+    monitor,
     attempt,
     documentsTurn: new Semaphore(DOCUMENTS_AT_ONCE),
     probesTurn: new Semaphore(PROBES_AT_ONCE),
