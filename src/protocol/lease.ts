@@ -21,7 +21,7 @@ const nonce = z
 export const NO_NONCE = '0'.repeat(32);
 
 /** Questions of one request: guards times groups. */
-const QUESTIONS_MAX = 2000;
+export const QUESTIONS_MAX = 2000;
 
 export const leaseRequestSchema = z
   .looseObject({

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { answered, asked, isHeld, noLease } from '../../src/site/lease/lease.ts';
 
 const GROUP = 'acme/berlin/erp';
-const NONCE = '0'.repeat(32);
+const NONCE = 'f'.repeat(32);
 const granted = { group: GROUP, nonce: NONCE, granted: true, term: 1, leaseMs: 1000 };
 const refused = { ...granted, granted: false, leaseMs: 0, reason: 'closing' };
 

@@ -9,7 +9,7 @@
 import type { Clock } from '../../kernel/clock.ts';
 import { LeewardError } from '../../kernel/errors.ts';
 import type { CloudLink } from '../../ports/cloud-link.ts';
-import { renewEveryMs } from '../../protocol/lease.ts';
+import { QUESTIONS_MAX, renewEveryMs } from '../../protocol/lease.ts';
 import type { LeaseAnswer, LeaseRequest } from '../../protocol/lease.ts';
 import { sign } from '../../protocol/signed.ts';
 import type { SigningKey } from '../../protocol/signed.ts';
@@ -18,8 +18,6 @@ type Question = LeaseRequest['groups'][number];
 
 /** How long a request waits for others to join it: far less than what a guard waits before it asks by itself. */
 const JOIN_MS = 500;
-/** Questions of one request: docs/site-protocol.md, "Lease". */
-const QUESTIONS_MAX = 2000;
 
 export interface LeaseCarrierOptions {
   /** The site's own: it vouches for who carries, not for what is granted. */
