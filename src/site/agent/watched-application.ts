@@ -33,7 +33,6 @@ export interface WatchedApplicationOptions {
   readonly config: ApplicationConfig;
   readonly prober: Prober;
   readonly clock: Clock;
-  readonly bootId: string;
   readonly records: KeptTexts;
   /** Restarts it, with what depends on it: see {@link Restarter}. */
   readonly restart: (name: string, signal: AbortSignal) => Promise<void>;
@@ -57,7 +56,7 @@ export class WatchedApplication {
   #run: { readonly stop: AbortController; readonly over: Promise<void> } | undefined;
 
   private constructor(options: WatchedApplicationOptions, record: ApplicationRecord | undefined) {
-    const { name, config, prober, clock, restart, bootId } = options;
+    const { name, config, prober, clock, restart } = options;
     this.name = name;
     this.config = config;
     this.#options = options;
@@ -72,10 +71,7 @@ export class WatchedApplication {
     };
     const known = record && stateOf(record);
     this.#monitored = new MonitoredApplication(applicationPlan(name, config), { prober, clock, restarter }, known);
-    if (config.performance) {
-      const { node } = config;
-      this.#performance = new PerformanceWatch({ limits: config.performance, place: node, clock, bootId });
-    }
+    if (config.performance) this.#performance = new PerformanceWatch({ limits: config.performance, clock });
   }
 
   /** With the attempts that are on record. Errors: DOCUMENT_INVALID, VERSION_TOO_NEW. */

@@ -106,7 +106,6 @@ export const performanceSchema = z
       .meta({ description: 'What the monitors found in this time is one sample.' }),
     poorForMs: windowMs.default(10 * MINUTE_MS).meta({ description: 'Poor for so long without a break counts.' }),
     gapMsMax: windowMs.default(2 * MINUTE_MS).meta({ description: 'A longer time without a sample is a break.' }),
-    coolDownMs: windowMs.default(6 * HOUR_MS).meta({ description: 'After a move nothing moves for so long.' }),
   })
   .refine(({ everyMs, gapMsMax }) => gapMsMax >= everyMs, { path: ['gapMsMax'], error: 'must be at least everyMs' })
   .refine(({ everyMs, poorForMs }) => poorForMs <= everyMs * PERFORMANCE_SAMPLES_MAX, {
