@@ -47,8 +47,12 @@ export function isNodeHere(folder: string, node: string): boolean {
   return existsSync(own) && readdirSync(own).some((group) => isLocked(guardFolder(own, group)));
 }
 
-/** Whether the group's guard on the node is one of this machine: it has run here. */
-export function isGuardHere(folder: string, group: string, node: string): boolean {
+/**
+ * Whether the group's guard on the node has ever run on this machine, be it down now. Unlike {@link isNodeHere} it goes by the
+ * folder alone, so that a guard that is down for a moment is still asked; a copied folder counts, too, but all that comes of
+ * it is a question to a socket at which nobody answers.
+ */
+export function hasGuardRunHere(folder: string, group: string, node: string): boolean {
   return existsSync(guardFolder(nodeFolder(folder, node), group));
 }
 
@@ -60,7 +64,7 @@ export function deskOf(
 ): GuardDesk | undefined {
   const elsewhere = guardSocketOf(of.config, group, node);
   if (elsewhere !== undefined) return new GuardSocket(elsewhere);
-  if (!isGuardHere(of.folder, group, node)) return undefined;
+  if (!hasGuardRunHere(of.folder, group, node)) return undefined;
   const files = new GuardFiles(guardFolder(nodeFolder(of.folder, node), group));
   return new GuardSocket(files.path('socket'));
 }

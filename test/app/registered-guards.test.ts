@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { forgetGuard, guardFolder } from '../../src/app/guard-process.ts';
 import { addGuard, removeGuard } from '../../src/app/registered-guards.ts';
-import { deskOf, isGuardHere, isNodeHere } from '../../src/app/open-site-watch.ts';
+import { deskOf, hasGuardRunHere, isNodeHere } from '../../src/app/open-site-watch.ts';
 import { groupKind } from '../../src/documents/group.ts';
 import { siteKind } from '../../src/documents/site.ts';
 import { parseGroup } from '../../src/kernel/ids.ts';
@@ -69,13 +69,15 @@ suite("a guard's folder", () => {
 
   test('as `guard add` makes it, or copied, makes no machine the node', async () => {
     assert.equal(isNodeHere(site, 'north'), false);
-    assert.equal(isGuardHere(site, 'shop', 'north'), false);
+    assert.equal(hasGuardRunHere(site, 'shop', 'north'), false);
     assert.equal(knows(), undefined);
 
     await makeFolder(own);
     await lockFolder(own, 'one at a time');
     assert.equal(isNodeHere(site, 'north'), true);
     assert.equal(isNodeHere(site, 'south'), false);
+    assert.equal(hasGuardRunHere(site, 'shop', 'north'), true);
+    assert.equal(hasGuardRunHere(site, 'books', 'north'), false);
     assert(knows());
 
     const copied = join(site, 'copied');
@@ -84,6 +86,11 @@ suite("a guard's folder", () => {
     // As of another machine, or of an earlier boot: nothing there has this id and this start.
     await writeFile(join(copied, 'guards', 'north', 'shop', 'lock'), `${process.pid} another-boot 1`);
     assert.equal(isNodeHere(copied, 'north'), false);
+    assert.equal(
+      hasGuardRunHere(copied, 'shop', 'north'),
+      true,
+      'the folder is believed: nobody answers at its socket',
+    );
   });
 
   test('stays while its guard runs, or a stop of this boot is armed, and goes after that', async () => {

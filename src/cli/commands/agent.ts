@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { openSite } from '../../app/site.ts';
-import { isGuardHere, openSiteWatch } from '../../app/open-site-watch.ts';
+import { hasGuardRunHere, openSiteWatch } from '../../app/open-site-watch.ts';
 import { together } from '../../kernel/together.ts';
 import { configJsonSchema, guardSocketOf, intervalOf, quiesceOf } from '../../site/agent/config.ts';
 import type { SiteConfig } from '../../site/agent/config.ts';
@@ -104,7 +104,9 @@ async function agent(_options: unknown, command: Command): Promise<void> {
 function unguardedOf(config: SiteConfig, folder: string): readonly string[] {
   return Object.entries(config.groups).flatMap(([group, { applications }]) =>
     Object.entries(applications)
-      .filter(([, { node }]) => guardSocketOf(config, group, node) === undefined && !isGuardHere(folder, group, node))
+      .filter(
+        ([, { node }]) => guardSocketOf(config, group, node) === undefined && !hasGuardRunHere(folder, group, node),
+      )
       .map(
         ([name, { node }]) =>
           `${group}/${name}: no guard of ${node} has run here yet: until one does, it is not watched`,
