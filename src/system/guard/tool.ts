@@ -1,7 +1,7 @@
 /** The service manager's and the container engines' own commands, asked for a bounded time. */
 import { spawn } from 'node:child_process';
 import { LeewardError } from '../../kernel/errors.ts';
-import { runBounded } from '../probes/bounded-process.ts';
+import { runBounded } from '../bounded-process.ts';
 
 /** For a question, or for something that only has to be taken note of. */
 const ANSWER_MS = 5000;

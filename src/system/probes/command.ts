@@ -1,7 +1,7 @@
 /** Whether a command ends as expected. */
 import type { CommandCheck, Finding } from '../../ports/probe.ts';
-import { runBounded } from './bounded-process.ts';
-import type { ProcessEnd } from './bounded-process.ts';
+import { runBounded } from '../bounded-process.ts';
+import type { ProcessEnd } from '../bounded-process.ts';
 import { bad, quoted, well } from './words.ts';
 
 export async function checkCommand(check: CommandCheck, signal: AbortSignal): Promise<Finding> {

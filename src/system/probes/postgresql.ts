@@ -7,7 +7,7 @@
  * not written again here, and a client that was never run against its server is not claimed to work.
  */
 import type { Finding, PostgresqlCheck } from '../../ports/probe.ts';
-import { runBounded } from './bounded-process.ts';
+import { runBounded } from '../bounded-process.ts';
 import { notExited } from './command.ts';
 import { judgeValue } from './query.ts';
 import { bad, quoted } from './words.ts';

@@ -6,7 +6,7 @@
  */
 import { z } from 'zod';
 import type { Finding, SqliteCheck } from '../../ports/probe.ts';
-import { runBounded } from './bounded-process.ts';
+import { runBounded } from '../bounded-process.ts';
 import { notExited } from './command.ts';
 import { judgeValue } from './query.ts';
 import { bad, quoted } from './words.ts';

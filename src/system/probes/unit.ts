@@ -1,6 +1,6 @@
 /** Whether a systemd unit is active, as `systemctl is-active` says it. */
 import type { Finding, UnitCheck } from '../../ports/probe.ts';
-import { runBounded } from './bounded-process.ts';
+import { runBounded } from '../bounded-process.ts';
 import { bad, quoted, well } from './words.ts';
 
 export async function checkUnit({ unit }: UnitCheck, signal: AbortSignal): Promise<Finding> {

@@ -1,5 +1,5 @@
 /**
- * A child process that a check starts: with a bounded output, and gone when the check is over.
+ * A child process that is asked something, by a monitor's check or a guard: with a bounded output, and gone once it is over.
  *
  * Invariants: it leads a process group of its own, and the whole group is killed when the process has ended, the signal is
  * aborted or it wrote too much; no more of its output is held than the limit; a process that left the group and keeps the
@@ -8,7 +8,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
-import { KIB } from '../../kernel/units.ts';
+import { KIB } from '../kernel/units.ts';
 
 /** For stdout and for stderr. */
 const OUTPUT_BYTES_MAX = 64 * KIB;
