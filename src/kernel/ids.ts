@@ -110,6 +110,10 @@ export const nodeSchema = z
   .string()
   .regex(/^[a-z0-9](?:[a-z0-9-]{0,24}[a-z0-9])?$/)
   .meta({ description: 'A node of the site.' });
+/** An application, a machine or a monitor, as the site's people name it: one word of a heartbeat, and of a file's name. */
+export const nameSchema = z
+  .string()
+  .regex(/^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/, 'use 1 to 40 lower-case letters, digits and hyphens inside');
 export const groupIdSchema = idSchema(parseGroup, 'tenant/site/group').meta({
   description: 'A protection group: tenant/site/group.',
 });

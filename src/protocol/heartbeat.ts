@@ -8,7 +8,7 @@
 import { z } from 'zod';
 import { chainPointSchema } from '../kernel/chain-point.ts';
 import { WALL_MS_MAX } from '../kernel/clock.ts';
-import { groupIdSchema, nodeSchema, siteIdSchema, volumeIdSchema } from '../kernel/ids.ts';
+import { groupIdSchema, nameSchema, nodeSchema, siteIdSchema, volumeIdSchema } from '../kernel/ids.ts';
 import { cut } from '../kernel/in-words.ts';
 import { PAGE_BYTES } from '../kernel/units.ts';
 import { versionSchema } from '../kernel/versions.ts';
@@ -37,10 +37,9 @@ const words = z
   .string()
   .max(HEARTBEAT_WORDS_MAX)
   .regex(/^\P{Cc}*$/u);
-const name = z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/);
 
 const applicationWordSchema = z.looseObject({
-  name,
+  name: nameSchema,
   node: nodeSchema.meta({ description: 'Where it runs, or would.' }),
   priority: z.number().positive(),
   state: z.enum(['running', 'failing', 'failed', 'offline', 'stopped']).meta({
@@ -57,7 +56,7 @@ const applicationWordSchema = z.looseObject({
 });
 
 const machineWordSchema = z.looseObject({
-  name,
+  name: nameSchema,
   node: nodeSchema,
   offlineUntilMs: wallMs.optional(),
   trouble: words.optional().meta({
@@ -165,7 +164,10 @@ export const heartbeatSchema = z
 
 export type Heartbeat = z.infer<typeof heartbeatSchema>;
 
-/** What a heartbeat says of one group. */
+/** What a heartbeat says of what runs at the site. */
+export type SiteWord = Pick<Heartbeat, 'groups' | 'machines' | 'offlineUntilMs'>;
+
+/** What it says of one group. */
 export type GroupWord = NonNullable<Heartbeat['groups']>[number];
 
 /** `text` as a heartbeat takes words: one line, and no longer than that. */

@@ -6,7 +6,7 @@
  * what comes out has nothing left to default, and fits into a heartbeat.
  */
 import { z } from 'zod';
-import { ID_LENGTH_MAX, nameInSite, nodeSchema } from '../../kernel/ids.ts';
+import { ID_LENGTH_MAX, nameInSite, nameSchema, nodeSchema } from '../../kernel/ids.ts';
 import { STOP_MS_MAX, USUAL_STOP } from '../../protocol/stop-times.ts';
 import { launchSchema } from '../applications/launch.ts';
 import { machineSchema, performanceSchema, usualMachine } from '../decide/config.ts';
@@ -36,11 +36,6 @@ const volumeSchema = z.strictObject({
       description: 'Makes the volume stand still while it is read: its points are then application-consistent.',
     }),
 });
-
-/** An application or a machine: one word of a heartbeat, and of a file's name. */
-export const nameSchema = z
-  .string()
-  .regex(/^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/, 'use 1 to 40 lower-case letters, digits and hyphens inside');
 
 const groupNameSchema = z
   .string()

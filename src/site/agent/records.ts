@@ -47,7 +47,6 @@ export const markSchema = z.looseObject({
   name: z.string(),
   untilWallMs: z.int().min(0).max(WALL_MS_MAX),
 });
-export type MarkRecord = z.infer<typeof markSchema>;
 
 /** What is kept under `name`; undefined for nothing. Errors: DOCUMENT_INVALID, VERSION_TOO_NEW. */
 export async function readRecord<T>(texts: KeptTexts, name: string, schema: z.ZodType<T>): Promise<T | undefined> {

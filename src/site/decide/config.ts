@@ -8,7 +8,7 @@
 import { z } from 'zod';
 import { nodeSchema } from '../../kernel/ids.ts';
 import type { EscalationLimits, Step, StepLimit } from './escalation.ts';
-import type { MachinePolicy } from './policies.ts';
+import { MACHINE_POLICIES } from './policies.ts';
 
 /** A week: what happened before says nothing of today. */
 const WINDOW_MS_MAX = 7 * 86_400_000;
@@ -23,12 +23,6 @@ const USUAL: Readonly<Record<Step, StepLimit>> = {
   'restart-machine': { countMax: 1, windowMs: 6 * HOUR_MS, timeoutMs: 10 * MINUTE_MS },
   'fail-over': { countMax: 1, windowMs: 24 * HOUR_MS, timeoutMs: 30 * MINUTE_MS },
 };
-
-const POLICIES = [
-  'highest-decides',
-  'failed-against-running',
-  'failed-against-running-and-offline',
-] as const satisfies readonly MachinePolicy[];
 
 const windowMs = z.int().min(1000).max(WINDOW_MS_MAX);
 
@@ -48,7 +42,7 @@ function stepSchema(usual: StepLimit) {
 
 export const machineSchema = z.strictObject({
   node: nodeSchema,
-  policy: z.enum(POLICIES).default('failed-against-running').meta({
+  policy: z.enum(MACHINE_POLICIES).default('failed-against-running').meta({
     description: 'Whether something is done about it, by the weight of its applications.',
   }),
   steps: z

@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { groupIdSchema, nodeSchema } from '../../kernel/ids.ts';
 import { versionSchema } from '../../kernel/versions.ts';
 import { STEPS } from './escalation.ts';
+import { MACHINE_POLICIES } from './policies.ts';
 
 export const momentSchema = z.looseObject({ bootId: z.string(), bootMs: z.number(), wallMs: z.number() });
 
@@ -37,7 +38,7 @@ export const machineDecisionSchema = z.looseObject({
   verdict: z.enum(['nothing', 'act']),
   reason: z.string(),
   history: z.looseObject({
-    policy: z.enum(['highest-decides', 'failed-against-running', 'failed-against-running-and-offline']),
+    policy: z.enum(MACHINE_POLICIES),
     applications: z.array(
       z.looseObject({
         name: z.string(),

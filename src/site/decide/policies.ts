@@ -17,16 +17,19 @@ export const PRIORITY_MAX = 1_000_000;
 const TIE_SHARE = 1e-12;
 
 /** What decides about the machine. */
-export type MachinePolicy =
+export const MACHINE_POLICIES = [
   /**
    * The application of highest priority: failed, something is done; offline on purpose or running, nothing. Of several with
    * the same highest priority any failed one decides.
    */
-  | 'highest-decides'
+  'highest-decides',
   /** The failed applications' priorities against those of the running; what is offline on purpose is on neither side. */
-  | 'failed-against-running'
+  'failed-against-running',
   /** The same, with what is offline on purpose on the side of the running. */
-  | 'failed-against-running-and-offline';
+  'failed-against-running-and-offline',
+] as const;
+
+export type MachinePolicy = (typeof MACHINE_POLICIES)[number];
 
 /** One application of the machine. */
 export type MachineApplication = {

@@ -5,6 +5,7 @@
  * is an {@link ApplicationPlan} but for its name, with nothing left to default.
  */
 import { z } from 'zod';
+import { nameSchema } from '../../kernel/ids.ts';
 import type { Check } from '../../ports/probe.ts';
 import type { ApplicationPlan } from './application.ts';
 import type { MonitorPlan } from './monitor.ts';
@@ -14,9 +15,6 @@ const LONGEST_MS = 86_400_000;
 /** The longest text of one option. */
 const TEXT_MAX = 4096;
 
-const name = z
-  .string()
-  .regex(/^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/, 'use 1 to 40 lower-case letters, digits and hyphens inside');
 const text = z.string().min(1).max(TEXT_MAX);
 const file = text.startsWith('/', 'must be an absolute path');
 const port = z.int().min(1).max(65_535);
@@ -42,7 +40,7 @@ const expectValue = z.string().max(TEXT_MAX).optional().meta({
 });
 
 const common = {
-  name: name.meta({ description: 'Name of the monitor, one of a kind within its application.' }),
+  name: nameSchema.meta({ description: 'Name of the monitor, one of a kind within its application.' }),
   intervalMs: z
     .int()
     .min(100)
