@@ -33,8 +33,8 @@ export function timingOf(settings: Settings): Timing {
   return { gapMs: settings.LEEWARD_MONITOR_GAP_MS, everyMs: settings.LEEWARD_HEARTBEAT_MS };
 }
 
-/** What a plan has to fit. */
-export interface Fitted {
+/** A plan, with what it has to fit. */
+export interface PlanAtSite {
   readonly plan: Plan;
   readonly group: Pick<GroupDocument, 'leaseMs' | 'marginMs'>;
   readonly site: Pick<SiteDocument, 'witnesses'>;
@@ -43,13 +43,13 @@ export interface Fitted {
 }
 
 /** Errors: USAGE with every inequality that does not hold. */
-export function checkFits(of: Fitted, timing: Timing): void {
+export function checkFits(of: PlanAtSite, timing: Timing): void {
   const broken = brokenBy(of, timing);
   if (broken.length > 0)
     throw new LeewardError('USAGE', `the plan of ${of.plan.group} does not fit: ${broken.join('; ')}`);
 }
 
-function brokenBy({ plan, group, site, word }: Fitted, { everyMs, gapMs }: Timing): readonly string[] {
+function brokenBy({ plan, group, site, word }: PlanAtSite, { everyMs, gapMs }: Timing): readonly string[] {
   return whyUnfit({ plan, group, witnesses: witnessesOf(site, everyMs), word, gapMs });
 }
 

@@ -1,7 +1,7 @@
 /** A site put together on this machine: its link to the cloud and a replicator for each of its volumes. */
 import { join } from 'node:path';
 import { SiteLink } from '../site/send/site-link.ts';
-import type { SiteWord } from '../site/send/site-link.ts';
+import type { SiteWord } from '../protocol/heartbeat.ts';
 import { signingKey } from '../site/send/access.ts';
 import type { SiteAccess } from '../site/send/access.ts';
 import { Replicator } from '../site/replicator.ts';

@@ -35,7 +35,7 @@ export interface AskedLink {
 }
 
 /** How a question stands. */
-export type Standing =
+export type QuestionStanding =
   | { readonly is: 'open' }
   /** The time is over: only a no is still noted. */
   | { readonly is: 'late' }
@@ -49,7 +49,7 @@ export interface PutQuestion {
   readonly question: QuestionDocument;
   /** The decision that asks, with its history; undefined where it cannot be read. */
   readonly decision: SiteDecisionDocument | undefined;
-  readonly standing: Standing;
+  readonly standing: QuestionStanding;
   /** The service's time. */
   readonly nowMs: number;
 }
@@ -120,7 +120,7 @@ async function put(documents: Documents, { link, held, nowMs }: Opened): Promise
   return { link, question: held.value, decision, standing, nowMs };
 }
 
-async function standingOf(documents: Documents, { link, held, nowMs }: Opened): Promise<Standing> {
+async function standingOf(documents: Documents, { link, held, nowMs }: Opened): Promise<QuestionStanding> {
   const { untilMs, term, decision } = held.value;
   const answer = answerOf(held);
   if (answer) return { is: 'answered', answer, cameLate: answer.is === 'yes' && answer.atMs > untilMs };

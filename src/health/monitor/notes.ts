@@ -18,7 +18,7 @@ import { documents as names } from '../../kernel/names.ts';
 import { CURRENT_VERSION } from '../../kernel/versions.ts';
 import { noteNotice } from '../../notify/notices.ts';
 import type { Pass } from './pass.ts';
-import { rememberedWords, siteWords } from './site-words.ts';
+import { rememberedWords, thingsToTell } from './site-words.ts';
 
 /** How much later than it was a time of watching is written, where nothing else is. */
 const WATCHED_GRAIN_MS = 60_000;
@@ -37,12 +37,12 @@ export async function tellWords(
 ): Promise<SiteNotes['words']> {
   const { before } = of;
   const { site, heartbeat } = of.heartbeat;
-  const said = siteWords(heartbeat);
+  const said = thingsToTell(heartbeat);
   const remembered = rememberedWords(before, said, monitor.lastTickMs);
   return await fewAtOnce(DOCUMENTS_AT_ONCE, remembered.entries(), async ([at, one]) => {
-    const word = said[at];
-    if (one.isTold || !word || !before.includes(one)) return one;
-    const { about, ...notice } = word;
+    const thing = said[at];
+    if (one.isTold || !thing || !before.includes(one)) return one;
+    const { about, ...notice } = thing;
     const id = `${about}-${one.sinceMs}`;
     const told = await attempt(site, async () => {
       await noteNotice(documents, { ...notice, id, site, atMs: one.sinceMs });

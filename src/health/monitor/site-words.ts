@@ -8,24 +8,24 @@
 import type { SiteNotes } from '../../documents/site-notes.ts';
 import { parseGroup } from '../../kernel/ids.ts';
 import type { Notice } from '../../notify/notices.ts';
-import type { Heartbeat } from '../../protocol/heartbeat.ts';
+import type { SiteWord } from '../../protocol/heartbeat.ts';
 
-/** One thing that is worth telling. */
-export interface SiteWord extends Pick<Notice, 'severity' | 'title' | 'text' | 'group'> {
+/** One thing that people are told. */
+export interface ToldThing extends Pick<Notice, 'severity' | 'title' | 'text' | 'group'> {
   /** What it is about: one of a kind, and part of a notice's id. */
   readonly about: string;
 }
 
 /** All that the newest heartbeat has of it. */
-export function siteWords({ groups = [], machines = [] }: Pick<Heartbeat, 'groups' | 'machines'>): readonly SiteWord[] {
+export function thingsToTell({ groups = [], machines = [] }: SiteWord): readonly ToldThing[] {
   return [
-    ...machines.flatMap(({ name, trouble }): SiteWord[] =>
+    ...machines.flatMap(({ name, trouble }): ToldThing[] =>
       trouble === undefined
         ? []
         : [{ about: `machine-${name}`, severity: 'critical', title: `Machine ${name} needs a person`, text: trouble }],
     ),
     ...groups.flatMap(({ group, applications = [] }) =>
-      applications.flatMap(({ name, state, reason = '', poor }): SiteWord[] => {
+      applications.flatMap(({ name, state, reason = '', poor }): ToldThing[] => {
         const about = `${parseGroup(group).group}-${name}`;
         if (state === 'failed') {
           const text = `${reason}; its restarts are used up, and the site decides about its machine`;
@@ -45,10 +45,10 @@ export function siteWords({ groups = [], machines = [] }: Pick<Heartbeat, 'group
 /** What is remembered of what the site says now, first seen at `nowMs` where it is new; what it says no more is forgotten. */
 export function rememberedWords(
   before: SiteNotes['words'],
-  words: readonly SiteWord[],
+  said: readonly ToldThing[],
   nowMs: number,
 ): SiteNotes['words'] {
-  return words.map(
+  return said.map(
     ({ about }) => before.find((known) => known.about === about) ?? { about, sinceMs: nowMs, isTold: false },
   );
 }

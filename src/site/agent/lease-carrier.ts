@@ -10,11 +10,9 @@ import type { Clock } from '../../kernel/clock.ts';
 import { LeewardError } from '../../kernel/errors.ts';
 import type { CloudLink } from '../../ports/cloud-link.ts';
 import { QUESTIONS_MAX, renewEveryMs } from '../../protocol/lease.ts';
-import type { LeaseAnswer, LeaseRequest } from '../../protocol/lease.ts';
+import type { LeaseAnswer, LeaseQuestion, LeaseRequest } from '../../protocol/lease.ts';
 import { sign } from '../../protocol/signed.ts';
 import type { SigningKey } from '../../protocol/signed.ts';
-
-type Question = LeaseRequest['groups'][number];
 
 /** How long a request waits for others to join it: far less than what a guard waits before it asks by itself. */
 const JOIN_MS = 500;
@@ -28,7 +26,7 @@ export interface LeaseCarrierOptions {
 
 /** A request that is being put together. */
 interface Joint {
-  readonly questions: Question[];
+  readonly questions: LeaseQuestion[];
   readonly answer: Promise<LeaseAnswer>;
 }
 
@@ -44,7 +42,7 @@ export class LeaseCarrier {
    * The cloud's answers to these questions, and when to ask next. Errors: REFUSED for a group of another site, or too many
    * at once; those of the link.
    */
-  async carry(questions: readonly Question[]): Promise<LeaseAnswer> {
+  async carry(questions: readonly LeaseQuestion[]): Promise<LeaseAnswer> {
     const { signer } = this.#options.key;
     const foreign = questions.find(({ group }) => !group.startsWith(`${signer}/`));
     if (foreign) throw new LeewardError('REFUSED', `"${foreign.group}" is no group of ${signer}`);
@@ -60,7 +58,7 @@ export class LeaseCarrier {
 
   #begin(): Joint {
     const { clock, key, link } = this.#options;
-    const questions: Question[] = [];
+    const questions: LeaseQuestion[] = [];
     const answer = clock.sleep(JOIN_MS).then(async () => {
       this.#joint = undefined;
       return link.lease(sign(key, 'lease', { groups: questions } satisfies LeaseRequest));

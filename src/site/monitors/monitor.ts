@@ -11,7 +11,7 @@ import type { Check, Prober, ProbeResult } from '../../ports/probe.ts';
 import { ResultRing } from './results.ts';
 import type { KeptResult } from './results.ts';
 import { counted, NOTHING_SEEN } from './thresholds.ts';
-import type { Standing, Thresholds } from './thresholds.ts';
+import type { MonitorStanding, Thresholds } from './thresholds.ts';
 
 /** What one monitor is to do. */
 export interface MonitorPlan {
@@ -50,7 +50,7 @@ export class Monitor {
     this.#kept = new ResultRing(plan.keptResults);
   }
 
-  get standing(): Standing {
+  get standing(): MonitorStanding {
     return this.#standing;
   }
 

@@ -14,7 +14,8 @@ export interface Thresholds {
 
 export type Verdict = 'unknown' | 'well' | 'failed';
 
-export interface Standing {
+/** What a monitor's results make of it so far. */
+export interface MonitorStanding {
   readonly verdict: Verdict;
   readonly failuresInRow: number;
   readonly successesInRow: number;
@@ -23,14 +24,14 @@ export interface Standing {
 }
 
 /** Nothing was seen yet, or nothing since the application was started. */
-export const NOTHING_SEEN: Standing = { verdict: 'unknown', failuresInRow: 0, successesInRow: 0, reason: '' };
+export const NOTHING_SEEN: MonitorStanding = { verdict: 'unknown', failuresInRow: 0, successesInRow: 0, reason: '' };
 
 /** The standing after one more result. */
 export function counted(
-  standing: Standing,
+  standing: MonitorStanding,
   result: { readonly isWell: boolean; readonly reason: string },
   thresholds: Thresholds,
-): Standing {
+): MonitorStanding {
   const { isWell, reason } = result;
   const failuresInRow = isWell ? 0 : standing.failuresInRow + 1;
   const successesInRow = isWell ? standing.successesInRow + 1 : 0;
@@ -43,7 +44,7 @@ export function counted(
  * What an application's monitors say together: failed if any has failed, well once all are. The reason names the monitors
  * that have failed.
  */
-export function together(standings: ReadonlyMap<string, Standing>): { verdict: Verdict; reason: string } {
+export function together(standings: ReadonlyMap<string, MonitorStanding>): { verdict: Verdict; reason: string } {
   const all = [...standings];
   const failed = all.filter(([, { verdict }]) => verdict === 'failed');
   if (failed.length > 0) {

@@ -16,7 +16,7 @@ import { CURRENT_VERSION, versionSchema } from '../../kernel/versions.ts';
 import type { CloudLink } from '../../ports/cloud-link.ts';
 import type { SiteStore } from '../../ports/site-store.ts';
 import type { Envelope } from '../../protocol/envelope.ts';
-import type { Heartbeat, HeartbeatAnswer, VolumeAnswer } from '../../protocol/heartbeat.ts';
+import type { Heartbeat, HeartbeatAnswer, SiteWord, VolumeAnswer } from '../../protocol/heartbeat.ts';
 import type { RangesMessage } from '../../protocol/ranges.ts';
 import { sign } from '../../protocol/signed.ts';
 import type { MessageKind, SigningKey } from '../../protocol/signed.ts';
@@ -35,9 +35,6 @@ export interface HeartbeatPart {
 
 /** What a heartbeat says of a volume. */
 export type VolumeReport = Heartbeat['volumes'][number];
-
-/** What a heartbeat says of what runs at the site. */
-export type SiteWord = Pick<Heartbeat, 'groups' | 'machines' | 'offlineUntilMs'>;
 
 export interface SiteLinkOptions {
   /** tenant/site */

@@ -4,8 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { siteWords } from '../../../src/health/monitor/site-words.ts';
-import type { SiteWord } from '../../../src/health/monitor/site-words.ts';
+import { thingsToTell } from '../../../src/health/monitor/site-words.ts';
+import type { ToldThing } from '../../../src/health/monitor/site-words.ts';
 import type { GuardDesk } from '../../../src/ports/guard-desk.ts';
 import type { KeptTexts } from '../../../src/ports/kept-texts.ts';
 import type { Prober } from '../../../src/ports/probe.ts';
@@ -435,8 +435,8 @@ suite('the site under watch', () => {
     const more = 'performance: { responseMsMax: 100, poorForMs: 120000, everyMs: 20000, gapMsMax: 60000 }';
     const world = new World({ applications: { database: { more } } });
     world.responseMs = 400;
-    const told: (readonly SiteWord[])[] = [];
-    const hear = (watch: SiteWatch) => told.push(siteWords(heartbeatSchema.parse({ counter: 1, ...watch.word() })));
+    const told: (readonly ToldThing[])[] = [];
+    const hear = (watch: SiteWatch) => told.push(thingsToTell(heartbeatSchema.parse({ counter: 1, ...watch.word() })));
     await world.pass(MINUTE_MS, hear);
     await world.pass(5 * MINUTE_MS, hear);
     const abouts = told.map((words) => words.map(({ about }) => about));
