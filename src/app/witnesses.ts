@@ -24,7 +24,7 @@ import type { Storage } from './storage.ts';
 /**
  * The site has this witness from now on, in place of one of the same name. Gives its key where it posts its words. Errors:
  * NOT_FOUND for a site that is not registered; USAGE for an interval that does not fit a plan; REFUSED for a name whose key
- * was revoked, for one witness too many, and for another kind under the heartbeat's name.
+ * was revoked, for one witness too many, for another kind under the heartbeat's name, and for a second heartbeat.
  */
 export async function addWitness(
   storage: Pick<Storage, 'documents' | 'keySecret'>,
@@ -55,8 +55,15 @@ export async function removeWitness(documents: Documents, site: SiteRef, name: s
 
 function changed(site: SiteDocument, witness: Witness, { everyMs }: Timing): SiteDocument {
   const others = witnessesOf(site, everyMs).filter(({ name }) => name !== witness.name);
-  if (!others.some(({ kind }) => kind === 'heartbeat') && witness.kind !== 'heartbeat') {
+  const heartbeat = others.find(({ kind }) => kind === 'heartbeat');
+  if (heartbeat === undefined && witness.kind !== 'heartbeat') {
     throw new LeewardError('REFUSED', `${site.site}: "${witness.name}" is its heartbeat's name; use another`);
+  }
+  if (heartbeat !== undefined && witness.kind === 'heartbeat') {
+    throw new LeewardError(
+      'REFUSED',
+      `${site.site}: its heartbeats are the witness "${heartbeat.name}"; use that name`,
+    );
   }
   if (others.length >= WITNESSES_MAX) {
     throw new LeewardError('REFUSED', `${site.site} has ${WITNESSES_MAX} witnesses: no more fit`);

@@ -86,6 +86,18 @@ suite("a site's witnesses", () => {
     const other = { witness: { ...OSLO, name: 'heartbeat' }, timing };
     await assert.rejects(addWitness(storageOf(world), site, other), { code: 'REFUSED' });
   });
+
+  test('are one heartbeat, whose interval and domain can be changed under its own name', async () => {
+    const world = await createWorld();
+    const witness: Witness = { name: 'heartbeat', kind: 'heartbeat', domain: 'westeurope', everyMs: 20_000 };
+    await addWitness(storageOf(world), site, { witness, timing });
+    assert.deepEqual((await siteOf(world)).witnesses, [witness]);
+    await assert.rejects(addWitness(storageOf(world), site, { witness: { ...witness, name: 'own' }, timing }), {
+      code: 'REFUSED',
+      message: /its heartbeats are the witness "heartbeat"; use that name$/,
+    });
+    assert.deepEqual((await siteOf(world)).witnesses, [witness]);
+  });
 });
 
 suite('an observer', () => {

@@ -40,7 +40,10 @@ export function addWitness(program: Command): void {
     witness.command(name).argument('<site>', 'TENANT/SITE').argument('<name>', 'name of the witness');
   of('add')
     .addOption(
-      new Option('--kind <kind>', 'who asks: the monitor (probe), an observer anywhere, or an app in another region')
+      new Option(
+        '--kind <kind>',
+        "who asks: the monitor (probe), an observer anywhere, or an app in another region; heartbeat: the site's own, under the name that it has",
+      )
         .choices(addSchema.shape.kind.options)
         .makeOptionMandatory(),
     )
