@@ -62,7 +62,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   const progress = new Progress(clock, say);
   const cleanUp = new CleanUp();
   const given = await whatIsGiven(options);
-  say('Leeward: a site fails, and its copy in the cloud takes over by itself. This takes about a minute.');
+  say('Leeward: a site fails, and its copy in the cloud takes over by itself. This takes about a minute and a half.');
   await mkdir(stateFolder, { recursive: true });
   const folder = await mkdtemp(join(stateFolder, 'demo-'));
   let report: DemoReport | undefined;
