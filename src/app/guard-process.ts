@@ -27,7 +27,7 @@ import { hasControlGroups } from '../system/guard/control-groups.ts';
 import { GuardFiles } from '../system/guard/files.ts';
 import { listenForOrders } from '../system/guard/guard-socket.ts';
 import { ProcessStop } from '../system/guard/process-stop.ts';
-import { ApplicationMarksFile } from '../system/guard/marks-file.ts';
+import { KeptApplicationsFile } from '../system/guard/kept-applications-file.ts';
 import { GuardRecordFile } from '../system/guard/record-file.ts';
 import { TimerStop, checkTimers } from '../system/guard/timer-stop.ts';
 import { prepareWatchdog } from '../system/guard/watchdog.ts';
@@ -128,7 +128,7 @@ async function guardFrom(own: string, options: GuardProcessOptions, signal: Abor
       dependsOn: dependsOn.filter((other) => names.has(other)),
     })),
     leftovers: here.leftovers,
-    marks: new ApplicationMarksFile(files),
+    kept: new KeptApplicationsFile(files),
     clock,
     times,
     whyNotStarted: () =>

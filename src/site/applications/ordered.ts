@@ -9,7 +9,7 @@
  */
 import type { Clock } from '../../kernel/clock.ts';
 import { LeewardError, describeError, isLeewardError } from '../../kernel/errors.ts';
-import type { ApplicationMark, ApplicationMarks } from '../../ports/application-marks.ts';
+import type { KeptApplication, KeptApplications } from '../../ports/kept-applications.ts';
 import type { GuardedStatus, GuardOrder } from '../../ports/guard-desk.ts';
 import type { GuardedApplication } from '../../ports/guarded-application.ts';
 import type { GuardedGroup } from '../../ports/guarded-group.ts';
@@ -29,7 +29,7 @@ export interface OrderedOptions {
   readonly dependents: readonly Dependent[];
   /** What an earlier guard has left running that is not run that way any more: it is asked to end, and never started. */
   readonly leftovers: readonly GuardedApplication[];
-  readonly marks: ApplicationMarks;
+  readonly kept: KeptApplications;
   readonly clock: Clock;
   /** How long stopping in order, and killing, may take where an order asks for it. */
   readonly times: { readonly stopMs: number; readonly killMs: number };
@@ -42,7 +42,7 @@ export interface OrderedOptions {
 export class OrderedApplications implements GuardedGroup {
   readonly #options: OrderedOptions;
   readonly #byName: ReadonlyMap<string, GuardedApplication>;
-  readonly #marks: Map<string, ApplicationMark>;
+  readonly #kept: Map<string, KeptApplication>;
   #phase: 'down' | 'up' | 'ending' = 'down';
   /** Aborted by what stops all of it. */
   #interrupt = new AbortController();
@@ -60,20 +60,20 @@ export class OrderedApplications implements GuardedGroup {
   /** What could not be started when it was to be. */
   readonly #failed = new Set<string>();
 
-  private constructor(options: OrderedOptions, marks: ReadonlyMap<string, ApplicationMark>) {
+  private constructor(options: OrderedOptions, kept: ReadonlyMap<string, KeptApplication>) {
     this.#options = options;
     this.#byName = new Map(options.applications.map((application) => [application.name, application]));
-    this.#marks = new Map(marks);
+    this.#kept = new Map(kept);
   }
 
-  /** Errors: USAGE for an order that is none; DOCUMENT_INVALID, the marks. */
+  /** Errors: USAGE for an order that is none; DOCUMENT_INVALID, what is kept of them. */
   static async open(options: OrderedOptions): Promise<OrderedApplications> {
     restartOrder(options.dependents);
     for (const leftover of options.leftovers) {
       options.tell(`${leftover.name}: runs as it is not configured any more: asked to end`);
       leftover.askToStop();
     }
-    return new OrderedApplications(options, await options.marks.read());
+    return new OrderedApplications(options, await options.kept.read());
   }
 
   async isRunning(): Promise<boolean> {
@@ -129,7 +129,7 @@ export class OrderedApplications implements GuardedGroup {
       [...this.#byName.values()].map(async (application): Promise<GuardedStatus> => {
         const { name } = application;
         const isRunning = (await application.look()) !== 'stopped';
-        const { starts, startedBootMs, offline } = this.#mark(name);
+        const { starts, startedBootMs, offline } = this.#keptOf(name);
         const isStopping = this.#phase === 'ending' || this.#stopping.has(name);
         const atRest = offline === undefined ? 'stopped' : 'offline';
         return {
@@ -150,7 +150,7 @@ export class OrderedApplications implements GuardedGroup {
     // Before anything is waited for: from now on nobody starts it.
     if (order.do === 'offline') {
       this.#offlines.set(name, this.#offlinesOf(name) + 1);
-      await this.#setMark(name, { offline: { untilWallMs: order.untilWallMs } });
+      await this.#keep(name, { offline: { untilWallMs: order.untilWallMs } });
     }
     // Equal ones are one, but not across somebody's word in between that it is to be offline.
     const key = `${this.#offlinesOf(name)} ${JSON.stringify(order)}`;
@@ -177,7 +177,7 @@ export class OrderedApplications implements GuardedGroup {
         throw new LeewardError('REFUSED', `application ${name} was taken offline after this ${order.do} was ordered`);
       }
       this.#needReady(name, order.do);
-      if (order.do === 'start') await this.#setMark(name, { offline: undefined });
+      if (order.do === 'start') await this.#keep(name, { offline: undefined });
       else await this.#stopInOrder(layers.stop, signal);
       const failure = (await this.#startLayers(layers.start, signal)).get(name);
       if (failure) throw failure;
@@ -188,7 +188,7 @@ export class OrderedApplications implements GuardedGroup {
   #needReady(name: string, what: 'restart' | 'start'): void {
     const reason = this.#options.whyNotStarted();
     if (reason !== undefined) throw notAllowed(name, reason);
-    if (what === 'restart' && this.#mark(name).offline) {
+    if (what === 'restart' && this.#keptOf(name).offline) {
       throw new LeewardError(
         'REFUSED',
         `application ${name} is offline on purpose: only an order to start it ends that`,
@@ -202,7 +202,7 @@ export class OrderedApplications implements GuardedGroup {
   /** The first of what it depends on that is not to be counted on. */
   #missingOf(name: string): string | undefined {
     const needs = this.#options.dependents.find((one) => one.name === name)?.dependsOn ?? [];
-    return needs.find((need) => this.#mark(need).offline !== undefined || this.#failed.has(need));
+    return needs.find((need) => this.#keptOf(need).offline !== undefined || this.#failed.has(need));
   }
 
   /** Does one thing after the other, until all of it is stopped. Errors: REFUSED for what was interrupted by that. */
@@ -239,21 +239,21 @@ export class OrderedApplications implements GuardedGroup {
   async #startOne(name: string, signal: AbortSignal): Promise<Error | undefined> {
     const { clock, whyNotStarted, tell } = this.#options;
     const application = this.#byName.get(name);
-    if (application === undefined || this.#mark(name).offline) return undefined;
+    if (application === undefined || this.#keptOf(name).offline) return undefined;
     // What nobody knows is started: that does nothing to what runs.
     if ((await application.look()) === 'running') return undefined;
     const missing = this.#missingOf(name);
     try {
       if (missing !== undefined) throw new LeewardError('REFUSED', `it needs ${missing}, which was not started`);
-      const { starts } = this.#mark(name);
-      await this.#setMark(name, { starts: starts + 1, startedBootMs: clock.bootMs() });
+      const { starts } = this.#keptOf(name);
+      await this.#keep(name, { starts: starts + 1, startedBootMs: clock.bootMs() });
       // While the lease is in doubt, nothing more begins; what ends the doubt, or everything, comes soon.
       for (let reason = whyNotStarted(); reason !== undefined && !signal.aborted; reason = whyNotStarted()) {
         if (this.#isLeft) throw notAllowed(name, reason);
         await clock.sleep(LOOK_MS);
       }
       signal.throwIfAborted();
-      if (this.#mark(name).offline) return undefined;
+      if (this.#keptOf(name).offline) return undefined;
       await application.start(signal);
       this.#failed.delete(name);
       tell(`${name}: started`);
@@ -344,29 +344,29 @@ export class OrderedApplications implements GuardedGroup {
     return this.#offlines.get(name) ?? 0;
   }
 
-  #mark(name: string): ApplicationMark {
-    return this.#marks.get(name) ?? { starts: 0 };
+  #keptOf(name: string): KeptApplication {
+    return this.#kept.get(name) ?? { starts: 0 };
   }
 
-  async #setMark(name: string, change: Partial<ApplicationMark>): Promise<void> {
-    const before = this.#mark(name);
+  async #keep(name: string, change: Partial<KeptApplication>): Promise<void> {
+    const before = this.#keptOf(name);
     const after = { ...before, ...change };
-    this.#marks.set(name, after);
+    this.#kept.set(name, after);
     try {
-      await this.#options.marks.write(this.#marks);
+      await this.#options.kept.write(this.#kept);
     } catch (error) {
       // What else was said of it meanwhile stays, its mark above all.
-      this.#marks.set(name, withoutChange(this.#mark(name), { before, after }));
+      this.#kept.set(name, withoutChange(this.#keptOf(name), { before, after }));
       throw error;
     }
   }
 }
 
-/** The mark as it is now, but for what `after` had changed in `before` and nobody has changed since. */
+/** What is kept as it is now, but for what `after` had changed in `before` and nobody has changed since. */
 function withoutChange(
-  now: ApplicationMark,
-  { before, after }: { readonly before: ApplicationMark; readonly after: ApplicationMark },
-): ApplicationMark {
+  now: KeptApplication,
+  { before, after }: { readonly before: KeptApplication; readonly after: KeptApplication },
+): KeptApplication {
   const { starts, startedBootMs, offline } = now;
   return {
     starts: starts === after.starts ? before.starts : starts,

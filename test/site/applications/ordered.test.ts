@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { LeewardError, describeError } from '../../../src/kernel/errors.ts';
-import type { ApplicationMark, ApplicationMarks } from '../../../src/ports/application-marks.ts';
+import type { KeptApplication, KeptApplications } from '../../../src/ports/kept-applications.ts';
 import type { GuardOrder } from '../../../src/ports/guard-desk.ts';
 import { OrderedApplications } from '../../../src/site/applications/ordered.ts';
 import { failsWith } from '../../support/fails-with.ts';
@@ -19,12 +19,12 @@ const DEPENDENTS = [
   { name: 'mail', dependsOn: [] },
 ];
 
-class Node implements ApplicationMarks {
+class Node implements KeptApplications {
   readonly clock = new WakingClock(new ManualClock());
   /** `+` started, `-` ended when it was asked to, `!` killed; `mark` where a mark came to be durable. */
   readonly happened: string[] = [];
   readonly lines: string[] = [];
-  marks: ReadonlyMap<string, ApplicationMark> = new Map();
+  marks: ReadonlyMap<string, KeptApplication> = new Map();
   mayStart = true;
   isFull = false;
   readonly all = new Map(
@@ -42,7 +42,7 @@ class Node implements ApplicationMarks {
       applications: [...this.all.values()],
       dependents: DEPENDENTS,
       leftovers,
-      marks: this,
+      kept: this,
       clock: this.clock,
       times: TIMES,
       whyNotStarted: () => (this.mayStart ? undefined : 'no lease is held'),
@@ -72,11 +72,11 @@ class Node implements ApplicationMarks {
     await this.clock.passUntil(applications.order(order));
   }
 
-  async read(): Promise<ReadonlyMap<string, ApplicationMark>> {
+  async read(): Promise<ReadonlyMap<string, KeptApplication>> {
     return this.marks;
   }
 
-  async write(marks: ReadonlyMap<string, ApplicationMark>): Promise<void> {
+  async write(marks: ReadonlyMap<string, KeptApplication>): Promise<void> {
     if (this.isFull) throw new LeewardError('UNAVAILABLE', 'no space left');
     this.marks = new Map(marks);
     this.happened.push('mark');
