@@ -32,7 +32,8 @@ export function whyNoLease({ phase, holder, term }: GroupDocument): string | und
 
 /** The nonce that the next question of who asks for `node` has to name: that of the newest that was granted. */
 export function lastGranted({ granted }: GroupDocument, node = ''): string {
-  return granted?.[node] ?? NO_NONCE;
+  // A node may be called as what every object has.
+  return (granted && Object.hasOwn(granted, node) ? granted[node] : undefined) ?? NO_NONCE;
 }
 
 /** Why a question is granted no lease. */

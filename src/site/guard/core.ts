@@ -41,7 +41,7 @@ export interface GuardState {
   readonly application: 'stopped' | 'running' | 'stopping' | 'killed';
   /** While it stops: until when it must be gone, fixed when it was asked to. */
   readonly deadlineBootMs: number;
-  /** When the clocks jumped, on boot time, as long as no answer to a later question has come: nothing is trusted then. */
+  /** When the clocks jumped, on boot time, as long as no later question was granted: nothing is trusted then. */
   readonly doubtedBootMs: number | undefined;
 }
 
@@ -119,9 +119,12 @@ export function guardAnswered(
   closing: Closing | undefined,
 ): GuardState {
   const { doubtedBootMs } = state;
-  const lease = answered(state.lease, answer);
-  if (lease === state.lease) return state;
   const isLater = (state.lease.asked?.givenBootMs ?? 0) >= (doubtedBootMs ?? 0);
+  // What was granted before the doubt ends by a clock that stood still meanwhile, as far as anybody knows: it counts no more.
+  const isTrustedAgain = doubtedBootMs !== undefined && isLater && answer.granted;
+  const before = isTrustedAgain ? { ...state.lease, untilBootMs: 0 } : state.lease;
+  const lease = answered(before, answer);
+  if (lease === before) return state;
   const isSame = closing !== undefined && closing.term === state.closing?.term && closing.run === state.closing.run;
   // An older store's closing asks for nothing: what it says is behind what was seen.
   const seen = closing !== undefined && closing.term < lease.term ? undefined : closing;
@@ -129,13 +132,13 @@ export function guardAnswered(
     ...state,
     lease,
     mode: lease.refusal === undefined ? (answer.lease ?? 'strict') : state.mode,
-    doubtedBootMs: isLater ? undefined : doubtedBootMs,
+    doubtedBootMs: isTrustedAgain && lease.refusal === undefined ? undefined : doubtedBootMs,
     closing: seen,
     isDelivered: isSame && state.isDelivered,
   };
 }
 
-/** The clocks jumped: nothing that was granted before is trusted until a question is answered that was asked after it. */
+/** The clocks jumped: nothing that was granted before is trusted any more, and a refusal does not change that. */
 export function clocksJumped(state: GuardState, nowBootMs: number): GuardState {
   return { ...state, doubtedBootMs: state.doubtedBootMs ?? nowBootMs };
 }

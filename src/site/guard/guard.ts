@@ -10,6 +10,7 @@
 import type { Clock, Random } from '../../kernel/clock.ts';
 import { LeewardError } from '../../kernel/errors.ts';
 import { Semaphore } from '../../kernel/semaphore.ts';
+import { sideBySide } from '../../kernel/together.ts';
 import { Troubles } from '../../kernel/troubles.ts';
 import type { ArmedStop } from '../../ports/armed-stop.ts';
 import type { GuardLink } from '../../ports/guard-link.ts';
@@ -20,7 +21,8 @@ import type { Grant, LeaseRequest, Stopped } from '../../protocol/lease.ts';
 import { sign } from '../../protocol/signed.ts';
 import type { SigningKey } from '../../protocol/signed.ts';
 import { isHeld } from '../lease/lease.ts';
-import { ClockOffset } from './clock-offset.ts';
+import { apartMs, clocksOf, narrowed } from './clocks.ts';
+import type { Clocks } from './clocks.ts';
 import {
   clocksJumped,
   guardAnswered,
@@ -68,8 +70,12 @@ export class Guard {
   /** The record as it was written last. */
   #facts: GuardFacts;
   readonly #recording = new Semaphore(1);
-  readonly #wallClock: ClockOffset;
-  readonly #hardwareClock: ClockOffset;
+  /** How the clocks stood when the question was asked by which the lease counts; or when they were doubted last. */
+  #trusted: Clocks;
+  /** How they stood when the newest question was asked. */
+  #asked: Clocks;
+  /** Ends what the asking waits for. */
+  #onDoubt: () => void = () => undefined;
   /** When who carries the questions wants the next one; undefined where nobody does. */
   #nextMs: number | undefined;
   /** What goes wrong, and why there is no lease. */
@@ -83,10 +89,8 @@ export class Guard {
     this.#options = options;
     this.#state = state;
     this.#facts = facts;
-    const { clock } = options;
-    const bootMs = (): number => clock.bootMs();
-    this.#wallClock = new ClockOffset(() => clock.wallMs(), bootMs);
-    this.#hardwareClock = new ClockOffset(() => clock.hardwareMs?.(), bootMs);
+    this.#trusted = clocksOf(options.clock);
+    this.#asked = this.#trusted;
   }
 
   /** Takes over what runs and is armed. Errors: DOCUMENT_INVALID, the guard's record. */
@@ -107,8 +111,13 @@ export class Guard {
 
   /** Guards until `signal` is aborted, and then leaves everything as it is. */
   async run(signal: AbortSignal): Promise<void> {
-    this.#ending = signal;
-    await Promise.all([this.#asking(signal), this.#acting(signal)]);
+    await sideBySide(signal, [
+      async (ending) => this.#asking(ending),
+      async (ending) => {
+        this.#ending = ending;
+        await this.#acting(ending);
+      },
+    ]);
   }
 
   /** Asks for the lease. Errors: those of the link; SIGNATURE_INVALID, MESSAGE_INVALID for an answer that is not the cloud's. */
@@ -124,30 +133,38 @@ export class Guard {
   async #askOnce(): Promise<Grant> {
     const { clock, random, key, link, group, node } = this.#options;
     const nonce = Buffer.from(random.bytes(16)).toString('hex');
-    // The clock is read before the question leaves, or the lease would be counted too long.
+    // The clocks are read before the question leaves, or the lease would be counted too long.
+    this.#asked = clocksOf(clock);
     this.#state = guardAsked(this.#state, { nonce, givenBootMs: clock.bootMs() });
     const question = { group, nonce, node, after: this.#state.lease.after };
     const answer = await link.lease(sign(key, 'lease', { groups: [question] } satisfies LeaseRequest));
     const grant = sealedGrant(answer, question, key);
     this.#nextMs = answer.nextMs;
     if (grant.term > this.#state.lease.term) await this.#note({ seenTerm: grant.term });
+    const isNewest = this.#state.lease.asked?.nonce === nonce;
     this.#state = guardAnswered(this.#state, grant, grant.closing);
+    if (isNewest && this.#state.lease.refusal === undefined) this.#trusted = this.#asked;
     return grant;
   }
 
   /**
    * A third of the lease lies between two questions, or less where they are carried together; what failed, or found no
-   * lease, is asked again soon.
+   * lease, is asked again soon. A doubt ends every wait, and be it for an answer: that is to a question of before.
    */
   async #asking(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#options;
+    const { clock, times } = this.#options;
     while (!signal.aborted) {
-      const isSound = await this.#try('the lease', async () => this.ask());
-      const { lease, closing, doubtedBootMs } = this.#state;
-      const isSure = isHeld(lease, clock.bootMs()) && closing === undefined && doubtedBootMs === undefined;
+      const doubted = Promise.withResolvers<void>();
+      this.#onDoubt = doubted.resolve;
+      const asked = this.#try('the lease', async () => this.ask());
+      const isSound = await Promise.race([asked, doubted.promise.then(() => false)]);
+      const { lease, closing, doubtedBootMs = -Infinity } = this.#state;
+      const isWaitedFor = clock.bootMs() - doubtedBootMs < times.answerMs;
+      const isSure = isSound && isHeld(lease, clock.bootMs()) && closing === undefined && doubtedBootMs === -Infinity;
       const renewMs = Math.floor(renewEveryMs(lease.leaseMs));
       const nextMs = Math.max(Math.min(this.#nextMs ?? renewMs, renewMs), LOOK_MS);
-      await this.#sleep(isSound && isSure ? nextMs : RETRY_MS, signal);
+      const soonMs = isWaitedFor ? LOOK_MS : RETRY_MS;
+      await Promise.race([this.#sleep(isSure ? nextMs : soonMs, signal), doubted.promise]);
     }
   }
 
@@ -267,22 +284,30 @@ export class Guard {
     return true;
   }
 
+  /** Short jumps add up: what counts is how far the clocks went apart since the lease began to count. */
   #lookAtClocks(): void {
-    const jumpMs = Math.round(this.#wallClock.changedMs());
-    const hardwareJumpMs = Math.round(this.#hardwareClock.changedMs());
-    if (Math.abs(jumpMs) >= JUMP_MS) this.#doubt(`the clocks went apart by ${jumpMs} ms`);
+    const now = clocksOf(this.#options.clock);
+    const jumpMs = Math.round(apartMs(this.#trusted.wall, now.wall));
+    const hardwareJumpMs = Math.round(apartMs(this.#trusted.hardware, now.hardware));
+    const isWall = Math.abs(jumpMs) >= JUMP_MS;
     // Whoever is held still whole finds no other trace of it.
-    else if (Math.abs(hardwareJumpMs) >= HARDWARE_JUMP_MS) {
-      this.#doubt(`the hardware's clock went apart from boot time by ${hardwareJumpMs} ms`);
+    if (!isWall && Math.abs(hardwareJumpMs) < HARDWARE_JUMP_MS) {
+      this.#trusted = narrowed(this.#trusted, now);
+      return;
     }
+    this.#trusted = now;
+    const what = isWall
+      ? `the clocks went apart by ${jumpMs} ms`
+      : `the hardware's clock went apart from boot time by ${hardwareJumpMs} ms`;
+    this.#doubt(what);
   }
 
-  /** Trusts no lease that was granted before, and asks at once. */
+  /** Trusts no lease that was granted before, and has it asked for at once, again and again: what runs waits for the answer. */
   #doubt(why: string): void {
     const { clock, tell, group } = this.#options;
     tell(`${group}: ${why}: the lease is asked for anew`);
     this.#state = clocksJumped(this.#state, clock.bootMs());
-    void this.#try('the lease', async () => this.ask());
+    this.#onDoubt();
   }
 
   /** Tells what is wrong, once as long as it stays the same; undefined where nothing is. */

@@ -83,6 +83,13 @@ suite('the term of a group', () => {
     );
   });
 
+  test('a node may have any name', () => {
+    const question = { ...FIRST, node: 'constructor' };
+    const group = { ...must(renewed(open, [FIRST]).after), guards: [{ node: 'constructor' }] };
+    const once = must(renewed(group, [question]).after);
+    assert.equal(lastGranted(once, 'constructor'), question.nonce);
+  });
+
   test('a guard that is removed and added again goes on where it was', () => {
     const once = must(renewed(open, [FIRST]).after);
     const without = must(withGuards(once, ['south'], 1000));

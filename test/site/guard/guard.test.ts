@@ -6,6 +6,7 @@ import type { z } from 'zod';
 import { groupKind } from '../../../src/documents/group.ts';
 import type { GroupDocument } from '../../../src/documents/group.ts';
 import { siteKind } from '../../../src/documents/site.ts';
+import { Documents } from '../../../src/documents/store.ts';
 import { renewLeases } from '../../../src/health/doors/lease.ts';
 import { receiveStopped } from '../../../src/health/doors/stopped.ts';
 import { closed, openedForSite, wonBySite } from '../../../src/health/term/term.ts';
@@ -18,6 +19,7 @@ import { whyNotStarted } from '../../../src/site/guard/core.ts';
 import { Guard } from '../../../src/site/guard/guard.ts';
 import { GROUP, LEASE_MS, SITE, createWorld } from '../../failover/world.ts';
 import type { World } from '../../failover/world.ts';
+import { intercept } from '../../support/memory/intercept.ts';
 import { MemoryNode } from '../../support/memory/node.ts';
 import { WakingClock } from '../../support/memory/waking-clock.ts';
 
@@ -30,6 +32,10 @@ class GuardedSite {
   readonly clock: WakingClock;
   readonly node: MemoryNode;
   isCut = false;
+  /** The cloud answers, and cannot read or write its documents. */
+  isStorageOut = false;
+  /** For how long the whole machine was held still: its own clocks stood. */
+  heldMs = 0;
   /** What carries an answer may do this to it. */
   tamper: (text: string) => string = (text) => text;
   readonly #stopping: AbortController[] = [];
@@ -39,6 +45,7 @@ class GuardedSite {
     this.world = world;
     this.clock = new WakingClock(world.clock);
     this.node = new MemoryNode(this.clock);
+    this.clock.hardwareMs = () => Math.floor((this.clock.wallMs() + this.heldMs) / 1000) * 1000;
   }
 
   static async make(): Promise<GuardedSite> {
@@ -78,7 +85,7 @@ class GuardedSite {
       clock,
       random: { bytes: randomBytes },
       link: {
-        lease: async (message) => through(leaseAnswerSchema, async () => renewLeases(world.heartbeats, message)),
+        lease: async (message) => through(leaseAnswerSchema, async () => renewLeases(this.#doors(), message)),
         stopped: async (message) => through(stoppedAnswerSchema, async () => receiveStopped(world.heartbeats, message)),
       },
       applications: node,
@@ -91,6 +98,14 @@ class GuardedSite {
     this.#stopping.push(stopping);
     void guard.run(stopping.signal);
     return guard;
+  }
+
+  #doors(): Parameters<typeof renewLeases>[0] {
+    if (!this.isStorageOut) return this.world.heartbeats;
+    const state = intercept(this.world.state, async () => {
+      throw new LeewardError('UNAVAILABLE', 'the storage is busy');
+    });
+    return { ...this.world.heartbeats, documents: new Documents(state) };
   }
 
   end(): void {
@@ -316,9 +331,6 @@ suite('a guard', () => {
 
   test('asks anew when the whole machine was held still, which its own clocks do not tell, and stops where nobody answers', async () => {
     const site = await GuardedSite.make();
-    let heldMs = 0;
-    const { clock } = site;
-    clock.hardwareMs = () => Math.floor((clock.wallMs() + heldMs) / 1000) * 1000;
     await site.begin();
     await site.pass(LEASE_MS);
     assert.deepEqual(
@@ -326,14 +338,79 @@ suite('a guard', () => {
       [],
       'whole seconds are no jump',
     );
-    heldMs = LEASE_MS;
+    site.heldMs = LEASE_MS;
     await site.pass(LEASE_MS);
     assert.equal(site.node.happened().includes('asked to stop'), false, 'it was answered');
     site.isCut = true;
-    heldMs += LEASE_MS;
+    site.heldMs += LEASE_MS;
     await site.pass(TIMES.answerMs + 1000);
     assert.equal(site.node.happened().includes('asked to stop'), true);
     assert.match(site.lines.join('\n'), /the hardware's clock went apart from boot time by \d+ ms/);
+    site.end();
+  });
+
+  test('trusts nothing after a standstill that it was only refused: what runs stops as if no answer came', async () => {
+    const refused: [string, (site: GuardedSite) => Promise<void>][] = [
+      ['the storage is out', async (site) => Promise.resolve(void (site.isStorageOut = true))],
+      [
+        'the answer before was lost, and none comes after the first',
+        async (site) => {
+          const granted = { [NODE]: 'ab'.repeat(16) };
+          await site.change((group) => ({ ...group, renewals: group.renewals + 1, granted }));
+          let answers = 0;
+          site.tamper = (text) => {
+            answers += 1;
+            if (answers > 1) throw new LeewardError('UNAVAILABLE', 'lost');
+            return text;
+          };
+        },
+      ],
+    ];
+    for (const [what, happens] of refused) {
+      const site = await GuardedSite.make();
+      await site.begin();
+      await site.pass(LEASE_MS + 1000);
+      await happens(site);
+      site.heldMs = 20_000;
+      const before = site.node.events.length;
+      await site.pass(TIMES.answerMs + 1000);
+      assert.ok(site.node.happened().slice(before).includes('asked to stop'), what);
+      site.end();
+    }
+  });
+
+  test('counts a lease anew after a standstill, and asks again soon where the first answer is lost', async () => {
+    const site = await GuardedSite.make();
+    const guard = await site.begin();
+    await site.pass(LEASE_MS + 1000);
+    const { lease } = guard.state;
+    let lost = 1;
+    site.tamper = (text) => {
+      lost -= 1;
+      if (lost === 0) throw new LeewardError('UNAVAILABLE', 'the connection was reset');
+      return text;
+    };
+    await site.change((group) => ({ ...group, leaseMs: LEASE_MS / 2 }));
+    site.heldMs = 20_000;
+    await site.pass(TIMES.answerMs);
+    assert.equal(site.node.happened().includes('asked to stop'), false);
+    assert.equal(guard.state.doubtedBootMs, undefined);
+    assert.ok(guard.state.lease.untilBootMs < lease.untilBootMs, 'what was granted before counts no more');
+    site.end();
+  });
+
+  test('adds up standstills that are each too short to be seen', async () => {
+    const site = await GuardedSite.make();
+    await site.begin();
+    await site.pass(LEASE_MS + 1000);
+    site.isCut = true;
+    const before = site.node.events.length;
+    for (let holds = 0; holds < 3; holds += 1) {
+      site.heldMs += 1900;
+      await site.pass(1000);
+    }
+    await site.pass(TIMES.answerMs);
+    assert.ok(site.node.happened().slice(before).includes('asked to stop'));
     site.end();
   });
 
