@@ -94,7 +94,7 @@ suite('a simulated site', () => {
   });
 
   test('the examples are what their words say', () => {
-    const read = (name: string): string => readFileSync(join(import.meta.dirname, '../../examples', name), 'utf8');
+    const read = (name: string): string => readFileSync(join(import.meta.dirname, '../../../examples', name), 'utf8');
     const check = (): [] => [];
     const plan = parseConfigFile('plan.yaml', read('plan.yaml'), { schema: decidingSchema, check });
     const scenario = parseConfigFile('scenario.yaml', read('scenario.yaml'), { schema: scenarioSchema, check });
