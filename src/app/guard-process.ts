@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { LeewardError, isLeewardError } from '../kernel/errors.ts';
 import type { GroupRef } from '../kernel/ids.ts';
 import { groupId, parseSite } from '../kernel/ids.ts';
+import { sideBySide } from '../kernel/together.ts';
 import type { ArmedStop } from '../ports/armed-stop.ts';
 import type { Launch } from '../ports/launch.ts';
 import { OrderedApplications } from '../site/applications/ordered.ts';
@@ -162,7 +163,12 @@ async function guardFrom(own: string, options: GuardProcessOptions, signal: Abor
   const socket = await listenForOrders(files.path('socket'), desk);
   try {
     tell(`${group}: guarding ${launches.length} application(s) on ${node}; its stop is armed in ${WORDS[arm]}`);
-    await Promise.all([guard.run(signal), watch(signal)]);
+    await sideBySide(signal, [async (ending) => guard.run(ending), watch]);
+  } catch (error) {
+    // Whatever may pass was told and tried again. Whoever keeps this process running starts another.
+    const goesOn = 'what runs goes on under its armed stop, until the next guard takes it over';
+    const what = `${group}: the guard ends by what it did not foresee, and ${goesOn}`;
+    throw new LeewardError('PLATFORM_FAILED', what, { cause: error });
   } finally {
     await socket.close();
     // The next guard must find these files as they stay.

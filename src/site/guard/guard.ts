@@ -154,10 +154,12 @@ export class Guard {
   async #asking(signal: AbortSignal): Promise<void> {
     const { clock, times } = this.#options;
     while (!signal.aborted) {
-      const doubted = Promise.withResolvers<void>();
-      this.#onDoubt = doubted.resolve;
+      const doubted = Promise.withResolvers<false>();
+      this.#onDoubt = () => {
+        doubted.resolve(false);
+      };
       const asked = this.#try('the lease', async () => this.ask());
-      const isSound = await Promise.race([asked, doubted.promise.then(() => false)]);
+      const isSound = await Promise.race([asked, doubted.promise]);
       const { lease, closing, doubtedBootMs = -Infinity } = this.#state;
       const isWaitedFor = clock.bootMs() - doubtedBootMs < times.answerMs;
       const isSure = isSound && isHeld(lease, clock.bootMs()) && closing === undefined && doubtedBootMs === -Infinity;
