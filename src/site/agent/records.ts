@@ -33,8 +33,8 @@ export const machineRecordSchema = z.looseObject({
   events: z.array(eventSchema),
   /** Whether the last event is a time of being well that goes on. */
   isWell: z.boolean(),
-  /** What the newest stored decision said, so that the same is not stored again and again. */
-  told: z.string(),
+  /** What the newest kept decision says, so that the same is not kept again and again; left out where the next one is news. */
+  lastKept: z.string().optional(),
   /** The id of that decision. */
   decision: z.string().optional(),
 });
