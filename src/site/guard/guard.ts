@@ -96,7 +96,7 @@ export class Guard {
   /** Takes over what runs and is armed. Errors: DOCUMENT_INVALID, the guard's record. */
   static async open(options: GuardOptions): Promise<Guard> {
     const { group, record, applications, armedStop } = options;
-    const isRunning = await applications.isRunning();
+    const isRunning = await applications.takeOver();
     const found = {
       application: isRunning ? ('running' as const) : ('stopped' as const),
       armedBootMs: isRunning ? await armedStop.armedBootMs() : 0,
@@ -206,7 +206,7 @@ export class Guard {
         this.#state = told(this.#state, { event: 'started' });
         tell(`${group}: starting under the lease of term ${this.#state.lease.term}`);
         try {
-          await applications.start();
+          await applications.beginStart();
         } finally {
           this.#watchEnd();
         }
@@ -279,7 +279,7 @@ export class Guard {
   /** Whether something runs while nothing should: started past the guard, it is ended. */
   async #finds(): Promise<boolean> {
     const { applications, tell, group } = this.#options;
-    if (!(await applications.isRunning())) return false;
+    if (!(await applications.takeOver())) return false;
     tell(`${group}: it runs, and was not started by this guard: it is ended`);
     this.#state = told(this.#state, { event: 'found' });
     this.#watchEnd();
