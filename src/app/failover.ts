@@ -8,13 +8,11 @@ import { receiveOrder } from '../failover/orders.ts';
 import type { OrderOutcome } from '../failover/orders.ts';
 import { isLeewardError } from '../kernel/errors.ts';
 import { QUEUES } from '../kernel/names.ts';
+import { TOO_NEW_DELAY_MS } from '../kernel/versions.ts';
 import { setAside } from '../replica/intake/aside.ts';
 import { PlainHttp } from '../system/http.ts';
 import type { App } from './app.ts';
 import type { Settings } from './settings.ts';
-
-/** How long a message waits that only a newer program can read. */
-const TOO_NEW_DELAY_MS = 5 * 60_000;
 
 export type FailoverOutcome =
   | OrderOutcome

@@ -8,10 +8,12 @@ import { z } from 'zod';
 import { DELTA_LIMITS } from '../delta/limits.ts';
 import type { DeltaLimits } from '../delta/limits.ts';
 import { SNAPSHOTS_KEPT_MAX } from '../documents/generation.ts';
+import { USUAL_GAP_MS } from '../documents/monitor.ts';
 import { personNameSchema } from '../documents/people.ts';
 import { LeewardError } from '../kernel/errors.ts';
 import { parseJson } from '../kernel/json.ts';
-import { MIB } from '../kernel/units.ts';
+import { DAY_MS, MIB } from '../kernel/units.ts';
+import { USUAL_HEARTBEAT_MS, USUAL_JOURNAL_KEPT_MS } from '../protocol/heartbeat.ts';
 
 const text = z.string().min(1);
 
@@ -79,15 +81,15 @@ export const settingsSchema = z
         'Webhooks by which people are told and asked, as JSON: `{"NAME": "https://…"}`. The people\'s document has the names.',
       secret: true,
     }),
-    LEEWARD_NOTICES_KEPT_MS: milliseconds(30 * 86_400_000, 7 * 86_400_000).meta({
+    LEEWARD_NOTICES_KEPT_MS: milliseconds(30 * DAY_MS, 7 * DAY_MS).meta({
       description:
         'How long notices that were sent, or given up, are kept. The same thing is told anew only after that.',
     }),
-    LEEWARD_DECISIONS_KEPT_MS: milliseconds(180 * 86_400_000, 30 * 86_400_000).meta({
+    LEEWARD_DECISIONS_KEPT_MS: milliseconds(180 * DAY_MS, 30 * DAY_MS).meta({
       description:
         "How long the monitor's alerts and reports are kept. What a run or a question refers to, and the newest of a group, is never removed.",
     }),
-    LEEWARD_MONITOR_GAP_MS: milliseconds(45_000, 1000).meta({
+    LEEWARD_MONITOR_GAP_MS: milliseconds(USUAL_GAP_MS, 1000).meta({
       description:
         "A longer gap between two ticks of the monitor starts its watch anew: three of its intervals. A plan's window is at least twice that.",
     }),
@@ -99,7 +101,7 @@ export const settingsSchema = z
     LEEWARD_OBSERVE_SCHEDULE: text.optional().meta({
       description: 'NCRONTAB schedule of such an observer, as often as its witnesses are to speak.',
     }),
-    LEEWARD_HEARTBEAT_MS: milliseconds(15_000, 100).meta({
+    LEEWARD_HEARTBEAT_MS: milliseconds(USUAL_HEARTBEAT_MS, 100).meta({
       description: 'How often sites are asked to send a heartbeat.',
     }),
     LEEWARD_ACCESS_MS: milliseconds(3_600_000, 1000).meta({
@@ -113,11 +115,11 @@ export const settingsSchema = z
       description:
         'How many volumes one instance works on at once. Each takes some 50 MiB of memory, 92 at the worst; a page blob takes 60 MiB a second, so that two keep an instance busy.',
     }),
-    LEEWARD_JOURNAL_KEPT_MS: milliseconds(7 * 86_400_000, 60_000).meta({
+    LEEWARD_JOURNAL_KEPT_MS: milliseconds(USUAL_JOURNAL_KEPT_MS, 60_000).meta({
       description:
         'How long journal entries are kept from when they were put (docs/site-protocol.md, `journalKeptMs`), and generations once nobody needs them.',
     }),
-    LEEWARD_ASIDE_KEPT_MS: milliseconds(30 * 86_400_000, 3_600_000).meta({
+    LEEWARD_ASIDE_KEPT_MS: milliseconds(30 * DAY_MS, 3_600_000).meta({
       description: 'How long what was refused is kept aside.',
     }),
     LEEWARD_SNAPSHOTS_KEPT: z.coerce

@@ -4,6 +4,7 @@
  */
 import { statSync } from 'node:fs';
 import { InvalidArgumentError } from 'commander';
+import { REASON_MAX } from '../protocol/order.ts';
 import { STOP_MS_MAX } from '../protocol/stop-times.ts';
 import { z } from 'zod';
 
@@ -105,7 +106,7 @@ export function operator(text: string): string {
 
 /** Why something is ordered: as much as an order holds. */
 export function reasonText(text: string): string {
-  if (text.length > 500) throw new InvalidArgumentError('Give at most 500 characters.');
+  if (text.length > REASON_MAX) throw new InvalidArgumentError(`Give at most ${REASON_MAX} characters.`);
   return text;
 }
 

@@ -7,6 +7,7 @@
  */
 import { z } from 'zod';
 import { groupIdSchema, volumeIdSchema } from '../kernel/ids.ts';
+import { DAY_MS } from '../kernel/units.ts';
 import { versionSchema } from '../kernel/versions.ts';
 import type { DocumentKind } from './store.ts';
 
@@ -17,8 +18,6 @@ export const STRICT_LEASE_CONSENT = 'applications stop when their lease runs out
 
 /** Highest LUN of a data disk. Source: Azure Compute REST, "DataDisk": at most 64 data disks, by the machine's size. */
 const LUN_MAX = 63;
-
-const DAY_MS = 86_400_000;
 
 const machineSchema = z.looseObject({
   /** Name of the machine; the names of its resources derive from it and from the run. */

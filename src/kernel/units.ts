@@ -1,8 +1,10 @@
-/** Units of size. Bytes everywhere; names of constants say the rest. */
+/** Units of size and time. Bytes and milliseconds everywhere; names of constants say the rest. */
 
 export const KIB = 1024;
 export const MIB = 1024 * KIB;
 export const GIB = 1024 * MIB;
+
+export const DAY_MS = 86_400_000;
 
 /** The unit of a page blob's writes. Source: Azure Storage REST, "Put Page": ranges are aligned to 512 bytes. */
 export const PAGE_BYTES = 512;

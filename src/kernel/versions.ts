@@ -22,6 +22,9 @@ export const versionSchema = z
 
 export type Version = z.infer<typeof versionSchema>;
 
+/** How long a message waits that only a newer program can read. */
+export const TOO_NEW_DELAY_MS = 5 * 60_000;
+
 /** What this program stamps on everything new. */
 export const CURRENT_VERSION: Version = { format: FORMAT, oldestReader: 1, oldestWriter: 1 };
 

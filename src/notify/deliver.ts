@@ -23,6 +23,7 @@ import { fewAtOnce } from '../kernel/few-at-once.ts';
 import { parseGroup, parseSite } from '../kernel/ids.ts';
 import { documents as names, noticeId } from '../kernel/names.ts';
 import { Semaphore } from '../kernel/semaphore.ts';
+import { DAY_MS } from '../kernel/units.ts';
 import type { Http } from '../ports/http.ts';
 import { answerUrl } from '../protocol/answer-link.ts';
 import { shaped } from './shapes.ts';
@@ -41,7 +42,7 @@ const LANE_REQUESTS = 4;
 const PAUSE_MS_MIN = 10_000;
 const PAUSE_MS_MAX = 3_600_000;
 /** How long it is tried. */
-export const TRIED_MS = 3 * 86_400_000;
+export const TRIED_MS = 3 * DAY_MS;
 
 export interface DeliveryPorts {
   readonly documents: Documents;

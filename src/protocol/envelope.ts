@@ -17,6 +17,9 @@ import { sourceSchema } from './source.ts';
  */
 export const INLINE_BYTES_MAX = Math.floor(((48 - 3) * 1024 * 3) / 4);
 
+/** Characters of a journal entry's name, as a message gives it. */
+export const ENTRY_NAME_MAX = 400;
+
 const digest = z.string().regex(DIGEST_FORM).meta({ description: 'SHA-256, 64 lower-case hexadecimal digits.' });
 
 export const envelopeSchema = z
@@ -33,7 +36,7 @@ export const envelopeSchema = z
     inline: z.base64().optional().meta({ description: 'The encoded delta itself, when it fits.' }),
     entry: z
       .string()
-      .max(400)
+      .max(ENTRY_NAME_MAX)
       .optional()
       .meta({ description: "Name of the entry in the site's journal container that holds the encoded delta." }),
   })

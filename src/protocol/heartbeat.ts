@@ -10,7 +10,7 @@ import { chainPointSchema } from '../kernel/chain-point.ts';
 import { WALL_MS_MAX } from '../kernel/clock.ts';
 import { groupIdSchema, nameSchema, nodeSchema, siteIdSchema, volumeIdSchema } from '../kernel/ids.ts';
 import { cut } from '../kernel/in-words.ts';
-import { PAGE_BYTES } from '../kernel/units.ts';
+import { DAY_MS, PAGE_BYTES } from '../kernel/units.ts';
 import { versionSchema } from '../kernel/versions.ts';
 import { sourceSchema } from './source.ts';
 import { STOP_MS_MAX } from './stop-times.ts';
@@ -25,7 +25,12 @@ export const HEARTBEAT_MACHINES_MAX = 500;
 export const HEARTBEAT_NODES_MAX = 16;
 
 /** How long a word that something is offline on purpose counts after the heartbeat that said so: 30 days. */
-export const OFFLINE_MS_MAX = 30 * 86_400_000;
+export const OFFLINE_MS_MAX = 30 * DAY_MS;
+
+/** How often a site is asked for heartbeats where nothing else is said. */
+export const USUAL_HEARTBEAT_MS = 15_000;
+/** How long a journal entry is kept where nothing else is said. */
+export const USUAL_JOURNAL_KEPT_MS = 7 * DAY_MS;
 
 /** A time that people or the site's own clock set, in milliseconds since 1970. */
 const wallMs = z.int().min(0).max(WALL_MS_MAX);
@@ -71,6 +76,15 @@ const machineWordSchema = z.looseObject({
     .meta({ description: 'Share of time that work waited for memory.' }),
   ioPressure: z.number().min(0).max(1).optional().meta({ description: 'Share of time that work waited for disks.' }),
 });
+
+const offlineSchema = z.looseObject({
+  what: z.enum(['site', 'group', 'machine']),
+  name: nameSchema.optional().meta({ description: 'Of the group or the machine.' }),
+  untilMs: wallMs,
+});
+
+/** One thing above the single application that is offline on purpose. */
+export type OfflineWord = z.infer<typeof offlineSchema>;
 
 export const heartbeatSchema = z
   .looseObject({
@@ -148,6 +162,14 @@ export const heartbeatSchema = z
       }),
     machines: z.array(machineWordSchema).max(HEARTBEAT_MACHINES_MAX).optional(),
     offlineUntilMs: wallMs.optional().meta({ description: 'The whole site was taken offline on purpose until then.' }),
+    offline: z
+      .array(offlineSchema)
+      .max(1 + HEARTBEAT_GROUPS_MAX + HEARTBEAT_MACHINES_MAX)
+      .optional()
+      .meta({
+        description:
+          'Every site, group and machine that is offline on purpose: it takes the place of whatever else was said of that, in this heartbeat or before.',
+      }),
     sources: z.array(sourceSchema).max(500).optional().meta({
       description: 'Disks by their own names, to be told which volumes they are by the rules of the site.',
     }),
@@ -165,7 +187,7 @@ export const heartbeatSchema = z
 export type Heartbeat = z.infer<typeof heartbeatSchema>;
 
 /** What a heartbeat says of what runs at the site. */
-export type SiteWord = Pick<Heartbeat, 'groups' | 'machines' | 'offlineUntilMs'>;
+export type SiteWord = Pick<Heartbeat, 'groups' | 'machines' | 'offlineUntilMs' | 'offline'>;
 
 /** What it says of one group. */
 export type GroupWord = NonNullable<Heartbeat['groups']>[number];

@@ -114,6 +114,9 @@ export const stoppedAnswerSchema = z
   .meta({ id: 'StoppedAnswer' });
 export type StoppedAnswer = z.infer<typeof stoppedAnswerSchema>;
 
+/** Length of a lease where nothing else is said. */
+export const USUAL_LEASE_MS = 60_000;
+
 /** A lease is renewed at a third of its length, so that two requests may fail before the third is late. */
 const RENEWALS_PER_LEASE = 3;
 

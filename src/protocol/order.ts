@@ -5,6 +5,9 @@
 import { z } from 'zod';
 import { groupIdSchema } from '../kernel/ids.ts';
 
+/** Characters of the words why something is ordered. */
+export const REASON_MAX = 500;
+
 const runNameSchema = z.string().regex(/^[a-z0-9-]{1,40}$/);
 
 /** Start a run. Signed by an operator's key when it comes through the queue. */
@@ -13,7 +16,7 @@ export const startOrderSchema = z
     start: z.looseObject({
       group: groupIdSchema,
       kind: z.enum(['unplanned']).meta({ description: 'Drills and planned runs come later.' }),
-      reason: z.string().max(500).optional(),
+      reason: z.string().max(REASON_MAX).optional(),
       term: z.int().min(1).optional().meta({
         description:
           'Term of the group that the order is for. A signed order names it, so that it is worthless in any other.',

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { DIGEST_FORM } from '../kernel/hash.ts';
 import { volumeIdSchema } from '../kernel/ids.ts';
 import { GENERATION_MAX } from '../kernel/names.ts';
+import { ENTRY_NAME_MAX } from './envelope.ts';
 
 export const rangesMessageSchema = z
   .looseObject({
@@ -21,7 +22,7 @@ export const rangesMessageSchema = z
       .meta({ description: "That delta's digest, 64 lower-case hexadecimal digits; zeros for number 0." }),
     entry: z
       .string()
-      .max(400)
+      .max(ENTRY_NAME_MAX)
       .meta({ description: "Name of the entry in the site's journal container that holds the range list." }),
   })
   .meta({ id: 'Ranges', description: 'Payload of a ranges message.' });

@@ -12,7 +12,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Clock } from '../kernel/clock.ts';
 
 /** A longer timer fires at once. Source: Node.js, "Timers": delays above 2^31 − 1 ms are set to 1. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
+export const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** Source: Linux, Documentation/ABI/testing/sysfs-class-rtc: read from the clock itself, in seconds of UTC or of local time. */
 const HARDWARE_CLOCK = '/sys/class/rtc/rtc0/since_epoch';

@@ -13,6 +13,7 @@ import { LeewardError, describeError, isLeewardError } from '../../kernel/errors
 import { parseVolume, volumeId } from '../../kernel/ids.ts';
 import { documents as names } from '../../kernel/names.ts';
 import { PAGE_BYTES, VOLUME_BYTES_MAX, roundUp } from '../../kernel/units.ts';
+import { USUAL_LEASE_MS } from '../../protocol/lease.ts';
 import { USUAL_STOP } from '../../protocol/stop-times.ts';
 import { newSiteAccess, serializeSiteAccess, withVolume } from '../../site/send/access.ts';
 import type { SiteAccess } from '../../site/send/access.ts';
@@ -76,7 +77,7 @@ export function addVolume(program: Command): void {
       "let the group's applications run on when their lease is over; a failover then needs a person, and their stop confirmed",
       false,
     )
-    .option('--lease <seconds>', "length of the group's lease", wholeSeconds, 60)
+    .option('--lease <seconds>', "length of the group's lease", wholeSeconds, USUAL_LEASE_MS / 1000)
     .option(
       '--stop <seconds>',
       'how long its guards let the applications take to stop in order',

@@ -6,10 +6,14 @@
  */
 import { z } from 'zod';
 import { GUARDS_MAX } from '../../documents/group.ts';
+import { USUAL_GAP_MS } from '../../documents/monitor.ts';
 import { witnessNameSchema, witnessesSchema } from '../../documents/witness.ts';
 import { nodeSchema } from '../../kernel/ids.ts';
+import { DAY_MS } from '../../kernel/units.ts';
+import { HEARTBEAT_NODES_MAX, USUAL_HEARTBEAT_MS } from '../../protocol/heartbeat.ts';
+import { USUAL_LEASE_MS } from '../../protocol/lease.ts';
+import { marginMs } from '../term/margin.ts';
 
-const DAY_MS = 86_400_000;
 const EVENTS_MAX = 1000;
 
 const goes = z.enum(['stop', 'go']);
@@ -44,13 +48,17 @@ export type ScenarioEvent = z.infer<typeof eventSchema>;
 
 export const scenarioSchema = z.strictObject({
   forMs: z.int().min(1000).max(DAY_MS).meta({ description: 'How long it goes on.' }),
-  leaseMs: z.int().min(1000).default(60_000),
-  marginMs: z.int().min(1).default(7060),
+  leaseMs: z.int().min(1000).default(USUAL_LEASE_MS),
+  marginMs: z.int().min(1).default(marginMs(USUAL_LEASE_MS)),
   keep: z.boolean().default(false),
-  heartbeatMs: z.int().min(1000).default(15_000),
+  heartbeatMs: z.int().min(1000).default(USUAL_HEARTBEAT_MS),
   monitorMs: z.int().min(1000).default(15_000).meta({ description: 'How often the monitor ticks.' }),
-  gapMs: z.int().min(1000).default(45_000).meta({ description: 'A longer gap between ticks starts its watch anew.' }),
-  nodes: z.array(nodeSchema).max(16).default(['node-1']),
+  gapMs: z
+    .int()
+    .min(1000)
+    .default(USUAL_GAP_MS)
+    .meta({ description: 'A longer gap between ticks starts its watch anew.' }),
+  nodes: z.array(nodeSchema).max(HEARTBEAT_NODES_MAX).default(['node-1']),
   guards: z.array(nodeSchema).max(GUARDS_MAX).default(['node-1']),
   witnesses: witnessesSchema.optional(),
   events: z.array(eventSchema).max(EVENTS_MAX),

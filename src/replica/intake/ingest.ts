@@ -15,6 +15,7 @@ import type { ErrorCode } from '../../kernel/errors.ts';
 import { volumeId } from '../../kernel/ids.ts';
 import type { VolumeRef } from '../../kernel/ids.ts';
 import { QUEUES, documents as names } from '../../kernel/names.ts';
+import { TOO_NEW_DELAY_MS } from '../../kernel/versions.ts';
 import type { EntryStore } from '../../ports/entries.ts';
 import type { Queues } from '../../ports/queue.ts';
 import { envelopeSchema } from '../../protocol/envelope.ts';
@@ -62,9 +63,6 @@ export interface IngestPorts {
   /** The account that holds the container for what is set aside. */
   readonly account: string;
 }
-
-/** How long a message waits that only a newer program can read. */
-const TOO_NEW_DELAY_MS = 5 * 60_000;
 
 /** What is wrong with a message itself. Any other fault is storage's or ours, and the message is tried again. */
 const MESSAGE_FAULTS: readonly ErrorCode[] = [

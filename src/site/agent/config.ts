@@ -7,6 +7,7 @@
  */
 import { z } from 'zod';
 import { ID_LENGTH_MAX, nameInSite, nameSchema, nodeSchema } from '../../kernel/ids.ts';
+import { DAY_MS } from '../../kernel/units.ts';
 import { STOP_MS_MAX, USUAL_STOP } from '../../protocol/stop-times.ts';
 import { launchSchema } from '../applications/launch.ts';
 import { machineSchema, performanceSchema, usualMachine } from '../decide/config.ts';
@@ -15,7 +16,7 @@ import { PRIORITY_MAX } from '../decide/policies.ts';
 import { monitoringSchema } from '../monitors/config.ts';
 
 /** Intervals below would leave no time for a heartbeat between them; a week is as good as never. */
-const INTERVAL_MS = { least: 1000, most: 7 * 86_400_000, usual: 300_000 };
+const INTERVAL_MS = { least: 1000, most: 7 * DAY_MS, usual: 300_000 };
 
 const intervalMs = z.int().min(INTERVAL_MS.least).max(INTERVAL_MS.most);
 

@@ -7,11 +7,12 @@
  */
 import { z } from 'zod';
 import { nodeSchema } from '../../kernel/ids.ts';
+import { DAY_MS } from '../../kernel/units.ts';
 import type { EscalationLimits, Step, StepLimit } from './escalation.ts';
 import { MACHINE_POLICIES } from './policies.ts';
 
 /** A week: what happened before says nothing of today. */
-const WINDOW_MS_MAX = 7 * 86_400_000;
+const WINDOW_MS_MAX = 7 * DAY_MS;
 const HOUR_MS = 3_600_000;
 const MINUTE_MS = 60_000;
 /** Steps of one kind within a window: more would not be a limit. */
@@ -85,7 +86,7 @@ export const PERFORMANCE_SAMPLES_MAX = 5000;
 
 export const performanceSchema = z
   .strictObject({
-    responseMsMax: z.number().positive().max(86_400_000).meta({ description: 'A slower answer is poor.' }),
+    responseMsMax: z.number().positive().max(DAY_MS).meta({ description: 'A slower answer is poor.' }),
     correctnessMin: z
       .number()
       .min(0)

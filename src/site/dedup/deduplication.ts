@@ -17,7 +17,9 @@ import { volumeId } from '../../kernel/ids.ts';
 import type { VolumeRef } from '../../kernel/ids.ts';
 import { journalEntry } from '../../kernel/names.ts';
 import type { DeltaForm, JournalEntryName } from '../../kernel/names.ts';
+import { DAY_MS } from '../../kernel/units.ts';
 import type { ContentIndex, FoundEntry } from '../../ports/content-index.ts';
+import { USUAL_JOURNAL_KEPT_MS } from '../../protocol/heartbeat.ts';
 import { BLOCK_BYTES } from '../../ranges/blocks.ts';
 import { blocksOf, hashAt, hashesOfBlocks, selectBlocks } from './blocks.ts';
 import type { DeltaBlocks, NewestState } from './blocks.ts';
@@ -40,10 +42,7 @@ export interface DeduplicationOptions extends Pick<DeltaWriteOptions, 'zstdLevel
 }
 
 /** What is taken off that time: a delta that refers to an entry may be long on its way. */
-const DAY_MS = 86_400_000;
-
-/** How long entries are kept where the cloud has not said it: what it does unless it is told otherwise. */
-const KEPT_MS = 7 * DAY_MS;
+const ON_ITS_WAY_MS = DAY_MS;
 
 /** Entries that a delta is compared with: twice what it can name, since samples only estimate which serve best. 4 MiB. */
 const CANDIDATES_MAX = 2 * DELTA_LIMITS.sourcesMax;
@@ -181,7 +180,7 @@ export class Deduplication {
 
   /** How long after it was sent an entry is referred to: the cloud counts from when it was put, which is not before. */
   #referableMs(): number {
-    return (this.#options.journalKeptMs() ?? KEPT_MS) - DAY_MS;
+    return (this.#options.journalKeptMs() ?? USUAL_JOURNAL_KEPT_MS) - ON_ITS_WAY_MS;
   }
 
   #ageMs({ sentMs, isAcknowledged }: FoundEntry): number {

@@ -16,6 +16,7 @@ import { CURRENT_VERSION, versionSchema } from '../../kernel/versions.ts';
 import type { CloudLink } from '../../ports/cloud-link.ts';
 import type { SiteStore } from '../../ports/site-store.ts';
 import type { Envelope } from '../../protocol/envelope.ts';
+import { USUAL_HEARTBEAT_MS } from '../../protocol/heartbeat.ts';
 import type { Heartbeat, HeartbeatAnswer, SiteWord, VolumeAnswer } from '../../protocol/heartbeat.ts';
 import type { RangesMessage } from '../../protocol/ranges.ts';
 import { sign } from '../../protocol/signed.ts';
@@ -148,7 +149,7 @@ export class SiteLink {
     };
     while (!signal.aborted) {
       // Whatever asked for the one before: as long as others come in time, none is added.
-      const restMs = this.#begunBootMs + (this.answer?.everyMs ?? FIRST_EVERY_MS) - clock.bootMs();
+      const restMs = this.#begunBootMs + (this.answer?.everyMs ?? USUAL_HEARTBEAT_MS) - clock.bootMs();
       if (restMs > 0) await clock.sleep(restMs, signal).catch(() => undefined);
       else await this.#exchange().catch(tell);
     }
@@ -254,9 +255,6 @@ export class SiteLink {
     return (fresh ? newest : await this.#exchange()).said.access;
   }
 }
-
-/** How often heartbeats are tried before the cloud has ever said how often it wants them. */
-const FIRST_EVERY_MS = 15_000;
 
 function parseCounter(text: string | undefined): number {
   if (text === undefined) return 0;
