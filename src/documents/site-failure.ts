@@ -15,6 +15,8 @@ import { spokenSchema, timeMsSchema, witnessSchema } from './witness.ts';
 export const questionSchema = z.looseObject({
   /** The failure that it is about: `about` of the verdict that asked. */
   about: z.string().max(100),
+  /** What sort of failure that is: `kind` of that verdict. Questions of before the field have none. */
+  kind: z.string().max(100).optional(),
   askedAtMs: timeMsSchema,
   /** No answer by then is the plan's own. */
   untilMs: timeMsSchema,

@@ -31,7 +31,15 @@ async function world() {
     const { why } = await storeAsking(documents, { nowMs: clock.wallMs(), decision });
     await askPerson(
       { documents },
-      { group: GROUP, term: 1, decision, about: 'down-silent-1', untilMs: clock.wallMs() + ANSWER_MS, why },
+      {
+        group: GROUP,
+        term: 1,
+        decision,
+        about: 'down-silent-1',
+        kind: 'down-silent',
+        untilMs: clock.wallMs() + ANSWER_MS,
+        why,
+      },
     );
   };
   await ask(DECISION);

@@ -47,7 +47,15 @@ describe('asking and telling', () => {
     const { why } = await storeAsking(documents, { nowMs: serviceNowMs, decision });
     await askPerson(
       { documents },
-      { group: GROUP, term: 1, decision, about: 'down-silent-1', untilMs: serviceNowMs + answerMs, why },
+      {
+        group: GROUP,
+        term: 1,
+        decision,
+        about: 'down-silent-1',
+        kind: 'down-silent',
+        untilMs: serviceNowMs + answerMs,
+        why,
+      },
     );
     const sent = webhook.received.length;
     const said = await doors.callByHand('notify', undefined);

@@ -24,6 +24,8 @@ export interface Asking {
   readonly decision: string;
   /** The failure that it is about: the verdict's `about`. */
   readonly about: string;
+  /** What sort of failure that is: the verdict's `kind`. */
+  readonly kind: string;
   /** No answer by then is the plan's own; on the service's clock. */
   readonly untilMs: number;
   /** Why, in words: the decision's reason. */
@@ -67,13 +69,14 @@ export async function askPerson({ documents }: { readonly documents: Documents }
 }
 
 async function asked(documents: Documents, of: Asking, nowMs: number): Promise<QuestionDocument> {
-  const { group, term, decision, about, untilMs, why } = of;
+  const { group, term, decision, about, kind, untilMs, why } = of;
   const people = await documents.read(peopleKind, names.people(group));
   const approvers = (people?.value.people ?? []).filter(({ role }) => role === 'approver');
   return {
     version: CURRENT_VERSION,
     decision,
     about,
+    kind,
     group: groupId(group),
     term,
     why,
@@ -103,6 +106,6 @@ function isLater(one: Asked, other: Asked): boolean {
 }
 
 function asAnswered(held: Held<QuestionDocument>): Question {
-  const { about, askedAtMs, untilMs } = held.value;
-  return { about, askedAtMs, untilMs, answer: answerOf(held) };
+  const { about, kind, askedAtMs, untilMs } = held.value;
+  return { about, kind, askedAtMs, untilMs, answer: answerOf(held) };
 }

@@ -40,14 +40,21 @@ export interface SiteVerdict {
   readonly reason: string;
   /**
    * What it is about: the same text for as long as the same failure lasts, another for the next one. Lower-case
-   * letters, digits and hyphens; empty with `none`.
+   * letters, digits and hyphens; empty with `none`. It is compared, and names things: nothing is read from it.
    */
   readonly about: string;
+  /** What sort of failure it is about: a question about another sort says nothing of it. Empty with `none`. */
+  readonly kind: string;
+  /** Whom it concerns: the group, or the monitor alone, and so every group alike. */
+  readonly subject: 'group' | 'monitor';
   /** What each configured witness says, and why. */
   readonly votes: readonly Vote[];
 }
 
 type Outcome = Omit<SiteVerdict, 'votes'>;
+
+/** What an outcome is about. */
+type Matter = Pick<Outcome, 'about' | 'kind' | 'subject'>;
 
 /** Decides on one group. Pure: the same history gives the same verdict, in the same words. */
 export function decideSiteFailure(history: SiteHistory): SiteVerdict {
@@ -100,7 +107,8 @@ function outcome(history: SiteHistory, domains: readonly DomainVote[], votes: re
     return {
       verdict: 'alert',
       reason: `${awake}; no whole window was watched for ${inSeconds(unwatchedMs)}`,
-      about: `${UNWATCHED}${watchedMs}`,
+      ...matter('unwatched', watchedMs),
+      subject: 'monitor',
     };
   }
   const downSinceMs = downByMajoritySinceMs(domains);
@@ -118,19 +126,19 @@ function outcome(history: SiteHistory, domains: readonly DomainVote[], votes: re
   // By the votes, not by the domains: one that is outvoted within its own domain has something to tell all the same.
   if (said !== '') {
     const firstMs = Math.min(...votes.flatMap(({ downSinceMs: sinceMs = [] }) => sinceMs));
-    return { verdict: 'alert', reason: `${tally}, and that is no majority (${said})`, about: `some-${firstMs}` };
+    return { verdict: 'alert', reason: `${tally}, and that is no majority (${said})`, ...matter('some', firstMs) };
   }
   const undecided = heartbeatVote(history);
   if (isSilent(history)) {
     return {
       verdict: 'alert',
       reason: `no heartbeat came for a whole window, which decides nothing: ${undecided?.reason ?? 'it is no witness'}`,
-      about: `silent-${history.lastHeartbeatMs ?? 0}`,
+      ...matter('silent', history.lastHeartbeatMs ?? 0),
     };
   }
   const { siteWord } = history;
   if (undecided?.vote === 'none' && siteWord?.verdict === 'down' && siteWord.sinceMs <= nowMs - windowMs) {
-    return { verdict: 'alert', reason: undecided.reason, about: `stopped-${siteWord.sinceMs}` };
+    return { verdict: 'alert', reason: undecided.reason, ...matter('stopped', siteWord.sinceMs) };
   }
   return unfitNow(history) ?? none(tally);
 }
@@ -143,15 +151,8 @@ function unfitNow(history: SiteHistory): Outcome | undefined {
   return {
     verdict: 'alert',
     reason: `the plan does not fit any more, so that nothing is failed over by itself: ${broken}`,
-    about: `unfit-${sha256Hex(broken).slice(0, 16)}`,
+    ...matter('unfit', sha256Hex(broken).slice(0, 16)),
   };
-}
-
-const UNWATCHED = 'unwatched-';
-
-/** Whether an alert is about the monitor alone, and so about every group alike. */
-export function isOfMonitor({ about }: Pick<SiteVerdict, 'about'>): boolean {
-  return about.startsWith(UNWATCHED);
 }
 
 /** What the site itself wants, by a heartbeat that is not too old to be its present word. */
@@ -171,7 +172,7 @@ function heartbeatVote(history: SiteHistory): Vote | undefined {
 }
 
 function none(reason: string): Outcome {
-  return { verdict: 'none', reason, about: '' };
+  return { verdict: 'none', reason, about: '', kind: '', subject: 'group' };
 }
 
 function whyNothingToDecide(history: SiteHistory): string | undefined {
@@ -195,17 +196,21 @@ interface Failure {
   readonly isWish: boolean;
 }
 
+/** Of one kind, what has another `mark` is another failure. */
+function matter(kind: string, mark: number | string): Matter {
+  return { about: `${kind}-${mark}`, kind, subject: 'group' };
+}
+
 /** A site that wants it again after it did not is another failure, so that a run that was undone is followed by another. */
-function aboutOf({ kind, sinceMs }: Failure): string {
-  return `${kind}-${sinceMs}`;
+function matterOf({ kind, sinceMs }: Failure): Matter {
+  return matter(kind, sinceMs);
 }
 
 function ofFailure(history: SiteHistory, failure: Failure): Outcome {
   const { what } = failure;
-  const about = aboutOf(failure);
   switch (history.mode) {
     case 'report':
-      return { verdict: 'report', reason: `${what}; the plan only reports: a person decides`, about };
+      return { verdict: 'report', reason: `${what}; the plan only reports: a person decides`, ...matterOf(failure) };
     case 'automatic':
       return byItself(history, failure, `${what}; the plan is automatic`);
     case 'ask':
@@ -222,35 +227,36 @@ function whyNotNow(history: SiteHistory, { isWish }: Failure): readonly string[]
 
 function byItself(history: SiteHistory, failure: Failure, why: string): Outcome {
   const against = whyNotNow(history, failure);
-  const about = aboutOf(failure);
-  if (against.length === 0) return { verdict: 'fail-over', reason: why, about };
-  return { verdict: 'report', reason: `${why}, but ${against.join('; ')}: a person decides`, about };
+  const about = matterOf(failure);
+  if (against.length === 0) return { verdict: 'fail-over', reason: why, ...about };
+  return { verdict: 'report', reason: `${why}, but ${against.join('; ')}: a person decides`, ...about };
 }
 
 function asking(history: SiteHistory, failure: Failure): Outcome {
   const { what } = failure;
-  const about = aboutOf(failure);
+  const about = matterOf(failure);
   const { nowMs, noAnswer } = history;
   const question = presentQuestion(history.question, failure);
   const against = whyNotNow(history, failure)
     .map((reason) => `; to be known: ${reason}`)
     .join('');
   if (question === undefined)
-    return { verdict: 'ask', reason: `${what}; the plan asks a person first${against}`, about };
+    return { verdict: 'ask', reason: `${what}; the plan asks a person first${against}`, ...about };
   if (question.answer?.is === 'yes')
-    return { verdict: 'fail-over', reason: `${what}; ${question.answer.by} said yes${against}`, about };
+    return { verdict: 'fail-over', reason: `${what}; ${question.answer.by} said yes${against}`, ...about };
   if (question.answer?.is === 'no')
-    return { verdict: 'report', reason: `${what}; ${question.answer.by} said no`, about };
+    return { verdict: 'report', reason: `${what}; ${question.answer.by} said no`, ...about };
   if (nowMs < question.untilMs) {
     return {
       verdict: 'ask',
       reason: `${what}; a person may answer for another ${inSeconds(question.untilMs - nowMs)}${against}`,
+      ...about,
       // It is asked already.
       about: question.about,
     };
   }
   if (noAnswer === 'no')
-    return { verdict: 'report', reason: `${what}; nobody answered in time, which means no`, about };
+    return { verdict: 'report', reason: `${what}; nobody answered in time, which means no`, ...about };
   return byItself(history, failure, `${what}; nobody answered in time, which the plan takes for a yes`);
 }
 
@@ -258,9 +264,12 @@ function asking(history: SiteHistory, failure: Failure): Outcome {
  * A question of an earlier failure, or of one of another sort, says nothing of this one; nor does a yes that came too late. A
  * late no still is one. What the site wants by the same decision is the same, though a heartbeat in between did not say so.
  */
-function presentQuestion(question: Question | null, { kind, sinceMs, isWish }: Failure): Question | undefined {
-  if (!question?.about.startsWith(`${kind}-`)) return undefined;
-  if (!isWish && question.askedAtMs < sinceMs) return undefined;
+function presentQuestion(question: Question | null, failure: Failure): Question | undefined {
+  const { about, kind } = matterOf(failure);
+  // One that was stored before questions had a kind is of this one where it is of this very failure.
+  if (question === null || (question.kind === undefined ? question.about !== about : question.kind !== kind))
+    return undefined;
+  if (!failure.isWish && question.askedAtMs < failure.sinceMs) return undefined;
   const { answer, untilMs } = question;
   return answer?.is === 'yes' && answer.atMs > untilMs ? { ...question, answer: null } : question;
 }

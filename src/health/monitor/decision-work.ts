@@ -14,7 +14,6 @@ import { CURRENT_VERSION } from '../../kernel/versions.ts';
 import { noteNotice } from '../../notify/notices.ts';
 import type { Notice } from '../../notify/notices.ts';
 import { askPerson } from '../asking/question.ts';
-import { isOfMonitor } from '../decide/site-failure.ts';
 import type { SiteVerdict } from '../decide/site-failure.ts';
 import type { MonitorPorts } from './monitor-ports.ts';
 import type { Pass } from './pass.ts';
@@ -59,7 +58,8 @@ export async function carryOut(
   const { held } = await ports.documents.createOrRead(siteDecisionKind, names.decision(group, decision), made);
   const stored = held.value;
   const told = async (how: Telling): Promise<boolean> =>
-    isOfMonitor(verdict) || (await pass.attempt(groupId(group), () => tell(ports, group, stored, how))) === true;
+    verdict.subject === 'monitor' ||
+    (await pass.attempt(groupId(group), () => tell(ports, group, stored, how))) === true;
   switch (verdict.verdict) {
     case 'fail-over': {
       const run = await startRun(ports, pass, { group, decision, reason: stored.reason });
@@ -74,6 +74,7 @@ export async function carryOut(
           term: history.term,
           decision,
           about: verdict.about,
+          kind: verdict.kind,
           // From when it was first asked, however often this is repeated.
           untilMs: stored.history.nowMs + plan.answerMs,
           why: stored.reason,

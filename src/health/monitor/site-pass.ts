@@ -22,7 +22,7 @@ import { newestQuestion } from '../asking/question.ts';
 import { whyUnfit } from '../bounds/fit.ts';
 import { historyOf } from '../decide/gather.ts';
 import type { Gathered } from '../decide/gather.ts';
-import { decideSiteFailure, isOfMonitor } from '../decide/site-failure.ts';
+import { decideSiteFailure } from '../decide/site-failure.ts';
 import type { SiteVerdict } from '../decide/site-failure.ts';
 import { spoke } from '../decide/spoken.ts';
 import { carryOut, runAgain } from './decision-work.ts';
@@ -160,7 +160,7 @@ async function lookAt(
       decision,
       reason: run?.state === 'failed' ? `${verdict.reason}; ${failed(run.run)}` : verdict.reason,
       run: run?.run,
-      unwatchedSinceMs: isOfMonitor(verdict) ? history.watchedMs : undefined,
+      unwatchedSinceMs: verdict.subject === 'monitor' ? history.watchedMs : undefined,
     },
     after: isDone ? { ...after, done: decision } : after,
   };

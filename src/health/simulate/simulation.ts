@@ -189,13 +189,13 @@ class SimulatedWorld {
       watchedMs: this.#watchedMs,
     });
     this.#watchedMs = history.watchedMs;
-    const { verdict, reason, about } = decideSiteFailure(history);
+    const { verdict, reason, about, kind } = decideSiteFailure(history);
     const isNews = this.#last !== `${verdict} ${about}`;
     this.#last = `${verdict} ${about}`;
     // Whatever it was before the beginning is no part of the scenario.
     if (!isNews || atMs < 0) return [];
     if (verdict === 'ask') {
-      this.#question = { about, askedAtMs: nowMs, untilMs: nowMs + this.#plan.answerMs, answer: null };
+      this.#question = { about, kind, askedAtMs: nowMs, untilMs: nowMs + this.#plan.answerMs, answer: null };
     }
     const decided: SimulatedMoment = { atMs, what: 'verdict', verdict, text: reason };
     return verdict === 'fail-over' ? [decided, ...this.#run(atMs)] : [decided];

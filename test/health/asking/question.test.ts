@@ -32,6 +32,7 @@ async function world() {
     term: 1,
     decision,
     about: 'down-silent-1',
+    kind: 'down-silent',
     untilMs: clock.wallMs() + 600_000,
     why: 'the site is down',
     ...more,

@@ -28,6 +28,7 @@ const HISTORY: SiteHistory = {
   noAnswer: 'no',
   question: {
     about: `down-silent-${NOW - 60_000}`,
+    kind: 'down-silent',
     askedAtMs: NOW - 3000,
     untilMs: NOW + 60_000,
     answer: { is: 'yes', by: 'Zoë', atMs: NOW - 1000 },

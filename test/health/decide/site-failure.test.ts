@@ -7,7 +7,7 @@ import { siteDecisionSchema, siteHistorySchema } from '../../../src/documents/si
 import type { SiteHistory } from '../../../src/documents/site-failure.ts';
 import type { Spoken } from '../../../src/documents/witness.ts';
 import { LINE_MAX, explain, timeline } from '../../../src/health/decide/explain.ts';
-import { decideSiteFailure, isOfMonitor } from '../../../src/health/decide/site-failure.ts';
+import { decideSiteFailure } from '../../../src/health/decide/site-failure.ts';
 import type { SiteVerdict } from '../../../src/health/decide/site-failure.ts';
 import { domainsOf } from '../../../src/health/decide/votes.ts';
 import { sha256Hex } from '../../../src/kernel/hash.ts';
@@ -60,9 +60,16 @@ const DEAD: SiteHistory = {
 
 const ALIVE: Partial<SiteHistory> = { lastHeartbeatMs: NOW - 5000, lastRenewalMs: NOW - 5000 };
 const WISH = { decision: 'm-1', reason: 'db-1 fails', sinceMs: NOW - 20_000 };
-const ASKED = { about: `down-silent-${START}`, askedAtMs: START + 30_000, untilMs: NOW + 1, answer: null };
-/** A question about the wish, when it was first seen. */
-const WISHED = `wish-${sha256Hex(WISH.decision).slice(0, 16)}-${WISH.sinceMs - 10_000}`;
+/** Nothing is read from what a question is about. */
+const ASKED = {
+  about: 'what-was-asked',
+  kind: 'down-silent',
+  askedAtMs: START + 30_000,
+  untilMs: NOW + 1,
+  answer: null,
+};
+/** The kind of a question about the wish. */
+const WISHED = `wish-${sha256Hex(WISH.decision).slice(0, 16)}`;
 const LATE = { ...ASKED, untilMs: NOW };
 const said = (is: 'yes' | 'no', atMs = NOW - 10) => ({ ...LATE, answer: { is, by: 'Ada', atMs } });
 const only = (...witnesses: Configured[]): Partial<SiteHistory> => ({ witnesses: [HEARTBEAT, ...witnesses] });
@@ -214,7 +221,7 @@ const CASES: readonly (readonly [what: string, Partial<SiteHistory>, SiteVerdict
   ],
   [
     'no canary, and a person said yes',
-    { canarySinceMs: null, mode: 'ask', question: { ...said('yes'), about: `down-heard-${START}` } },
+    { canarySinceMs: null, mode: 'ask', question: { ...said('yes'), kind: 'down-heard' } },
     'fail-over',
     /Ada said yes; to be known: the canary/,
   ],
@@ -336,19 +343,19 @@ const CASES: readonly (readonly [what: string, Partial<SiteHistory>, SiteVerdict
   ['it wants to be moved: a person is asked', { ...ALIVE, wish: WISH, mode: 'ask' }, 'ask', /asks a person first$/],
   [
     'it wants to be moved: the yes to what it wanted',
-    { ...ALIVE, wish: WISH, mode: 'ask', question: { ...said('yes'), about: WISHED } },
+    { ...ALIVE, wish: WISH, mode: 'ask', question: { ...said('yes'), kind: WISHED } },
     'fail-over',
     /said yes/,
   ],
   [
     'it wants to be moved: the yes to it, though a heartbeat since did not say so',
-    { ...ALIVE, wish: WISH, mode: 'ask', question: { ...said('yes'), about: WISHED, askedAtMs: WISH.sinceMs - 1 } },
+    { ...ALIVE, wish: WISH, mode: 'ask', question: { ...said('yes'), kind: WISHED, askedAtMs: WISH.sinceMs - 1 } },
     'fail-over',
     /said yes/,
   ],
   [
     'it wants to be moved: a yes to another wish',
-    { ...ALIVE, wish: { ...WISH, decision: 'm-2' }, mode: 'ask', question: { ...said('yes'), about: WISHED } },
+    { ...ALIVE, wish: { ...WISH, decision: 'm-2' }, mode: 'ask', question: { ...said('yes'), kind: WISHED } },
     'ask',
     /asks/,
   ],
@@ -390,12 +397,24 @@ const CASES: readonly (readonly [what: string, Partial<SiteHistory>, SiteVerdict
     'none',
     /^0 of 3/,
   ],
-  ['ask: a no to what the site wanted', { mode: 'ask', question: { ...said('no'), about: WISHED } }, 'ask', /asks/],
+  ['ask: a no to what the site wanted', { mode: 'ask', question: { ...said('no'), kind: WISHED } }, 'ask', /asks/],
   [
     'ask: a no while the site was heard',
-    { mode: 'ask', question: { ...said('no'), about: `down-heard-${START}` } },
+    { mode: 'ask', question: { ...said('no'), kind: 'down-heard' } },
     'ask',
     /asks/,
+  ],
+  [
+    'ask: yes to this very failure, from before a question had a kind',
+    { mode: 'ask', question: { ...said('yes'), kind: undefined, about: `down-silent-${START}` } },
+    'fail-over',
+    /Ada said yes$/,
+  ],
+  [
+    'ask: yes to another failure, from before a question had a kind',
+    { mode: 'ask', question: { ...said('yes'), kind: undefined } },
+    'ask',
+    /asks a person first/,
   ],
   [
     'ask: yes to an earlier failure',
@@ -538,9 +557,11 @@ suite('what a verdict is about', () => {
   });
 
   test('of a question that waits is what was asked, though the wish was seen anew', () => {
-    const question = { ...ASKED, about: WISHED };
-    assert.equal(about({ ...ALIVE, wish: WISH, mode: 'ask', question }), WISHED);
-    assert.notEqual(about({ ...ALIVE, wish: WISH, mode: 'ask' }), WISHED);
+    const asked = { ...ALIVE, mode: 'ask' as const, wish: { ...WISH, sinceMs: WISH.sinceMs - 10_000 } };
+    const { about: first, kind } = decideSiteFailure({ ...DEAD, ...asked });
+    const question = { ...ASKED, about: first, kind };
+    assert.equal(about({ ...asked, wish: WISH, question }), first);
+    assert.notEqual(about({ ...asked, wish: WISH }), first);
   });
 
   test('is fit for a name, and empty where nothing is to be told', () => {
@@ -550,10 +571,10 @@ suite('what a verdict is about', () => {
     }
   });
 
-  test('is the monitor alone where that did not watch', () => {
+  test('concerns the monitor alone where that did not watch', () => {
     const asleep = { awakeSinceMs: NOW, watchedMs: NOW - 600_001 };
-    assert(isOfMonitor(decideSiteFailure({ ...DEAD, ...asleep })));
-    assert(!isOfMonitor(decideSiteFailure(DEAD)));
+    assert.equal(decideSiteFailure({ ...DEAD, ...asleep }).subject, 'monitor');
+    assert.equal(decideSiteFailure(DEAD).subject, 'group');
   });
 });
 

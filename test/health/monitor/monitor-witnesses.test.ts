@@ -51,6 +51,19 @@ const verdictsOf = async (world: World): Promise<string[]> => {
   }
   return found.sort();
 };
+/** How many questions there are; each is answered so. */
+const answers = async (world: World, is: 'yes' | 'no'): Promise<number> => {
+  let asked = 0;
+  for await (const { name } of world.documents.list('questions/')) {
+    if (!name.includes('/t1-')) continue;
+    asked += 1;
+    await world.documents.update(questionKind, name, (found) => ({
+      ...found,
+      answer: { is, by: 'Ada', atMs: world.clock.wallMs() },
+    }));
+  }
+  return asked;
+};
 const noticesOf = async (world: World): Promise<string[]> => {
   const found: string[] = [];
   for await (const { name } of world.documents.list(names.allNotices)) found.push(name);
@@ -186,18 +199,6 @@ suite("a witness's word", () => {
 
 suite('a person', () => {
   const asking = { plan: { mode: 'ask' as const, consents: [], answerMs: 600_000 } };
-  const answers = async (world: World, is: 'yes' | 'no') => {
-    let asked = 0;
-    for await (const { name } of world.documents.list('questions/')) {
-      if (!name.includes('/t1-')) continue;
-      asked += 1;
-      await world.documents.update(questionKind, name, (found) => ({
-        ...found,
-        answer: { is, by: 'Ada', atMs: world.clock.wallMs() },
-      }));
-    }
-    return asked;
-  };
 
   test('is asked once, and a yes fails the site over', async () => {
     const world = await watchedWorld(asking);
@@ -249,6 +250,20 @@ suite('what the site itself says', () => {
       assert.equal(run === undefined, mode !== 'automatic');
       assert.equal(run?.failure ?? null, null);
     }
+  });
+
+  test('a wish that was not there for a heartbeat is the one that was asked about, and the yes to it counts', async () => {
+    const world = await createWorld({ witnesses: WITNESSES, plan: { mode: 'ask' } });
+    await world.tick();
+    const hear = async (says: object) => {
+      await world.heartbeat({ says });
+      await world.renew();
+      await world.live(MONITOR_EVERY_MS);
+    };
+    for (const says of [wants, {}, wants]) await hear(says);
+    assert.equal(await answers(world, 'yes'), 1, 'one question');
+    await hear(wants);
+    assert.equal((await world.runs()).length, 1);
   });
 
   test('what is offline on purpose is left alone until then', async () => {
