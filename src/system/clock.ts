@@ -7,7 +7,7 @@
  *
  * Neither runs while a hypervisor holds a virtual machine still; its real-time clock does, since the host keeps that.
  */
-import { readFileSync } from 'node:fs';
+import { openSync, readSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Clock } from '../kernel/clock.ts';
 
@@ -17,18 +17,40 @@ export const TIMER_MS_MAX = 2 ** 31 - 1;
 /** Source: Linux, Documentation/ABI/testing/sysfs-class-rtc: read from the clock itself, in seconds of UTC or of local time. */
 const HARDWARE_CLOCK = '/sys/class/rtc/rtc0/since_epoch';
 
-function uptimeMs(): number | undefined {
-  try {
-    const seconds = Number.parseFloat(readFileSync('/proc/uptime', 'ascii'));
-    return Number.isFinite(seconds) ? seconds * 1000 : undefined;
-  } catch {
-    return undefined;
+/** A file that the kernel writes anew for each reading. Kept open, it can be read where this process may open no more. */
+class KernelFile {
+  readonly #path: string;
+  readonly #bytes = Buffer.alloc(64);
+  #file: number | undefined;
+
+  constructor(path: string) {
+    this.#path = path;
   }
+
+  /** The number that it begins with; undefined where there is none. */
+  number(): number | undefined {
+    try {
+      this.#file ??= openSync(this.#path, 'r');
+      const lengthBytes = readSync(this.#file, this.#bytes, 0, this.#bytes.length, 0);
+      const value = Number.parseFloat(this.#bytes.toString('ascii', 0, lengthBytes));
+      return Number.isFinite(value) ? value : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+// Of the process, whatever number of clocks it makes.
+const uptime = new KernelFile('/proc/uptime');
+const hardwareClock = new KernelFile(HARDWARE_CLOCK);
+
+function inMs(seconds: number | undefined): number | undefined {
+  return seconds === undefined ? undefined : seconds * 1000;
 }
 
 /** This machine's {@link Clock}. Boot time has a resolution of 10 ms on Linux. */
 export class SystemClock implements Clock {
-  readonly #hasUptime = uptimeMs() !== undefined;
+  readonly #hasUptime = uptime.number() !== undefined;
 
   wallMs(): number {
     return Date.now();
@@ -36,19 +58,14 @@ export class SystemClock implements Clock {
 
   bootMs(): number {
     if (!this.#hasUptime) return performance.now();
-    const ms = uptimeMs();
+    const ms = inMs(uptime.number());
     // Two clocks must never be mixed: a difference between them would pass for time.
     if (ms === undefined) throw new Error('/proc/uptime could be read before and cannot now');
     return ms;
   }
 
   hardwareMs(): number | undefined {
-    try {
-      const seconds = Number.parseInt(readFileSync(HARDWARE_CLOCK, 'ascii'), 10);
-      return Number.isFinite(seconds) ? seconds * 1000 : undefined;
-    } catch {
-      return undefined;
-    }
+    return inMs(hardwareClock.number());
   }
 
   async sleep(ms: number, signal?: AbortSignal): Promise<void> {

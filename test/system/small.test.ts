@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir, uptime } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { promisify } from 'node:util';
 import { SystemClock } from '../../src/system/clock.ts';
 import { readPrivateFile, writePrivateFile } from '../../src/system/private-file.ts';
 import { SystemRandom } from '../../src/system/random.ts';
@@ -19,6 +21,25 @@ test('boot time is the time since boot, and goes on while one sleeps', async () 
   await clock.sleep(50);
   // The kernel's own resolution is 10 ms.
   assert.ok(clock.bootMs() - before >= 40);
+});
+
+test('the clocks go on in a process that may open no file any more', async () => {
+  const program = `
+    import { openSync } from 'node:fs';
+    import { SystemClock } from ${JSON.stringify(new URL('../../src/system/clock.ts', import.meta.url).href)};
+    const [clock, other] = [new SystemClock(), new SystemClock()];
+    const before = [clock.bootMs(), clock.hardwareMs()];
+    try {
+      for (;;) openSync('/dev/null');
+    } catch (error) {
+      if (error.code !== 'EMFILE') throw error;
+    }
+    const goesOn = clock.bootMs() >= before[0] && other.bootMs() >= before[0];
+    console.log(goesOn, (clock.hardwareMs() === undefined) === (before[1] === undefined));
+  `;
+  const few = ['-c', 'ulimit -n 64; exec "$@"', 'few', process.execPath, '--input-type=module', '-e', program];
+  const { stdout } = await promisify(execFile)('/bin/sh', few);
+  assert.equal(stdout, 'true true\n');
 });
 
 test("a sleep ends with its signal's reason", async () => {
