@@ -3,9 +3,9 @@
  * and register nothing themselves, so that a test can import any of them.
  *
  * Every HTTP function says its `authLevel`. Heartbeat, lease, stopped and witness are open to the platform and checked by a
- * signature of the site's before anything is read: a key of each site says more than one that all of them share, and the monitor's
- * canary must take exactly the way that a site takes (docs/site-protocol.md, "Signing"). Answer is opened by a person's browser, whose
- * link has the token of one question: a key of the functions would open more.
+ * signature of the site's before anything is read: a key of each site says more than one that all of them share, and the
+ * monitor's canary must take exactly the way that a site takes (docs/site-protocol.md, "Signing"). Answer is opened by a
+ * person's browser, whose link has the token of one question: a key of the functions would open more.
  */
 import { app } from '@azure/functions';
 import { observedText } from '../src/app/settings.ts';

@@ -31,8 +31,8 @@ export interface CorpusFile {
 }
 
 /**
- * Files of `folders` that fill blocks of `bytes` in all, or a little more; each folder gives an equal share as long as it has files. By the
- * order of their paths' hashes, so that neighbours in the result are strangers.
+ * Files of `folders` that fill blocks of `bytes` in all, or a little more; each folder gives an equal share as long as it has
+ * files. By the order of their paths' hashes, so that neighbours in the result are strangers.
  */
 export async function chooseFiles(of: {
   readonly seed: string;

@@ -8,7 +8,7 @@ import { observedText } from './settings.ts';
 
 let observers: readonly { readonly name: string; readonly observer: Observer }[] | undefined;
 
-/** Looks at all of them once, side by side. Gives what could not be said, a line each. Errors: DOCUMENT_INVALID, a setting is wrong. */
+/** Looks at all of them once, side by side. Gives what could not be said, a line each. Errors: DOCUMENT_INVALID (a setting). */
 export async function observeAll(): Promise<readonly string[]> {
   observers ??= parseWitnessAccesses(observedText() ?? '[]').map((access) => ({
     name: `witness ${access.witness} of ${access.site}`,

@@ -42,7 +42,10 @@ export interface PriorExtent extends ReferenceExtent {
   readonly kind: 'prior';
 }
 
-/** A range that becomes what the literal bytes of another delta of the site, the journal's entry `source`, are from position `at`. */
+/**
+ * A range that becomes what the literal bytes of another delta of the site, the journal's entry `source`, are from position
+ * `at`.
+ */
 export interface JournalExtent extends ReferenceExtent {
   readonly kind: 'journal';
   readonly source: string;

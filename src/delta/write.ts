@@ -1,8 +1,9 @@
 /**
  * Making a delta.
  *
- * Invariants: whatever is written, the reader of the same program accepts, and one with the lower limits that were given:
- * both check by the same rules and limits; the digest is computed from what was given, not from what was stored. Deterministic, for one version of zstd.
+ * Invariants: whatever is written, the reader of the same program accepts, and one with the lower limits that were given: both
+ * check by the same rules and limits; the digest is computed from what was given, not from what was stored. Deterministic, for
+ * one version of zstd.
  */
 import { LeewardError } from '../kernel/errors.ts';
 import { sha256Hex } from '../kernel/hash.ts';

@@ -37,7 +37,10 @@ export interface DemoOptions {
   readonly stateFolder: string;
   /** A block device or image file to protect; an ext4 file system with an application by default. */
   readonly volume: string | undefined;
-  /** Functions that run elsewhere, at an address without a slash at its end, with the stack that is up in a folder; a stack of the demo's own by default. */
+  /**
+   * Functions that run elsewhere, at an address without a slash at its end, with the stack that is up in a folder; a stack of
+   * the demo's own by default.
+   */
   readonly functions: { readonly url: string; readonly key: string; readonly stackFolder: string } | undefined;
   /** How the site fails. */
   readonly scenario: Scenario;

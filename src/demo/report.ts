@@ -7,7 +7,10 @@ import type { Writes } from './who-wrote-when.ts';
 export interface Proofs {
   /** The run's actor is the monitor, by a decision of its own: nobody called for the failover. */
   readonly failedOverByItself: boolean;
-  /** When the agent alone was killed, the application ran on under its guard, and no failover began. Only with the demo's own volume. */
+  /**
+   * When the agent alone was killed, the application ran on under its guard, and no failover began. Only with the demo's own
+   * volume.
+   */
   readonly agentAloneStoppedNothing?: boolean;
   /** The application was gone before the cloud ended the site's term. */
   readonly applicationGoneBeforeTermEnded: boolean;

@@ -57,7 +57,10 @@ export const siteHistorySchema = z.looseObject({
   mode: z.enum(['automatic', 'ask', 'report']),
   consents: z.array(z.string()),
   windowMs: z.int().min(1000),
-  /** Every inequality between the plan and what it hangs on that does not hold now (src/health/bounds/bounds.ts); none, if left out. */
+  /**
+   * Every inequality between the plan and what it hangs on that does not hold now (src/health/bounds/bounds.ts); none, if left
+   * out.
+   */
   unfit: z.array(z.string()).optional(),
   /** What no answer in time means. */
   noAnswer: z.enum(['no', 'fail-over']),

@@ -21,7 +21,9 @@ export const siteNotesSchema = z.looseObject({
     .array(
       z.looseObject({
         group: groupIdSchema,
-        /** Not after the last tick at which the monitor had been awake for this group's whole window; at first, the first tick. */
+        /**
+         * Not after the last tick at which the monitor had been awake for this group's whole window; at first, the first tick.
+         */
         watchedMs: timeMsSchema,
         /** The newest decision of which everything that follows from it was done; null before the first. */
         done: z.string().nullable(),

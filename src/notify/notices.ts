@@ -35,8 +35,9 @@ export interface Notice {
 }
 
 /**
- * Puts a notice into the outbox, once by its id: at least once it reaches everybody that the site's people document names.
- * One request where it is there already or its time is given, three where it is new and has none. Repeatable. Errors: IDENTIFIER_INVALID, UNAVAILABLE, DENIED.
+ * Puts a notice into the outbox, once by its id: at least once it reaches everybody that the site's people document names. One
+ * request where it is there already or its time is given, three where it is new and has none. Repeatable. Errors:
+ * IDENTIFIER_INVALID, UNAVAILABLE, DENIED.
  */
 export async function noteNotice(documents: Documents, notice: Notice): Promise<void> {
   const { id, severity, site, group, question } = notice;

@@ -14,8 +14,8 @@ export interface MachineControl {
   /**
    * Resets it in place, as the button on a machine does: what it had not written is lost. Resolves once it was begun anew and
    * runs, also where it was paused before; its programs start after that. Repeating it resets it again. Errors: UNAVAILABLE
-   * when nothing of it is there, or its control does not answer, and then it may still be reset late; PLATFORM_FAILED when it refuses;
-   * DENIED when its control is not for us; the signal's reason.
+   * when nothing of it is there, or its control does not answer, and then it may still be reset late; PLATFORM_FAILED when it
+   * refuses; DENIED when its control is not for us; the signal's reason.
    */
   restart(signal: AbortSignal): Promise<void>;
 }

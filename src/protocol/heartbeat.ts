@@ -1,9 +1,9 @@
 /**
  * The heartbeat and its answer (docs/site-protocol.md, "Heartbeat").
  *
- * Invariants: a heartbeat carries the site's own word, and changes nothing but the record of it and what it asks for; its counter only grows, so
- * that a recorded one cannot keep a dead site alive; the answer holds everything that a sender must be told: what was
- * acknowledged, what to send again, where to send, and with which credentials until when.
+ * Invariants: a heartbeat carries the site's own word, and changes nothing but the record of it and what it asks for; its
+ * counter only grows, so that a recorded one cannot keep a dead site alive; the answer holds everything that a sender must be
+ * told: what was acknowledged, what to send again, where to send, and with which credentials until when.
  */
 import { z } from 'zod';
 import { chainPointSchema } from '../kernel/chain-point.ts';

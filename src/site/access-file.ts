@@ -16,7 +16,9 @@ export const keySecretSchema = z
   .base64()
   .refine((text) => Buffer.from(text, 'base64').length === KEY_BYTES, `must be ${KEY_BYTES} bytes in base64`);
 
-/** Reads the text of an access file, named `what`. Errors: DOCUMENT_INVALID naming the field, never its value; VERSION_TOO_NEW. */
+/**
+ * Reads the text of an access file, named `what`. Errors: DOCUMENT_INVALID naming the field, never its value; VERSION_TOO_NEW.
+ */
 export function parseAccess<T>(text: string, schema: z.ZodType<T>, what: string): T {
   let data: unknown;
   try {

@@ -26,7 +26,10 @@ export async function unlockFolder(folder: string): Promise<void> {
   await rm(join(folder, LOCK_NAME), { force: true });
 }
 
-/** Whether a process of this machine that lives has it: a lock that was copied from another machine, or is of an earlier boot, is none's. */
+/**
+ * Whether a process of this machine that lives has it: a lock that was copied from another machine, or is of an earlier boot,
+ * is none's.
+ */
 export function isLocked(folder: string): boolean {
   const path = join(folder, LOCK_NAME);
   try {
@@ -80,7 +83,10 @@ async function refuseIfHeld({ folder, why }: Locked, path: string): Promise<bool
   return mark !== '';
 }
 
-/** Whether the process that wrote the mark lives. Ids are used again, in a container after every crash: the start has to fit too. */
+/**
+ * Whether the process that wrote the mark lives. Ids are used again, in a container after every crash: the start has to fit
+ * too.
+ */
 function isHeld(mark: string): boolean {
   const [pid = '', ...rest] = mark.split(' ');
   return mark !== '' && startOfId(Number(pid)) === rest.join(' ');

@@ -1,6 +1,6 @@
 /**
- * How busy this machine is, by what Linux tells of it: see {@link MetricsSource}. Sources: proc_loadavg(5); Linux, "PSI - Pressure
- * Stall Information" (`some avg10`, in percent).
+ * How busy this machine is, by what Linux tells of it: see {@link MetricsSource}. Sources: proc_loadavg(5); Linux, "PSI -
+ * Pressure Stall Information" (`some avg10`, in percent).
  */
 import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';

@@ -26,7 +26,9 @@ export interface ProcessStat {
   readonly started: string;
 }
 
-/** Undefined for no process, and where there is no /proc. Source: proc_pid_stat(5), fields 3 (state), 5 (pgrp), 22 (starttime). */
+/**
+ * Undefined for no process, and where there is no /proc. Source: proc_pid_stat(5), fields 3 (state), 5 (pgrp), 22 (starttime).
+ */
 export function statOf(pid: number): ProcessStat | undefined {
   try {
     // The name, in parentheses, may hold anything.

@@ -1,7 +1,7 @@
 /**
- * A guard as a process of its own, on the real stack, with two applications from leeward.yaml: they start in order, outlive it and
- * are taken over, are restarted and taken offline by orders, are stopped from outside when no guard is left, and end in order
- * at a closing, with a promise that the cloud has.
+ * A guard as a process of its own, on the real stack, with two applications from leeward.yaml: they start in order, outlive it
+ * and are taken over, are restarted and taken offline by orders, are stopped from outside when no guard is left, and end in
+ * order at a closing, with a promise that the cloud has.
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';

@@ -157,7 +157,10 @@ function progress(graph: Graph): Checked {
   return { states, isComplete: true, boundTicks };
 }
 
-/** Walks at random, `walks` times `stepsMax` steps. Gives what went wrong first. `choose` gives a number from 0 up to its argument. */
+/**
+ * Walks at random, `walks` times `stepsMax` steps. Gives what went wrong first. `choose` gives a number from 0 up to its
+ * argument.
+ */
 export function walk<State>(
   model: Model<State>,
   of: { readonly walks: number; readonly stepsMax: number; readonly choose: (count: number) => number },

@@ -1,6 +1,7 @@
 /**
  * What can go wrong between a worker and its storage: answers that are late, requests that fail before or after they took
- * effect, writes that land once more long after their retry, and a worker that is gone for ever at any call, or stalls as a whole and wakes after its claim ran out.
+ * effect, writes that land once more long after their retry, and a worker that is gone for ever at any call, or stalls as a
+ * whole and wakes after its claim ran out.
  */
 import { LeewardError } from '../../src/kernel/errors.ts';
 import type { PortCall } from '../support/memory/intercept.ts';

@@ -1,4 +1,4 @@
-/** `leeward agent`: works on a site for months: heartbeats, each volume at its own interval, and what runs there under its eyes. */
+/** `leeward agent`: works on a site for months: heartbeats, each volume at its own interval, what runs there under its eyes. */
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { openSite } from '../../app/site.ts';

@@ -1,4 +1,4 @@
-/** `leeward volume add|list` (verify and reseed are in volume-orders.ts): makes a volume known to the cloud and to the site kept here. */
+/** `leeward volume add|list` (verify, reseed: volume-orders.ts): makes a volume known to the cloud and to the site kept here. */
 import { isAbsolute, resolve } from 'node:path';
 import { Option } from 'commander';
 import type { Command } from 'commander';

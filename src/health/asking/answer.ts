@@ -2,10 +2,10 @@
  * Answering a question by a link: what its holder is shown, and the one answer that it takes.
  *
  * Invariants: looking changes nothing. A link that is not the approver's own, of a question that was put to this person, who
- * still is an approver and was never removed, is no link at all: nobody learns from the outcome which of it was wrong, and no document is read
- * before the token was found right. There is one answer: the write that gives it meets the version without one, so that the
- * second is shown who was first. A yes counts only in time and only where the question is still the group's newest; a no
- * may come late, for it moves nothing.
+ * still is an approver and was never removed, is no link at all: nobody learns from the outcome which of it was wrong, and no
+ * document is read before the token was found right. There is one answer: the write that gives it meets the version without
+ * one, so that the second is shown who was first. A yes counts only in time and only where the question is still the group's
+ * newest; a no may come late, for it moves nothing.
  */
 import { groupKind } from '../../documents/group.ts';
 import { peopleKind } from '../../documents/people.ts';

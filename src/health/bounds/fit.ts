@@ -1,6 +1,6 @@
 /**
- * Whether a plan fits what it hangs on as things stand: its group's lease and margin, its site's witnesses and how long its guards
- * take to stop, how the monitor is set. Pure.
+ * Whether a plan fits what it hangs on as things stand: its group's lease and margin, its site's witnesses and how long its
+ * guards take to stop, how the monitor is set. Pure.
  *
  * Invariant: whoever stores a plan, changes what one hangs on, or goes by one, judges it by this one function.
  */

@@ -6,10 +6,11 @@
  * - The site is down only when more than half of the *configured* failure domains say so for a whole window, and the monitor
  *   was awake for all of it. So with three domains or more no single witness, broken or lying, moves anything.
  * - Nothing fails over by itself but in automatic mode, or in a plan that takes no answer for a yes; and then only with three
- *   failure domains or the plan's consent to fewer, with its consent to strict leases, with a guard on each node that the site names, and with a lease that
- *   was renewed in this term: where nobody asks for it, nobody stops the applications when it ends; nor by a plan that does not
- *   fit what it hangs on as things stand, nor while a canary has not got through for the whole window, since leases end and
- *   applications stop by a door of ours that is shut. Whatever of this is missing makes it a report, with the reason.
+ *   failure domains or the plan's consent to fewer, with its consent to strict leases, with a guard on each node that the site
+ *   names, and with a lease that was renewed in this term: where nobody asks for it, nobody stops the applications when it
+ *   ends; nor by a plan that does not fit what it hangs on as things stand, nor while a canary has not got through for the
+ *   whole window, since leases end and applications stop by a door of ours that is shut. Whatever of this is missing makes it a
+ *   report, with the reason.
  * - A person's yes needs none of these, and is told of them; but it is good only while the site is still down by the failure
  *   that the question was about.
  * - A site that is alive and wants a group failed over, by a decision of its own about a machine, is no failure of the site and

@@ -9,8 +9,8 @@ import { VHD_FOOTER_BYTES, replicaDataBytes } from '../../vhd/footer.ts';
 import type { PageRun } from '../plan/segments.ts';
 
 /**
- * Ranges, of whole pages, that have to be zeros when a volume of `beforeBytes` has become one of `afterBytes`, unless the delta sets them;
- * ascending, none where the size stays.
+ * Ranges, of whole pages, that have to be zeros when a volume of `beforeBytes` has become one of `afterBytes`, unless the delta
+ * sets them; ascending, none where the size stays.
  */
 export function zerosOfResize(beforeBytes: number, afterBytes: number): readonly ByteRange[] {
   const [before, after] = [replicaDataBytes(beforeBytes), replicaDataBytes(afterBytes)];

@@ -275,8 +275,8 @@ function baseAfter({ base }: Generation, { head, extents }: Done): Base | undefi
 }
 
 /**
- * The end of the term: a new epoch, and the cut at the tip, for every generation that anybody needs. A claim stays and is finished in the new
- * epoch; nobody's courtesy keeps others from it any more. Undefined if the term has ended already.
+ * The end of the term: a new epoch, and the cut at the tip, for every generation that anybody needs. A claim stays and is
+ * finished in the new epoch; nobody's courtesy keeps others from it any more. Undefined if the term has ended already.
  */
 export function endTerm(document: VolumeDocument, term: number): VolumeDocument | undefined {
   if (currentGeneration(document).cut) return undefined;

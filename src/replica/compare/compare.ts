@@ -40,8 +40,8 @@ export interface Compared {
 }
 
 /**
- * Compares one window of `ranges`, from range `first` on, a multiple of that. What the copy has behind the list's end does
- * not count: the volume has shrunk. Errors: those of {@link RangeListReader.hashes}; NOT_FOUND when the copy is gone; UNAVAILABLE.
+ * Compares one window of `ranges`, from range `first` on, a multiple of that. What the copy has behind the list's end does not
+ * count: the volume has shrunk. Errors: those of {@link RangeListReader.hashes}; NOT_FOUND when the copy is gone; UNAVAILABLE.
  */
 export async function compareWindow(
   replicas: ReplicaStore,

@@ -29,8 +29,8 @@ export class SiteKeys {
   }
 
   /**
-   * What is known of the site that signed `message`. Errors: SIGNATURE_INVALID for a wrong signature, a revoked key, or a signer that is
-   * no site; NOT_FOUND for a site that is not registered.
+   * What is known of the site that signed `message`. Errors: SIGNATURE_INVALID for a wrong signature, a revoked key, or a
+   * signer that is no site; NOT_FOUND for a site that is not registered.
    */
   async signerOf(message: SignedMessage): Promise<SiteDocument> {
     const site = await this.#site(verifySite(message, this.#secret));

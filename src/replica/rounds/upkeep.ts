@@ -28,7 +28,9 @@ export interface UpkeepPorts {
 }
 
 export interface UpkeepOptions {
-  /** How long applied journal entries are kept from when they were put, and generations once nobody needs them, in milliseconds. */
+  /**
+   * How long applied journal entries are kept from when they were put, and generations once nobody needs them, in milliseconds.
+   */
   readonly keptMs: number;
 }
 

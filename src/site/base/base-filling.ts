@@ -2,9 +2,9 @@
  * Brings the block index to what a generation's base is to hold, range by range: by writing raw pages into the cloud's
  * upload, or, where the cloud copies a recovery point, by hashing the volume.
  *
- * Invariants: the index takes a block in only after the cloud has acknowledged its pages, so that whoever is interrupted
- * goes on with what is left; memory is bounded by the ranges in flight, of all volumes of the site. What lands late or torn in the upload is found
- * when the cloud compares its copy with the index, and is sent again.
+ * Invariants: the index takes a block in only after the cloud has acknowledged its pages, so that whoever is interrupted goes
+ * on with what is left; memory is bounded by the ranges in flight, of all volumes of the site. What lands late or torn in the
+ * upload is found when the cloud compares its copy with the index, and is sent again.
  */
 import { fewAtOnce } from '../../kernel/few-at-once.ts';
 import { KIB } from '../../kernel/units.ts';

@@ -33,8 +33,9 @@ export interface NewestState {
 }
 
 /**
- * The blocks of a delta from the outbox. The log remembers the hashes of the last ones; of the newest one the block index
- * has them; of others they are computed, which holds their literal bytes for a while. Errors: DELTA_INVALID when the outbox's file is damaged.
+ * The blocks of a delta from the outbox. The log remembers the hashes of the last ones; of the newest one the block index has
+ * them; of others they are computed, which holds their literal bytes for a while. Errors: DELTA_INVALID when the outbox's file
+ * is damaged.
  */
 export async function blocksOf(delta: Delta, log: NewestState): Promise<DeltaBlocks> {
   const { blockNumbers, pages } = placesOf(delta);

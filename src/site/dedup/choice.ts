@@ -2,9 +2,9 @@
  * Which of a delta's blocks travel as references.
  *
  * The rule: references have to save more bytes on the wire than {@link REQUEST_BYTES} for each request that they cost the
- * cloud, and than {@link REWRITE_SHARE} of the literal bytes that have to be compressed once more because of them. A journal entry is one request however much of it serves; so is each stretch of the volume that is read; references
- * to the delta's own bytes cost none; and a delta with references costs two more than one without, since it is put into
- * the journal twice.
+ * cloud, and than {@link REWRITE_SHARE} of the literal bytes that have to be compressed once more because of them. A journal
+ * entry is one request however much of it serves; so is each stretch of the volume that is read; references to the delta's own
+ * bytes cost none; and a delta with references costs two more than one without, since it is put into the journal twice.
  */
 import type { DeltaLimits } from '../../delta/limits.ts';
 import type { ContentBlocks } from '../../ports/content-index.ts';

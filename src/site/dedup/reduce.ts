@@ -31,7 +31,10 @@ export interface Written {
   readonly writtenPages: Int32Array;
 }
 
-/** Writes it. Holds the delta's literal bytes and the result. Errors: DELTA_INVALID when the outbox's file is damaged; LIMIT_EXCEEDED. */
+/**
+ * Writes it. Holds the delta's literal bytes and the result. Errors: DELTA_INVALID when the outbox's file is damaged;
+ * LIMIT_EXCEEDED.
+ */
 export function writeReduced(reduction: Reduction): Written {
   return new Reducer(reduction).run();
 }

@@ -42,7 +42,10 @@ const LOOK_MS = 250;
 const RETRY_MS = 1000;
 /** How long what was started past the guard may go unseen. */
 const FOUND_MS = 1000;
-/** By how much the wall clock may go another way than boot time before that is a jump: more than any adjustment between two looks. */
+/**
+ * By how much the wall clock may go another way than boot time before that is a jump: more than any adjustment between two
+ * looks.
+ */
 const JUMP_MS = 1000;
 /** The same for the hardware's clock, which has whole seconds: it ticks up to one more between two looks. */
 const HARDWARE_JUMP_MS = 2000;

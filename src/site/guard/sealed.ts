@@ -10,7 +10,10 @@ import type { Grant, LeaseAnswer, LeaseQuestion } from '../../protocol/lease.ts'
 import { readPayload, verifySigned } from '../../protocol/signed.ts';
 import type { SignedMessage, SigningKey } from '../../protocol/signed.ts';
 
-/** The grant that answers the question. Errors: MESSAGE_INVALID where there is none, SIGNATURE_INVALID where it is not the cloud's. */
+/**
+ * The grant that answers the question. Errors: MESSAGE_INVALID where there is none, SIGNATURE_INVALID where it is not the
+ * cloud's.
+ */
 export function sealedGrant(answer: LeaseAnswer, { group, nonce, node }: LeaseQuestion, key: SigningKey): Grant {
   const sealed = answer.groups.find((one) => one.group === group && one.nonce === nonce)?.sealed;
   if (!sealed) throw new LeewardError('MESSAGE_INVALID', `no answer for the guard of ${group} on ${node ?? 'no node'}`);

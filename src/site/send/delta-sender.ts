@@ -101,10 +101,10 @@ export class DeltaSender {
   }
 
   /**
-   * Sends what was asked for again, and while the volume is writable what waits by now and was not sent, or was sent too
-   * long ago; nothing twice, so that it comes to an end, and what got lost has its turn again. `newest` gives the newest answer, undefined while nothing may be sent. Stops at the first error of
-   * the link's. Errors: those; REFUSED when the cloud asks for what is not here any more or not sound, after all else was
-   * sent; the signal's reason, after the delta that is being sent.
+   * Sends what was asked for again, and while the volume is writable what waits by now and was not sent, or was sent too long
+   * ago; nothing twice, so that it comes to an end, and what got lost has its turn again. `newest` gives the newest answer,
+   * undefined while nothing may be sent. Stops at the first error of the link's. Errors: those; REFUSED when the cloud asks for
+   * what is not here any more or not sound, after all else was sent; the signal's reason, after the delta that is being sent.
    */
   async sendDue(
     log: Pick<VolumeLog, 'waiting' | 'read'>,

@@ -58,7 +58,10 @@ export class RangeListSender {
   }
 }
 
-/** Hands a range list over: first the entry, then the message that names it. Errors: those of {@link SiteLink}.putEntry and sendRanges. */
+/**
+ * Hands a range list over: first the entry, then the message that names it. Errors: those of {@link SiteLink}.putEntry and
+ * sendRanges.
+ */
 export async function sendRangeList(
   siteLink: Pick<SiteLink, 'putEntry' | 'sendRanges'>,
   of: { readonly volume: VolumeRef; readonly queue: VolumeAnswer['queue']; readonly list: RangeList },

@@ -1,10 +1,10 @@
 /**
  * The site's way to the cloud: heartbeats for all its volumes and what runs there, and what is sent by the access they bring.
  *
- * Invariants: a heartbeat's counter is durable before it is sent, and above every one that the cloud took, whatever the wall clock does; no two
- * heartbeats are under way at a time; none waits for anything that a volume does, be it reading, storing, sending or
- * hearing an answer, and no volume waits for another's; each hears the answers in their order, and of several that came
- * meanwhile the newest; nothing is sent by an access that the cloud refuses more than once; after an outage of any length
+ * Invariants: a heartbeat's counter is durable before it is sent, and above every one that the cloud took, whatever the wall
+ * clock does; no two heartbeats are under way at a time; none waits for anything that a volume does, be it reading, storing,
+ * sending or hearing an answer, and no volume waits for another's; each hears the answers in their order, and of several that
+ * came meanwhile the newest; nothing is sent by an access that the cloud refuses more than once; after an outage of any length
  * one heartbeat, which needs the site's key alone, brings everything that sending needs.
  */
 import { z } from 'zod';
@@ -45,7 +45,10 @@ export interface SiteLinkOptions {
   readonly link: CloudLink;
   /** Keeps the counter. */
   readonly store: Pick<SiteStore, 'readState' | 'writeState'>;
-  /** What the heartbeat says beside the volumes; asked for each, and waited for by none. Without it nothing is said of what runs here. */
+  /**
+   * What the heartbeat says beside the volumes; asked for each, and waited for by none. Without it nothing is said of what runs
+   * here.
+   */
   readonly word?: () => SiteWord;
 }
 

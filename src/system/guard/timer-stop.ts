@@ -2,8 +2,8 @@
  * A stop that is armed in systemd itself, as a transient timer: see {@link ArmedStop}. It needs no process of ours.
  *
  * Its clock runs through sleep: with WakeSystem= a timer is counted on CLOCK_BOOTTIME_ALARM, without it on CLOCK_MONOTONIC,
- * which stands still meanwhile. OnBootSec= counts from the boot on the monotonic clock as it stands when the timer is made. Source:
- * systemd.timer(5), "WakeSystem=" and "OnBootSec=".
+ * which stands still meanwhile. OnBootSec= counts from the boot on the monotonic clock as it stands when the timer is made.
+ * Source: systemd.timer(5), "WakeSystem=" and "OnBootSec=".
  *
  * Invariants: the time that a timer is for is part of its name, so that what is armed is what systemd has; the next one is
  * there before the one before is taken away; what it does is fixed when it is armed, and needs no file of ours.

@@ -6,7 +6,9 @@ import { runBounded } from '../bounded-process.ts';
 /** For a question, or for something that only has to be taken note of. */
 const ANSWER_MS = 5000;
 
-/** What it wrote to stdout. Errors: UNAVAILABLE when it gives none in time, or cannot be run; REFUSED with what it said instead. */
+/**
+ * What it wrote to stdout. Errors: UNAVAILABLE when it gives none in time, or cannot be run; REFUSED with what it said instead.
+ */
 export async function toolSays(tool: string, args: readonly string[]): Promise<string> {
   const end = await runBounded(tool, args, AbortSignal.timeout(ANSWER_MS)).catch((): undefined => undefined);
   if (end?.how !== 'exited') throw new LeewardError('UNAVAILABLE', `${tool} ${args[0] ?? ''}: no answer`);

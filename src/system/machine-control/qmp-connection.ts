@@ -1,7 +1,7 @@
 /**
- * One connection to a running QEMU's control: a socket, or its own input and output. Source: QEMU, "QEMU Machine Protocol Specification": a greeting, then
- * `qmp_capabilities`, then commands, each answered by `return` or `error`, with events at any time between them; one JSON
- * object a line.
+ * One connection to a running QEMU's control: a socket, or its own input and output. Source: QEMU, "QEMU Machine Protocol
+ * Specification": a greeting, then `qmp_capabilities`, then commands, each answered by `return` or `error`, with events at any
+ * time between them; one JSON object a line.
  *
  * Invariants: whoever answers, no more than one line of bounded length is held; when the signal is aborted, whatever is
  * waited for rejects and the socket is gone. QEMU serves one connection at a time and lets others wait without a word, so a

@@ -23,7 +23,9 @@ import { needs, needsThat } from '../tools.ts';
  */
 export type Cut = 'both' | 'answers' | 'requests';
 
-/** A packet that carries more than a handshake or an acknowledgement is longer: headers alone have up to 80 bytes with options. */
+/**
+ * A packet that carries more than a handshake or an acknowledgement is longer: headers alone have up to 80 bytes with options.
+ */
 const HEADERS_BYTES = 80;
 
 const RULES: Readonly<Record<Cut, (cloud: string) => readonly string[]>> = {

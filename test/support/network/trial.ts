@@ -72,8 +72,8 @@ export class Trial {
   }
 
   /**
-   * Fails it over, as an operator orders it. The cloud's application writes as early as it could ever start, from the moment the term has ended: a
-   * machine of the run starts later still.
+   * Fails it over, as an operator orders it. The cloud's application writes as early as it could ever start, from the moment
+   * the term has ended: a machine of the run starts later still.
    */
   async failOver(site: TrialSite): Promise<void> {
     const { storage } = this.stack;
