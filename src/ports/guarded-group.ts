@@ -6,10 +6,10 @@
  * `askToStop` and `kill` may be called at any time and more than once, and do not wait.
  */
 export interface GuardedGroup {
-  /** Whether anything of them runs now, whoever started it: what is found is taken over. */
-  isRunning(): Promise<boolean>;
-  /** Begins to start them, in order; what comes of each is told. Nothing of them may be running. */
-  start(): Promise<void>;
+  /** Takes over what runs of them now, whoever started it. Whether anything does. */
+  takeOver(): Promise<boolean>;
+  /** Begins to start them, in order, and waits for none; what comes of each is told. Nothing of them may be running. */
+  beginStart(): Promise<void>;
   /** Asks them to end in order, by this moment of boot time. */
   askToStop(untilBootMs: number): void;
   /** Ends them at once, with everything they started. */

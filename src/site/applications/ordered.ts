@@ -43,6 +43,7 @@ export class OrderedApplications implements GuardedGroup {
   readonly #options: OrderedOptions;
   readonly #byName: ReadonlyMap<string, GuardedApplication>;
   readonly #kept: Map<string, KeptApplication>;
+  /** Up from when the guard starts or takes over anything of them, whatever ends by itself; ending until nothing is left. */
   #phase: 'down' | 'up' | 'ending' = 'down';
   /** Aborted by what stops all of it. */
   #interrupt = new AbortController();
@@ -76,13 +77,13 @@ export class OrderedApplications implements GuardedGroup {
     return new OrderedApplications(options, await options.kept.read());
   }
 
-  async isRunning(): Promise<boolean> {
+  async takeOver(): Promise<boolean> {
     const isAny = await this.#isAnyRunning();
     if (isAny && this.#phase === 'down') this.#phase = 'up';
     return isAny;
   }
 
-  async start(): Promise<void> {
+  async beginStart(): Promise<void> {
     this.#phase = 'up';
     this.#isKilled = false;
     this.#interrupt = new AbortController();

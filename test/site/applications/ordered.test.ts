@@ -53,7 +53,7 @@ class Node implements KeptApplications {
   /** All of it, started by the guard. */
   async up(): Promise<OrderedApplications> {
     const applications = await this.open();
-    await applications.start();
+    await applications.beginStart();
     await this.pass(1000);
     assert.deepEqual(this.running(), ['shop', 'api', 'database', 'mail']);
     this.happened.length = 0;
@@ -93,7 +93,7 @@ suite('applications in order', () => {
     const node = new Node();
     const applications = await node.open();
     for (const one of node.all.values()) one.startsAfterMs = 200;
-    await applications.start();
+    await applications.beginStart();
     await node.pass(1000);
     assert.deepEqual(acts(node.happened), ['+database', '+mail', '+api', '+shop']);
     node.happened.length = 0;
@@ -134,14 +134,14 @@ suite('applications in order', () => {
     const node = new Node();
     const applications = await node.open();
     node.of('database').startsAfterMs = 500;
-    await applications.start();
+    await applications.beginStart();
     await node.pass(100);
     applications.askToStop(node.clock.bootMs() + 3000);
     await node.clock.passUntil(applications.gone());
     await node.pass(5000);
     assert.deepEqual(acts(node.happened), ['+mail', '-mail']);
     await assert.rejects(node.order(applications, { do: 'start', name: 'shop' }), failsWith('REFUSED'));
-    await applications.start();
+    await applications.beginStart();
     await node.pass(2000);
     assert.deepEqual(node.running(), ['shop', 'api', 'database', 'mail'], 'the next start is a new one');
   });
@@ -155,7 +155,7 @@ suite('applications in order', () => {
       await late.promise;
       node.of('database').runs = true;
     };
-    await applications.start();
+    await applications.beginStart();
     await node.pass(100);
     applications.askToStop(node.clock.bootMs() + 1000);
     applications.kill();
@@ -172,7 +172,7 @@ suite('applications in order', () => {
     const node = new Node();
     const applications = await node.open();
     node.of('api').startsAfterMs = undefined;
-    await applications.start();
+    await applications.beginStart();
     await node.pass(1000);
     assert.deepEqual(node.running(), ['database', 'mail']);
     assert.match(node.lines.join('\n'), /shop: not started: it needs api/);
@@ -197,7 +197,7 @@ suite('applications in order', () => {
     const node = new Node();
     const applications = await node.open();
     node.of('database').isHidden = true;
-    await applications.start();
+    await applications.beginStart();
     await node.pass(1000);
     assert.deepEqual(node.running(), ['shop', 'api', 'database', 'mail']);
     applications.askToStop(node.clock.bootMs() + 3000);
@@ -217,7 +217,7 @@ suite('applications in order', () => {
     const old = new MemoryApplication('old', node.clock, node.happened);
     old.runs = true;
     const applications = await node.open([old]);
-    assert.equal(await applications.isRunning(), true);
+    assert.equal(await applications.takeOver(), true);
     await node.pass(1000);
     assert.deepEqual(acts(node.happened), ['-old']);
     await node.order(applications, { do: 'restart', name: 'mail' });
@@ -269,7 +269,7 @@ suite('an order', () => {
     applications.askToStop(node.clock.bootMs() + 3000);
     await node.clock.passUntil(applications.gone());
     const next = await node.open();
-    await next.start();
+    await next.beginStart();
     await node.pass(1000);
     assert.deepEqual(node.running(), ['database', 'mail'], 'it outlives the guard and the lease');
     await node.order(next, { do: 'start', name: 'api' });
@@ -282,7 +282,7 @@ suite('an order', () => {
     const applications = await node.open();
     await node.order(applications, { do: 'offline', name: 'mail', untilWallMs: undefined });
     node.of('database').startsAfterMs = 500;
-    await applications.start();
+    await applications.beginStart();
     await node.pass(100);
     const offline = applications.order({ do: 'offline', name: 'shop', untilWallMs: undefined });
     await node.clock.passUntil(offline);

@@ -423,7 +423,7 @@ suite('a guard', () => {
     await site.pass(LEASE_MS / 3 + 5000);
     assert.deepEqual((await site.world.group()).closing?.stopped, [NODE]);
     const before = site.node.events.length;
-    await site.node.start();
+    await site.node.beginStart();
     await site.pass(2000);
     assert.equal(site.node.runs, false);
     assert.deepEqual(site.node.happened().slice(before), ['started', 'asked to stop', 'killed', 'gone']);

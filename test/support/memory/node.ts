@@ -31,11 +31,11 @@ export class MemoryNode implements GuardedGroup, ArmedStop, GuardRecord {
     return this.events.map(({ what }) => what);
   }
 
-  async isRunning(): Promise<boolean> {
+  async takeOver(): Promise<boolean> {
     return this.runs;
   }
 
-  async start(): Promise<void> {
+  async beginStart(): Promise<void> {
     if (this.#end) throw new Error('they run already');
     this.#note('started');
     this.#end = Promise.withResolvers();
