@@ -28,7 +28,8 @@ import { heartbeatSchema } from '../../protocol/heartbeat.ts';
 import type { GroupWord, Heartbeat, HeartbeatAnswer } from '../../protocol/heartbeat.ts';
 import { checkCounter } from './counter.ts';
 import { openSiteMessage } from './site-message.ts';
-import { spoke } from '../decide/spoken.ts';
+import { withWord } from './word.ts';
+import { silenceAllowedMs, spoke } from '../decide/spoken.ts';
 
 export interface HeartbeatPorts {
   readonly documents: Documents;
@@ -140,27 +141,13 @@ function recorded(
   // A write that storage repeated may have met its own effect: then the one that is recorded is this very heartbeat.
   if (before && isAgain && lastCounter === counter) return before;
   checkCounter(`heartbeat of ${siteId(site)}`, counter, { lastCounter, serviceNowMs });
-  const heartbeat = withWord(word.heartbeat, before?.heartbeat);
+  const heartbeat = withWord(site, word.heartbeat, before?.heartbeat);
   const said = heartbeat.groups.map((group) => {
     const saidBefore = before?.said?.find((one) => one.group === group.group);
-    return saidOf(saidBefore, group, { atMs: serviceNowMs, witness });
+    const at = { atMs: serviceNowMs, witness };
+    return word.heartbeat.groups ? saidOf(saidBefore, group, at) : unlookedOf(saidBefore, group, at);
   });
   return { ...(before ?? { version: CURRENT_VERSION, site: siteId(site) }), key, heartbeat, said };
-}
-
-/**
- * The heartbeat with what the one before said of what runs at the site, where this one says nothing of it; whether a lease is
- * held now is then nobody's word.
- */
-function withWord(heartbeat: Heartbeat, before: Heartbeat | undefined): Heartbeat & { groups: GroupWord[] } {
-  if (heartbeat.groups) return { ...heartbeat, groups: heartbeat.groups };
-  const { groups = [], machines, offlineUntilMs } = before ?? {};
-  return {
-    ...(machines && { machines }),
-    ...(offlineUntilMs !== undefined && { offlineUntilMs }),
-    ...heartbeat,
-    groups: groups.map((group) => ({ ...group, lease: 'unknown' as const })),
-  };
 }
 
 type Said = NonNullable<HeartbeatDocument['said']>[number];
@@ -177,6 +164,20 @@ export function saidOf(
   const known = before?.wish?.decision === wants?.decision ? before?.wish : undefined;
   const wish = wants ? { decision: wants.decision, sinceMs: known?.sinceMs ?? atMs } : null;
   return { ...before, group, word: spoke(before?.word, { verdict: VERDICTS[lease], atMs }, witness), wish };
+}
+
+/**
+ * The same after a heartbeat of one who has not looked: nothing that was said of the lease begins anew, for as long as a sender
+ * may be silent; then it is nobody's word any more. Pure.
+ */
+function unlookedOf(
+  before: Said | undefined,
+  group: GroupWord,
+  at: { readonly atMs: number; readonly witness: Pick<Witness, 'everyMs'> },
+): Said {
+  const isRecent = before !== undefined && Math.abs(at.atMs - before.word.lastSeenMs) <= silenceAllowedMs(at.witness);
+  const said = saidOf(before, group, at);
+  return isRecent ? { ...said, word: before.word } : said;
 }
 
 function groupAnswer({ group, term, phase, holder }: GroupDocument): HeartbeatAnswer['groups'][number] {

@@ -111,10 +111,68 @@ suite('a heartbeat', () => {
     const still = { groups: [{ ...group, lease: 'unknown' }], machines, offlineUntilMs };
     assert.partialDeepStrictEqual(value.heartbeat, { counter: 2, ...still });
     assert.deepEqual(value.said?.[0]?.wish, before.value.said?.[0]?.wish);
-    assert.equal(value.said?.[0]?.word.verdict, 'none');
-    await send(world, { counter: 3, groups: [] });
+    assert.deepEqual(value.said?.[0]?.word, before.value.said?.[0]?.word, 'nor does what was said of it begin anew');
+    const goneMs = before.value.said?.[0]?.word.lastSeenMs ?? NaN;
+    world.clock.advance(36_000);
+    await send(world, { counter: 3, volumes: [] });
+    const gone = (await world.documents.need(heartbeatKind, name)).value.said?.[0]?.word;
+    assert.equal(gone?.verdict, 'none', 'until nobody has said it for as long as a sender may be silent');
+    assert.ok(gone.sinceMs > goneMs);
+    await send(world, { counter: 4, groups: [] });
     const none = (await world.documents.need(heartbeatKind, name)).value;
     assert.deepEqual([none.heartbeat.groups, none.heartbeat.machines, none.said], [[], undefined, []]);
+  });
+
+  test('of one who has not looked leaves what is said of the lease as it is, however often it comes in between', async () => {
+    const world = await createWorld();
+    const word = async () => (await world.documents.need(heartbeatKind, name)).value.said?.[0]?.word;
+    let counter = 0;
+    const looked = async (): Promise<unknown> =>
+      send(world, { counter: (counter += 1), groups: [{ group: GROUP, term: 1, lease: 'none' }] });
+    await looked();
+    const first = await word();
+    for (let at = 0; at < 20; at += 1) {
+      world.clock.advance(7000);
+      await send(world, { counter: (counter += 1) });
+      world.clock.advance(8000);
+      await looked();
+    }
+    assert.partialDeepStrictEqual(await word(), { verdict: 'down', sinceMs: first?.sinceMs });
+  });
+
+  test('lists what is offline on purpose: that counts, and nothing else, whoever sends it', async () => {
+    const world = await createWorld();
+    const untilMs = world.clock.wallMs() + 600_000;
+    const wants = { decision: 'm-1', reason: 'db-1 fails' };
+    const machines = [{ name: 'db-1', node: 'north', loadPerCore: 1 }];
+    const group = { group: GROUP, term: 1, lease: 'held', nodes: ['north'], wants };
+    const said = async () => {
+      const { heartbeat } = (await world.documents.need(heartbeatKind, name)).value;
+      const { groups = [], offlineUntilMs } = heartbeat;
+      const untils = Object.fromEntries(groups.map((one) => [one.group, one.offlineUntilMs]));
+      return {
+        untils,
+        site: offlineUntilMs,
+        machine: heartbeat.machines?.[0]?.offlineUntilMs,
+        wants: groups[0]?.wants,
+      };
+    };
+    const none = { untils: { [GROUP]: undefined }, site: undefined, machine: undefined, wants };
+    await send(world, { counter: 1, groups: [group], machines });
+    await send(world, { counter: 2, offline: [{ what: 'site', untilMs }] });
+    assert.deepEqual(await said(), { ...none, site: untilMs });
+    await send(world, { counter: 3 });
+    assert.deepEqual(await said(), { ...none, site: untilMs }, 'who says nothing of it takes nothing back');
+    const [ofGroup, ofOther] = [GROUP.split('/')[2], 'other'].map((one) => ({ what: 'group', name: one, untilMs }));
+    await send(world, { counter: 4, offline: [ofGroup, ofOther] });
+    const untils = { [GROUP]: untilMs, [`${SITE}/other`]: untilMs };
+    assert.deepEqual(await said(), { ...none, untils });
+    await send(world, { counter: 5, groups: [group], machines, offline: [{ what: 'machine', name: 'db-1', untilMs }] });
+    assert.deepEqual(await said(), { ...none, machine: untilMs }, 'the agent knows why it wants the group moved');
+    await send(world, { counter: 6, offline: [{ what: 'machine', name: 'db-1', untilMs }] });
+    assert.deepEqual(await said(), { ...none, machine: untilMs, wants: undefined }, 'nobody is there who would know');
+    await send(world, { counter: 7, offline: [] });
+    assert.deepEqual(await said(), { ...none, wants: undefined });
   });
 
   test('is answered without a group that this program cannot understand, and people are told', async () => {
