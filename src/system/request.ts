@@ -10,6 +10,7 @@ import { request as requestPlain } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { request as requestSecure } from 'node:https';
 import { LeewardError } from '../kernel/errors.ts';
+import { lookupUntil } from './lookup.ts';
 import { socketAddress } from './unix-path.ts';
 import type { SocketAddress } from './unix-path.ts';
 
@@ -69,6 +70,7 @@ async function answerTo(
       method,
       headers: { ...headers, ...(body !== undefined && { 'content-length': Buffer.byteLength(body) }) },
       ...(socketPath !== undefined && { socketPath }),
+      lookup: lookupUntil(giveUp),
       // For the answer's body too.
       signal: giveUp,
     });

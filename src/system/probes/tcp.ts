@@ -2,10 +2,11 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { Finding, TcpCheck } from '../../ports/probe.ts';
+import { lookupUntil } from '../lookup.ts';
 import { bad, shortly, well } from './words.ts';
 
 export async function checkTcp({ host, port }: TcpCheck, signal: AbortSignal): Promise<Finding> {
-  const socket = connect({ host, port });
+  const socket = connect({ host, port, lookup: lookupUntil(signal) });
   // Whatever comes after the first event says nothing.
   socket.on('error', () => undefined);
   try {
