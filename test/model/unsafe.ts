@@ -4,7 +4,7 @@
  */
 import type { Model } from './checker.ts';
 import { LeaseModel } from './lease-model.ts';
-import type { LeaseBounds, Unsafe } from './lease-model.ts';
+import type { LeaseBounds, Unsafe } from './lease-world.ts';
 import { SiteModel } from './site-model.ts';
 
 const ALWAYS = Infinity;
