@@ -57,7 +57,7 @@ const FOLDERS_MAY_IMPORT = {
     term: [],
     bounds: ['term', 'decide'],
     doors: ['term', 'decide'],
-    simulate: ['term', 'decide', 'doors'],
+    simulate: ['term', 'decide', 'bounds', 'doors'],
     monitor: ['term', 'decide', 'bounds', 'asking'],
   },
 };

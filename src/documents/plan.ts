@@ -55,6 +55,17 @@ const deciding = {
   answerMs: z.int().min(1000).max(DAY_MS),
   /** How long the monitor may not have watched a whole window before people are told. */
   alertAfterMs: z.int().min(1000),
+  /** How its guards stop the group, as it was said at registration: what counts while no heartbeat says more. */
+  stopping: z
+    .looseObject({
+      stopMs: z.number().min(0),
+      assumptions: z.looseObject({
+        driftPpm: z.number().min(0),
+        pauseMs: z.number().min(0),
+        killMs: z.number().min(0),
+      }),
+    })
+    .optional(),
 };
 
 /** As much of a plan as decides. */
@@ -69,17 +80,6 @@ export const planSchema = z
     machines: z.array(machineSchema).min(1),
     /** How long a machine may take until its probe answers. */
     healthMs: z.int().min(1000),
-    /** How its guards stop the group, as it was said at registration: what counts while no heartbeat says more. */
-    stopping: z
-      .looseObject({
-        stopMs: z.number().min(0),
-        assumptions: z.looseObject({
-          driftPpm: z.number().min(0),
-          pauseMs: z.number().min(0),
-          killMs: z.number().min(0),
-        }),
-      })
-      .optional(),
   })
   .superRefine((plan, context) => {
     if (mayMoveUnasked(plan) && !plan.consents.includes(STRICT_LEASE_CONSENT)) {

@@ -9,6 +9,7 @@
  *   left alone for the rest of the pass. A pass ends soon after the longest request may take.
  * - Nothing is given up silently: pauses grow with a notice's age, and after {@link TRIED_MS} it is marked undeliverable, told
  *   and shown by the status.
+ * - Whoever was removed from the site's people is sent nothing that still waits.
  * - The work of a pass is bounded, and what has never been tried goes first, so that a dead webhook's notices delay none.
  * - An address of a webhook is in no document and no line.
  */
@@ -152,7 +153,7 @@ class Pass {
     if (read.value.deliveries === null)
       this.#made.push(`${noticeId(name)} (${read.value.severity}): ${read.value.title}`);
     const claimedBootMs = this.#ports.clock.bootMs();
-    const deliveries = read.value.deliveries ?? (await this.#recipients(read.value));
+    const deliveries = await this.#recipients(read.value);
     const claimed = { ...read.value, deliveries, claimedUntilMs: this.#nowMs + CLAIM_MS };
     let held: Held<NoticeDocument>;
     try {
@@ -169,9 +170,19 @@ class Pass {
     }
   }
 
-  async #recipients({ site }: NoticeDocument): Promise<Delivery[]> {
-    const people = await this.#ports.documents.read(peopleKind, names.people(parseSite(site)));
-    return (people?.value.people ?? []).map((to) => ({ to, state: 'waiting', attempts: 0, nextMs: 0, problem: null }));
+  /** What is left to deliver, to whom as they are now: who was removed meanwhile is sent nothing any more. */
+  async #recipients({ site, deliveries }: NoticeDocument): Promise<Delivery[]> {
+    const people = (await this.#ports.documents.read(peopleKind, names.people(parseSite(site))))?.value.people ?? [];
+    if (deliveries === null) {
+      return people.map((to) => ({ to, state: 'waiting', attempts: 0, nextMs: 0, problem: null }));
+    }
+    return deliveries.flatMap((delivery) => {
+      if (delivery.state !== 'waiting') return [delivery];
+      const to = people.find(({ name, addedAfter = 0 }) => {
+        return name === delivery.to.name && addedAfter === (delivery.to.addedAfter ?? 0);
+      });
+      return to ? [{ ...delivery, to }] : [];
+    });
   }
 
   /** Sends to one person, in the webhook's lane, and marks what came of it. */

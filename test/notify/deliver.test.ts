@@ -247,6 +247,28 @@ describe('the outbox', () => {
     assert.equal(webhook.of('board').at(-1)?.id, 'acme/berlin/erp/new');
   });
 
+  test('who was removed is sent nothing that still waits, nor is who is added again under the same name', async () => {
+    const { documents, clock, pass, stored } = await fresh();
+    const change = async (people: readonly Person[]): Promise<void> => {
+      await documents.update(peopleKind, names.people(SITE), (document) => ({ ...document, people: [...people] }));
+    };
+    for (const { webhook: name } of PEOPLE) webhook.behaves(name, 503, 200);
+    await noteNotice(documents, NOTICE);
+    await pass();
+    const states = async () => (await stored()).deliveries?.map(({ to, state }) => `${to.name} ${to.role} ${state}`);
+    assert.deepEqual(await states(), ['anna approver waiting', 'board reader waiting']);
+    const [anna, board] = PEOPLE;
+    assert.ok(anna && board);
+    await change([
+      { ...anna, addedAfter: 1 },
+      { ...board, role: 'approver' },
+    ]);
+    clock.advance(DAY_MS);
+    await pass();
+    assert.deepEqual(await states(), ['board approver delivered'], 'who is there yet is told, as they are now');
+    assert.deepEqual([webhook.of('anna').length, webhook.of('board').length], [1, 2]);
+  });
+
   test('an approver has a link of their own, a reader has none', async () => {
     const { documents, pass } = await fresh([
       ...PEOPLE,

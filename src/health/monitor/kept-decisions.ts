@@ -55,11 +55,14 @@ async function* byGroup(documents: Documents): AsyncGenerator<readonly Listed[]>
   for await (const { name, labels } of documents.list(names.allDecisions)) {
     const parsed = parseDecisionDocument(name);
     if (!parsed) continue;
+    const madeMs = Number(labels['made']);
+    // Whoever wrote it: one without its time is neither old nor the newest, and keeps no other.
+    if (!Number.isFinite(madeMs)) continue;
     if (together[0] && together[0].group !== parsed.group) {
       yield together;
       together = [];
     }
-    together.push({ name, ...parsed, verdict: labels['verdict'], madeMs: Number(labels['made']) });
+    together.push({ name, ...parsed, verdict: labels['verdict'], madeMs });
   }
   if (together.length > 0) yield together;
 }

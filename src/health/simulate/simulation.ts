@@ -2,8 +2,8 @@
  * What the monitor would make of a scenario: second by second, through the functions that run in production.
  *
  * Invariants: nothing here decides, folds or counts by itself: a heartbeat goes through `saidOf`, a word through `spoke`, a tick
- * through `nextWatch`, `historyOf` and `decideSiteFailure`, a renewal and a close through the transitions of the term. All is
- * up for as long before the beginning as a monitor needs that has watched a whole window. Pure.
+ * through `nextWatch`, `whyUnfit`, `historyOf` and `decideSiteFailure`, a renewal and a close through the transitions of the
+ * term. All is up for as long before the beginning as a monitor needs that has watched a whole window. Pure.
  */
 import type { GroupDocument } from '../../documents/group.ts';
 import type { MonitorDocument } from '../../documents/monitor.ts';
@@ -16,6 +16,7 @@ import { inSeconds } from '../../kernel/in-words.ts';
 import { CURRENT_VERSION } from '../../kernel/versions.ts';
 import type { GroupWord } from '../../protocol/heartbeat.ts';
 import { NO_NONCE, renewEveryMs } from '../../protocol/lease.ts';
+import { whyUnfit } from '../bounds/fit.ts';
 import { historyOf } from '../decide/gather.ts';
 import { saidOf } from '../doors/heartbeat.ts';
 import type { Scenario, ScenarioEvent } from './scenario.ts';
@@ -28,7 +29,7 @@ import { nextWatch } from '../decide/watch.ts';
 /** What the plan says of deciding. */
 export type DecidingPlan = Pick<
   Plan,
-  'group' | 'mode' | 'consents' | 'windowMs' | 'noAnswer' | 'answerMs' | 'alertAfterMs'
+  'group' | 'mode' | 'consents' | 'windowMs' | 'noAnswer' | 'answerMs' | 'alertAfterMs' | 'stopping'
 >;
 
 export interface SimulatedMoment {
@@ -178,10 +179,18 @@ class SimulatedWorld {
     const nowMs = BEGIN_MS + atMs;
     const tick = { nowMs, through: this.#goes.canary, gapMs: this.#scenario.gapMs };
     const watch = (this.#watch = nextWatch(this.#watch, tick));
+    const unfit = whyUnfit({
+      plan: this.#plan,
+      group: this.#group.value,
+      witnesses: this.#witnesses,
+      word: this.#heartbeat && this.#word,
+      gapMs: this.#scenario.gapMs,
+    });
     const history = historyOf({
       watch,
       group: this.#group,
       plan: this.#plan,
+      unfit,
       heartbeat: this.#heartbeat,
       witnesses: this.#witnesses,
       spoken: this.#spoken,

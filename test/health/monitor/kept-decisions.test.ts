@@ -20,7 +20,8 @@ const OTHER = parseGroup('acme/berlin/erp-2');
 
 test('alerts and reports are removed once they are old; the newest of each group and what is referred to stays', async () => {
   const clock = new ManualClock();
-  const documents = new Documents(new MemoryState(clock));
+  const state = new MemoryState(clock);
+  const documents = new Documents(state);
   const made = async (decision: string, verdict: SiteDecisionDocument['verdict'], group = GROUP): Promise<void> => {
     clock.advance(1000);
     await documents.create(siteDecisionKind, names.decision(group, decision), {
@@ -55,6 +56,8 @@ test('alerts and reports are removed once they are old; the newest of each group
   clock.advance(29 * DAY_MS);
   await made('t1-report-young', 'report');
   await made('t1-report-younger', 'report');
+  // Of a program that labelled nothing.
+  await state.create(names.decision(GROUP, 't1-alert-unlabelled'), '{}');
   const keptMs = 30 * DAY_MS;
   assert.equal(await removeOldDecisions(documents, { keptMs }), 0);
   clock.advance(2 * DAY_MS);
@@ -62,6 +65,7 @@ test('alerts and reports are removed once they are old; the newest of each group
   assert.deepEqual((await left()).toSorted(), [
     'acme/berlin/erp-2/t1-alert-b.json',
     'acme/berlin/erp/t1-alert-done.json',
+    'acme/berlin/erp/t1-alert-unlabelled.json',
     'acme/berlin/erp/t1-ask-a.json',
     'acme/berlin/erp/t1-fail-over-a.json',
     'acme/berlin/erp/t1-report-young.json',

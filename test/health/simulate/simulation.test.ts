@@ -38,6 +38,12 @@ suite('a simulated site', () => {
     assert.deepEqual(verdicts({ mode: 'report' }, dies(61 * S)), ['report 180']);
   });
 
+  test('by a plan that does not fit its lease is reported, as the monitor would', () => {
+    assert.deepEqual(verdicts({}, dies(61 * S), { marginMs: 1 }), ['report 180']);
+    const stopping = { stopMs: 50 * S, assumptions: { driftPpm: 200, pauseMs: 2000, killMs: 1000 } };
+    assert.deepEqual(verdicts({ stopping }, dies(61 * S)), ['report 180'], 'nor its guards');
+  });
+
   test('whose agent is dead, with its guards alive, is an alert and no more', () => {
     assert.deepEqual(verdicts({}, [{ atMs: 61 * S, heartbeats: 'stop' }]), ['alert 180']);
   });
