@@ -1,8 +1,8 @@
 /**
  * A guard's desk: what it runs, and orders for single applications.
  *
- * Invariant: an order acts only while the guard has its applications running, under a lease that is sure and a stop that is
- * armed; it never begins anything while they are being stopped. What the lease allows is asked at each single start anew.
+ * Invariant: an order starts something only where the guard finds nothing against it (`whyNotStarted`), asked anew at each single
+ * start, and never while they are being stopped; one that takes something offline needs nothing.
  */
 import type { Clock } from '../../kernel/clock.ts';
 import type { GuardDesk, GuardOrder, GuardStatus } from '../../ports/guard-desk.ts';
