@@ -2,19 +2,8 @@
 import type { HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
 import { z } from 'zod';
 import { LeewardError, describeError, isLeewardError } from '../src/kernel/errors.ts';
-import type { ErrorCode } from '../src/kernel/errors.ts';
 import { MIB } from '../src/kernel/units.ts';
-
-const STATUS: Partial<Record<ErrorCode, number>> = {
-  MESSAGE_INVALID: 400,
-  IDENTIFIER_INVALID: 400,
-  SIGNATURE_INVALID: 401,
-  NOT_FOUND: 404,
-  REFUSED: 409,
-  CONFLICT: 409,
-  VERSION_TOO_NEW: 503,
-  UNAVAILABLE: 503,
-};
+import { REFUSAL_STATUS, refusalOf } from '../src/protocol/refusal.ts';
 
 /** How long a caller shall wait before it asks again after a 503, in seconds. */
 const RETRY_AFTER_S = '15';
@@ -25,13 +14,13 @@ export async function answering(context: InvocationContext, work: () => Promise<
     return { status: 200, jsonBody: await work(), headers: { 'Cache-Control': 'no-store' } };
   } catch (error) {
     const code = error instanceof LeewardError ? error.code : 'PLATFORM_FAILED';
-    const status = STATUS[code] ?? 500;
+    const status = REFUSAL_STATUS[code] ?? 500;
     if (status === 500) context.error(describeError(error));
     else context.log(`${code}: ${describeError(error)}`);
     const message = error instanceof LeewardError ? error.message : 'a fault of the program: its log has more';
     return {
       status,
-      jsonBody: { error: { code, message } },
+      jsonBody: refusalOf(code, message),
       ...(status === 503 && { headers: { 'Retry-After': RETRY_AFTER_S } }),
     };
   }

@@ -10,6 +10,7 @@ import '../src/protocol/envelope.ts';
 import '../src/protocol/heartbeat.ts';
 import '../src/protocol/lease.ts';
 import '../src/protocol/ranges.ts';
+import '../src/protocol/refusal.ts';
 import '../src/protocol/signed.ts';
 import '../src/protocol/witness.ts';
 
@@ -31,6 +32,7 @@ const FORMS = [
   'WitnessAnswer',
   'Envelope',
   'Ranges',
+  'Refusal',
 ];
 
 const REFUSALS = {
@@ -81,18 +83,6 @@ export function openApi(): string {
     if (own.length === 0) throw new Error(`no schema has the id ${id}`);
     return [id, Object.fromEntries(own)];
   });
-  const refusal = {
-    type: 'object',
-    description: 'Why a request was refused: a stable code, and one line for people.',
-    required: ['error'],
-    properties: {
-      error: {
-        type: 'object',
-        required: ['code', 'message'],
-        properties: { code: { type: 'string' }, message: { type: 'string' } },
-      },
-    },
-  };
   const document = {
     openapi: '3.1.0',
     info: {
@@ -138,7 +128,6 @@ export function openApi(): string {
         ...Object.fromEntries(forms),
         DeltaMessage: { description: 'The text of a queue message: a delta.', ...signed('delta', 'Envelope') },
         RangesMessage: { description: 'The text of a queue message: a range list.', ...signed('ranges', 'Ranges') },
-        Refusal: refusal,
       },
     },
   };

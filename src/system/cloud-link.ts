@@ -4,9 +4,8 @@
  * Invariants: nothing is retried here; no error holds a SAS, a function key or a signed text; of Storage's refusals only
  * the error code is told, since their texts quote the request.
  */
-import { z } from 'zod';
+import type { z } from 'zod';
 import { LeewardError } from '../kernel/errors.ts';
-import type { ErrorCode } from '../kernel/errors.ts';
 import { parseJson } from '../kernel/json.ts';
 import { firstIssue } from '../kernel/schema.ts';
 import { KIB, MIB } from '../kernel/units.ts';
@@ -17,6 +16,7 @@ import { heartbeatAnswerSchema } from '../protocol/heartbeat.ts';
 import type { HeartbeatAnswer } from '../protocol/heartbeat.ts';
 import { leaseAnswerSchema, stoppedAnswerSchema } from '../protocol/lease.ts';
 import type { LeaseAnswer, StoppedAnswer } from '../protocol/lease.ts';
+import { refusalIn } from '../protocol/refusal.ts';
 import type { SignedMessage } from '../protocol/signed.ts';
 import { request } from './request.ts';
 import type { PlainAnswer } from './request.ts';
@@ -32,23 +32,6 @@ const REQUEST_TIMEOUT_MS = 30_000;
 const ENTRY_TIMEOUT_MS = 300_000;
 /** 4 MiB, eight of them side by side, at 2 Mbit/s take 2.3 minutes. */
 const PAGES_TIMEOUT_MS = 300_000;
-
-/** Refusals of the functions that a site tells apart; any other answer is UNAVAILABLE. */
-const REFUSALS: readonly string[] = [
-  'MESSAGE_INVALID',
-  'SIGNATURE_INVALID',
-  'NOT_FOUND',
-  'REFUSED',
-  'CONFLICT',
-  'VERSION_TOO_NEW',
-] satisfies ErrorCode[];
-
-const refusalSchema = z.looseObject({
-  error: z.looseObject({
-    code: z.custom<ErrorCode>((value) => typeof value === 'string' && REFUSALS.includes(value)),
-    message: z.string().max(2000),
-  }),
-});
 
 export interface CloudLinkOptions {
   /** Address of the function app, without /api. */
@@ -181,8 +164,8 @@ function below(base: string, path: string, what: string, query: Readonly<Record<
 }
 
 function functionRefusal(what: string, status: number, data: unknown): LeewardError {
-  const parsed = refusalSchema.safeParse(data);
-  if (parsed.success) return new LeewardError(parsed.data.error.code, `${what} refused: ${parsed.data.error.message}`);
+  const refusal = refusalIn(data);
+  if (refusal) return new LeewardError(refusal.code, `${what} refused: ${refusal.message}`);
   if (status === 401 || status === 403) {
     return new LeewardError(
       'DENIED',

@@ -1,12 +1,14 @@
 /** Adding and removing a site's witnesses, and the observer that one of them is. */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
+import { InvocationContext } from '@azure/functions';
+import { answering } from '../../functions/http-answer.ts';
 import { addWitness, removeWitness } from '../../src/app/witnesses.ts';
 import { siteKind } from '../../src/documents/site.ts';
 import { witnessRecordKind } from '../../src/documents/witness.ts';
 import type { Witness } from '../../src/documents/witness.ts';
 import { receiveWitness } from '../../src/health/doors/witness-word.ts';
-import { LeewardError } from '../../src/kernel/errors.ts';
+import { LeewardError, isLeewardError } from '../../src/kernel/errors.ts';
 import { parseSite } from '../../src/kernel/ids.ts';
 import { documents as names } from '../../src/kernel/names.ts';
 import type { Http } from '../../src/ports/http.ts';
@@ -170,10 +172,27 @@ suite('an observer', () => {
     assert.equal(world.clock.wallMs() - beganMs, 3 * OSLO.everyMs);
   });
 
-  test('tells that it is refused, and why', async () => {
-    const { world, observer } = await opened();
+  test('tells that it is refused, and why, whatever the words are', async () => {
+    const { world, access, http } = await opened();
+    let refusal: LeewardError | undefined;
+    const answered: Http = {
+      ...http,
+      post: async (_, { body }) => {
+        const answer = await answering(new InvocationContext(), async () => {
+          if (refusal) throw refusal;
+          return await receiveWitness(world.heartbeats, JSON.parse(body));
+        });
+        return { status: answer.status ?? 0, body: JSON.stringify(answer.jsonBody) };
+      },
+    };
+    const observer = new Observer({ access, http: answered, clock: world.clock });
+    await observer.look();
+    const said = 'counter 7 of "oslo" did not grow: \\ is no reason';
+    refusal = new LeewardError('REFUSED', said);
+    await assert.rejects(observer.look(), (error) => isLeewardError(error, 'REFUSED') && error.message.endsWith(said));
+    refusal = undefined;
     await removeWitness(world.documents, site, 'oslo');
-    await assert.rejects(observer.look(), { code: 'SIGNATURE_INVALID' });
+    await assert.rejects(observer.look(), { code: 'SIGNATURE_INVALID', message: /^the word of witness oslo.*: .{10}/ });
   });
 
   test('reads a list of accesses without quoting it where it is wrong', async () => {

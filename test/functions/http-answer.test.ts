@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { jsonBody } from '../../functions/http-answer.ts';
+import { InvocationContext } from '@azure/functions';
+import { answering, jsonBody } from '../../functions/http-answer.ts';
+import { LeewardError } from '../../src/kernel/errors.ts';
 import { ID_LENGTH_MAX } from '../../src/kernel/ids.ts';
 import { KIB, MIB } from '../../src/kernel/units.ts';
 import { DOCUMENT_BYTES_MAX } from '../../src/ports/state.ts';
 import { heartbeatSchema } from '../../src/protocol/heartbeat.ts';
 import type { GroupWord, Heartbeat } from '../../src/protocol/heartbeat.ts';
+import { refusalIn } from '../../src/protocol/refusal.ts';
 import { parseSigned, readPayload, sign } from '../../src/protocol/signed.ts';
 import { STOP_MS_MAX } from '../../src/protocol/stop-times.ts';
 
@@ -37,6 +40,27 @@ function counted(totalBytes: number) {
 function requestOf(body: ReadableStream | string | null, headers: Record<string, string> = {}) {
   return new Request('http://localhost/', { method: 'POST', headers, body, duplex: 'half' });
 }
+
+test('a refusal is read by whoever asked as it was meant, whatever its words are', async () => {
+  const refusedWith = async (error: Error) => {
+    const context = new InvocationContext({ logHandler: () => undefined });
+    const answer = await answering(context, async () => Promise.reject(error));
+    return { status: answer.status, refusal: refusalIn(JSON.parse(JSON.stringify(answer.jsonBody))) };
+  };
+  const message = 'not "this" \\ but\u2028that';
+  assert.deepEqual(await refusedWith(new LeewardError('IDENTIFIER_INVALID', message)), {
+    status: 400,
+    refusal: { code: 'IDENTIFIER_INVALID', message },
+  });
+  const long = await refusedWith(new LeewardError('VERSION_TOO_NEW', 'x'.repeat(5000)));
+  assert.partialDeepStrictEqual(long, { status: 503, refusal: { code: 'VERSION_TOO_NEW' } });
+  for (const fault of [new LeewardError('PLATFORM_FAILED', message), new TypeError(message)]) {
+    assert.deepEqual(await refusedWith(fault), { status: 500, refusal: undefined });
+  }
+  for (const other of [undefined, '<html>', { error: 'no' }, { error: { code: 'SOMETHING', message } }]) {
+    assert.equal(refusalIn(other), undefined);
+  }
+});
 
 test('a body that announces too much is refused by the limit before any of it is read', async () => {
   const { body, taken } = counted(209 * MIB);

@@ -74,6 +74,7 @@ describe('the functions', () => {
     const refusal = (code: string) => JSON.stringify({ error: { code, message: 'why' } });
     for (const [status, body, code] of [
       [400, refusal('MESSAGE_INVALID'), 'MESSAGE_INVALID'],
+      [400, refusal('IDENTIFIER_INVALID'), 'IDENTIFIER_INVALID'],
       [401, refusal('SIGNATURE_INVALID'), 'SIGNATURE_INVALID'],
       [404, refusal('NOT_FOUND'), 'NOT_FOUND'],
       [409, refusal('REFUSED'), 'REFUSED'],

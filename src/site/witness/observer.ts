@@ -8,6 +8,7 @@ import type { Clock } from '../../kernel/clock.ts';
 import { LeewardError } from '../../kernel/errors.ts';
 import { parseJson } from '../../kernel/json.ts';
 import type { Http } from '../../ports/http.ts';
+import { refusalIn } from '../../protocol/refusal.ts';
 import { sign } from '../../protocol/signed.ts';
 import { observe, witnessAnswerSchema } from '../../protocol/witness.ts';
 import type { WitnessWord } from '../../protocol/witness.ts';
@@ -33,7 +34,7 @@ export class Observer {
     this.#everyMs = options.access.everyMs;
   }
 
-  /** Looks once and says what it saw. Errors: UNAVAILABLE, REFUSED: nothing was recorded, as far as is known. */
+  /** Looks once and says what it saw. Errors: UNAVAILABLE, and what the cloud refuses with: nothing was recorded, as far as is known. */
   async look(): Promise<WitnessWord['verdict']> {
     const { access, http, clock } = this.#options;
     const verdict = await observe(http, { url: access.url, everyMs: this.#everyMs });
@@ -72,14 +73,11 @@ export class Observer {
 
 function everyMsOf(status: number, body: string, { witness, site }: WitnessAccess): number {
   const what = `the word of witness ${witness} on ${site}`;
-  if (status === 401 || status === 409)
-    throw new LeewardError('REFUSED', `${what} was refused with status ${status}: ${reasonIn(body)}`);
+  const data = parseJson(body);
+  const refusal = status === 200 ? undefined : refusalIn(data);
+  if (refusal) throw new LeewardError(refusal.code, `${what} was refused: ${refusal.message}`);
   if (status !== 200) throw new LeewardError('UNAVAILABLE', `${what} was answered with status ${status}`);
-  const answer = witnessAnswerSchema.safeParse(parseJson(body));
+  const answer = witnessAnswerSchema.safeParse(data);
   if (!answer.success) throw new LeewardError('UNAVAILABLE', `${what}: the answer is not one of Leeward's`);
   return answer.data.everyMs;
-}
-
-function reasonIn(body: string): string {
-  return /"message":"([^"\\]{1,300})"/.exec(body)?.[1] ?? 'it does not say why';
 }
