@@ -26,7 +26,7 @@ export interface AnswerPorts {
   readonly keySecret: Uint8Array;
 }
 
-/** What came with a request: anything at all. */
+/** The link as a request gave it: each part may be any text. */
 export interface AskedLink {
   readonly group: string;
   readonly decision: string;

@@ -26,7 +26,7 @@ export interface Asking {
   readonly about: string;
   /** What sort of failure that is: the verdict's `kind`. */
   readonly kind: string;
-  /** No answer by then is the plan's own; on the service's clock. */
+  /** The end of the time for an answer, on the service's clock; from then on the plan's own answer counts. */
   readonly untilMs: number;
   /** Why, in words: the decision's reason. */
   readonly why: string;

@@ -18,12 +18,12 @@ export interface Bounds {
   readonly assumptions: MarginAssumptions;
   /** How long a guard lets the applications take to stop in order. */
   readonly stopMs: number;
-  /** How long before the site counts as down. */
+  /** How long the site must be down by its witnesses before it counts as down. */
   readonly windowMs: number;
   readonly witnesses: readonly Pick<Witness, 'name' | 'everyMs'>[];
   /** The monitor: the longest gap between two ticks that counts as awake. */
   readonly gapMs: number;
-  /** How long no whole window may have been watched before people are told. */
+  /** How long the monitor may go without having watched a whole window before people are told. */
   readonly alertAfterMs: number;
 }
 
@@ -60,13 +60,13 @@ export function brokenBounds(bounds: Bounds): readonly string[] {
       `${inSeconds(windowMs)} ≥ 2 × ${inSeconds(gapMs)}`,
     ],
     [
-      // Else every start of a monitor would be told.
+      // Else people would be told at every start of a monitor: it has watched no whole window by then.
       alertAfterMs > windowMs,
       "the monitor's alert > window",
       `${inSeconds(alertAfterMs)} > ${inSeconds(windowMs)}`,
     ],
   ];
-  // Written so that what is not a number holds nothing.
+  // A comparison with NaN is false: such an inequality counts as broken.
   const broken = checks.filter(([holds]) => !holds);
   return [
     ...(tooShort === undefined ? [] : [tooShort]),

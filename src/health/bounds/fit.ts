@@ -2,7 +2,7 @@
  * Whether a plan fits what it hangs on as things stand: its group's lease and margin, its site's witnesses and how long its
  * guards take to stop, how the monitor is set. Pure.
  *
- * Invariant: whoever stores a plan, changes what one hangs on, or goes by one, judges it by this one function.
+ * Invariant: a plan is judged by this one function wherever it is stored or gone by, or something that it hangs on is changed.
  */
 import type { GroupDocument } from '../../documents/group.ts';
 import type { Plan } from '../../documents/plan.ts';

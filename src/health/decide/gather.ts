@@ -1,6 +1,6 @@
 /**
- * What a decision on one group is made of, put together from what is stored. Pure: the monitor reads, and `simulate` makes it
- * up.
+ * The history that a decision on one group is made from, put together from documents. Pure: the monitor reads those, and
+ * `simulate` makes them up.
  *
  * Invariant: the history ends at the tick's own time; a word of a witness that is not configured is not in it.
  */
@@ -21,14 +21,14 @@ export interface Gathered {
   readonly watch: Pick<MonitorDocument, 'lastTickMs' | 'awakeSinceMs' | 'canarySinceMs'>;
   readonly group: Read<GroupDocument>;
   readonly plan: Pick<Plan, 'mode' | 'consents' | 'windowMs' | 'noAnswer' | 'alertAfterMs'>;
-  /** What of the plan does not fit. */
+  /** The inequalities of the plan that do not hold now (src/health/bounds/fit.ts). */
   readonly unfit?: readonly string[];
   readonly heartbeat: Read<HeartbeatDocument> | undefined;
   readonly witnesses: readonly Witness[];
-  /** What they have said, by their names. */
+  /** What the witnesses have said, by their names. */
   readonly spoken: ReadonlyMap<string, Spoken>;
   readonly question: Question | null;
-  /** When a whole window had been watched last, as it was remembered. */
+  /** The last time at which the monitor had watched a whole window, as its notes have it. */
   readonly watchedMs: number | undefined;
 }
 
@@ -55,7 +55,7 @@ export function historyOf(gathered: Gathered): SiteHistory {
     guards: guards.map(({ node }) => node),
     lastHeartbeatMs,
     nodes: word?.nodes ?? [],
-    // It was said when the heartbeat came, which the service stamps a little after it was read.
+    // The word is as new as its heartbeat, which the service stamps a little later than the time at which the word was noted.
     siteWord: said && lastHeartbeatMs !== null ? { ...said.word, lastSeenMs: lastHeartbeatMs } : null,
     wish,
     offlineUntilMs: offlineUntilMs > 0 ? offlineUntilMs : null,

@@ -1,8 +1,8 @@
 /**
  * Whether what a decision rests on still holds when its run is about to close the group.
  *
- * Invariants: what speaks against it is a sign of life only: a renewal, a heartbeat, a wish that the site has no more. That a
- * monitor slept in the meantime is none, or a dead site might never be failed over. A decision that rests on the other
+ * Invariants: only a sign of life speaks against it: a renewal, a heartbeat, a wish that the site has no more. A monitor that
+ * slept in the meantime is no such sign, or a dead site might never be failed over. A decision that rests on the other
  * witnesses, with the site heard all along, is not taken back because it is heard once more. Pure.
  */
 import type { SiteHistory } from '../../documents/site-failure.ts';
@@ -27,7 +27,7 @@ export function whyNotAnyMore(
   return saysStoppedStill ? undefined : 'the site was heard again since the decision';
 }
 
-/** Whether a renewal of the lease since then speaks against it. */
+/** Whether a renewal of the lease since the decision speaks against it. */
 export function isEndedByRenewal(history: SiteHistory): boolean {
   return presentWish(history) === null && restsOnHeartbeats(history);
 }

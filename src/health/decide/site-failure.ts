@@ -7,7 +7,7 @@
  *   was awake for all of it. So with three domains or more no single witness, broken or lying, moves anything.
  * - Nothing fails over by itself but in automatic mode, or in a plan that takes no answer for a yes; and then only with three
  *   failure domains or the plan's consent to fewer, with its consent to strict leases, with a guard on each node that the site
- *   names, and with a lease that was renewed in this term: where nobody asks for it, nobody stops the applications when it
+ *   names, and with a lease that was renewed in this term: where no guard asks for one, no guard stops the applications when it
  *   ends; nor by a plan that does not fit what it hangs on as things stand, nor while a canary has not got through for the
  *   whole window, since leases end and applications stop by a door of ours that is shut. Whatever of this is missing makes it a
  *   report, with the reason.
@@ -16,8 +16,9 @@
  * - A site that is alive and wants a group failed over, by a decision of its own about a machine, is no failure of the site and
  *   needs no witness; all that a failover by itself needs, it needs too.
  * - What was taken offline on purpose is not moved, for as long as its site said, but no longer than {@link OFFLINE_MS_MAX}
- *   after it last said so: who forgets it does not lose the failover for ever.
- * - What never spoke cannot fall silent. Where something is wrong that is no failure of the site, people are told: an alert.
+ *   after it last said so: a mark that people forget does not put off the failover for ever.
+ * - A witness that never spoke cannot fall silent. Where something is wrong that is no failure of the site, people are told: an
+ *   alert.
  */
 import { SINGLE_WITNESS_CONSENT, STRICT_LEASE_CONSENT, mayMoveUnasked } from '../../documents/plan.ts';
 import type { Question, SiteHistory } from '../../documents/site-failure.ts';
@@ -120,11 +121,12 @@ function outcome(history: SiteHistory, domains: readonly DomainVote[], votes: re
     .map(({ witness, reason }) => `${witness}: ${reason}`)
     .join('; ');
   if (downSinceMs !== undefined) {
-    // Heard or not: a run that gave way to a heartbeat is no run of what the others say from then on.
+    // Another sort of failure once the site is heard: a run that gave way to a heartbeat was about the silence, not about what
+    // the other witnesses go on saying.
     const kind = restsOnHeartbeats(history) ? 'down-silent' : 'down-heard';
     return ofFailure(history, { what: `${tally} (${said})`, sinceMs: downSinceMs, kind, isWish: false });
   }
-  // By the votes, not by the domains: one that is outvoted within its own domain has something to tell all the same.
+  // Witnesses count here, not domains: people hear of one that is outvoted within its own domain, too.
   if (said !== '') {
     const firstMs = Math.min(...votes.flatMap(({ downSinceMs: sinceMs = [] }) => sinceMs));
     return { verdict: 'alert', reason: `${tally}, and that is no majority (${said})`, ...matter('some', firstMs) };
@@ -144,7 +146,7 @@ function outcome(history: SiteHistory, domains: readonly DomainVote[], votes: re
   return unfitNow(history) ?? none(tally);
 }
 
-/** Told before it is needed: the plan was stored under other settings, or its site's times have changed since. */
+/** A plan that does not fit is told before it is needed: it was stored under other settings, or its site's times have changed. */
 function unfitNow(history: SiteHistory): Outcome | undefined {
   const { unfit = [] } = history;
   if (unfit.length === 0 || !mayMoveUnasked(history)) return undefined;
@@ -197,12 +199,12 @@ interface Failure {
   readonly isWish: boolean;
 }
 
-/** Of one kind, what has another `mark` is another failure. */
+/** What a failure is about. Two of one kind are the same failure only where their `mark` is the same. */
 function matter(kind: string, mark: number | string): Matter {
   return { about: `${kind}-${mark}`, kind, subject: 'group' };
 }
 
-/** A site that wants it again after it did not is another failure, so that a run that was undone is followed by another. */
+/** A wish that the site took back and has again is another failure, so that a run that was undone is followed by another. */
 function matterOf({ kind, sinceMs }: Failure): Matter {
   return matter(kind, sinceMs);
 }
@@ -219,7 +221,7 @@ function ofFailure(history: SiteHistory, failure: Failure): Outcome {
   }
 }
 
-/** What the site wants is its own word, and no door of ours can be to blame for it. */
+/** Why no failover may begin now, a reason each. A wish is the site's own word: no shut door of ours can be to blame for it. */
 function whyNotNow(history: SiteHistory, { isWish }: Failure): readonly string[] {
   const shut = isWish ? undefined : whyShut(history);
   const blamed = shut === undefined ? [] : [`${shut}, so that strict leases may have ended by our own fault`];
@@ -252,7 +254,7 @@ function asking(history: SiteHistory, failure: Failure): Outcome {
       verdict: 'ask',
       reason: `${what}; a person may answer for another ${inSeconds(question.untilMs - nowMs)}${against}`,
       ...about,
-      // It is asked already.
+      // People were asked already: the verdict goes on being about what that question is about.
       about: question.about,
     };
   }
@@ -267,7 +269,7 @@ function asking(history: SiteHistory, failure: Failure): Outcome {
  */
 function presentQuestion(question: Question | null, failure: Failure): Question | undefined {
   const { about, kind } = matterOf(failure);
-  // One that was stored before questions had a kind is of this one where it is of this very failure.
+  // A question that was stored before questions had a kind counts where it is about this very failure.
   if (question === null || (question.kind === undefined ? question.about !== about : question.kind !== kind))
     return undefined;
   if (!failure.isWish && question.askedAtMs < failure.sinceMs) return undefined;

@@ -1,5 +1,5 @@
 /**
- * What is kept of a witness when it speaks: a run of one verdict, however long it lasts.
+ * The record of a witness, as each of its words leaves it: the run of one verdict, however long that lasts.
  *
  * Invariants: a run ends with another verdict, and with a silence of more than {@link WORDS_MISSED_MAX} of the witness's
  * intervals, for nobody knows what it would have said; a word that arrives late can shorten a run of `down`, never lengthen
@@ -28,7 +28,7 @@ export function spoke(
   }
   const lastUpMs = verdict === 'up' ? Math.max(atMs, before.lastUpMs ?? 0) : before.lastUpMs;
   if (atMs < before.lastSeenMs) {
-    // It came late, and says what was, not what is; but what was not `down` then has not been `down` all along.
+    // A late word tells of the past, not of the present; but a site that was not `down` then has not been `down` all along.
     const breaks = before.verdict === 'down' && verdict !== 'down' && atMs >= before.sinceMs;
     return { ...before, sinceMs: breaks ? before.lastSeenMs : before.sinceMs, lastUpMs };
   }
@@ -37,8 +37,8 @@ export function spoke(
 }
 
 /**
- * The last tick at which the monitor had been awake for a whole window: this one if it has, else the one before. A monitor
- * that always starts anew can be told by it, however often it does.
+ * The last tick at which the monitor had been awake for a whole window: this one if it has, else the one before. It
+ * shows a monitor that starts anew again and again, however often it does.
  */
 export function watchedUntilMs(
   beforeMs: number | undefined,

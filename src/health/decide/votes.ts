@@ -3,8 +3,8 @@
  *
  * Invariants: `down` is said only for a whole window, and only by a witness that still speaks. One that saw the site up
  * inside the window votes `up`, whatever it says now, because the window was not a whole one. Silence is no vote, with one
- * exception: missing heartbeats are the heartbeat's vote when canaries got through all that time. So is "stopped, no lease" in
- * heartbeats that come: it may be our door that is shut. Pure.
+ * exception: missing heartbeats are the heartbeat's vote when canaries got through all that time. "Stopped, no lease"
+ * in heartbeats that come counts on the same condition: the door that is shut may be ours. Pure.
  *
  * A domain says `down` only if one of its witnesses does and none says `up`: what fails together can be wrong together, so it
  * counts once, and one in it that sees the site is believed over the others. A silent one in it holds nothing up: else an
@@ -80,7 +80,7 @@ function spokenBallot({ nowMs, windowMs }: SiteHistory, { spoken, ...witness }: 
   const { verdict, sinceMs, lastSeenMs, lastUpMs } = spoken;
   const windowStartMs = nowMs - windowMs;
   if (lastUpMs !== null && lastUpMs > windowStartMs) return up(`it saw the site up ${ago(nowMs, lastUpMs)}`);
-  // A word from far ahead is of a clock that jumped: it says nothing of now either.
+  // A word dated far ahead was recorded before the clock jumped back: it says nothing of the present either.
   if (Math.abs(nowMs - lastSeenMs) > silenceAllowedMs(witness)) return none(`it last spoke ${ago(nowMs, lastSeenMs)}`);
   if (verdict === 'up') return up(`it saw the site up ${ago(nowMs, lastSeenMs)}`);
   if (verdict === 'none') return none('it cannot tell');

@@ -2,8 +2,9 @@
 import { LeewardError } from '../../kernel/errors.ts';
 
 /**
- * How far a counter may be ahead of the service's time, in milliseconds: that of a clock set to another zone's time still
- * counts, that of another year would let no right one in for as long. Counters that are no times are far below.
+ * How far a counter may be ahead of the service's time, in milliseconds. A clock that is set to another zone's time
+ * still gets in; a counter of another year would keep every right one out for that long. Counters that are no times are far
+ * below.
  */
 export const COUNTER_AHEAD_MS_MAX = 86_400_000;
 

@@ -17,7 +17,7 @@ import { CURRENT_VERSION } from '../../kernel/versions.ts';
 /** How often one instance writes its counts at most. */
 export const WRITE_EVERY_MS = 60_000;
 
-/** What is the sender's doing. The others are faults of ours, or of the platform's. */
+/** Codes of errors that are the sender's doing; the others are faults of ours, or of the platform's. */
 const COUNTED: readonly ErrorCode[] = [
   'MESSAGE_INVALID',
   'IDENTIFIER_INVALID',

@@ -32,7 +32,7 @@ export interface StartedRun {
   readonly state: string;
 }
 
-/** The run of a decision that all was done of; undefined where it has none. */
+/** The run of a decision that was carried out in full: it is begun once more, which only finds it. Undefined without one. */
 export async function runAgain(ports: MonitorPorts, pass: Pass, decided: Decided): Promise<StartedRun | undefined> {
   const { group, decision, verdict } = decided;
   if (verdict.verdict !== 'fail-over') return undefined;

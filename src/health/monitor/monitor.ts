@@ -71,7 +71,7 @@ async function groupsBySite(
   for await (const { name } of documents.list(names.allGroups)) {
     await attempt(name, async () => {
       const group = parseGroup(parseGroupDocument(name) ?? name);
-      // The canary's own.
+      // Nothing is decided about the canary's group.
       if (siteId(group) === siteId(CANARY_SITE)) return;
       const others = sites.get(siteId(group));
       if (others) others.push(group);
@@ -81,7 +81,7 @@ async function groupsBySite(
   return sites;
 }
 
-/** One word for all groups where it is the monitor that did not watch. */
+/** One notice for all groups where the monitor itself has not watched. */
 async function tellOfMonitor({ documents }: MonitorPorts, groups: readonly GroupReport[]): Promise<void> {
   const since = groups.flatMap(({ unwatchedSinceMs = [] }) => unwatchedSinceMs);
   if (since.length === 0) return;

@@ -20,7 +20,7 @@ import { noteNotice } from '../../notify/notices.ts';
 import type { Pass } from './pass.ts';
 import { rememberedWords, thingsToTell } from './site-words.ts';
 
-/** How much later than it was a time of watching is written, where nothing else is. */
+/** Where nothing else is new, a time of watching is written only once it is this much newer than the written one. */
 const WATCHED_GRAIN_MS = 60_000;
 
 /** What a look at a site leaves to be remembered. */

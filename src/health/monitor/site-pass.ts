@@ -167,9 +167,9 @@ async function lookAt(
 }
 
 /**
- * The verdict on a group, and the history that it follows from. What a person was asked, and said, is read only where it
- * counts: nothing but a verdict that asks somebody can be another one by it, and a look at a site that is well would be one
- * request longer otherwise, for every group at every tick.
+ * The verdict on a group, and the history that it follows from. People's question and answer are read only where they
+ * can change the verdict, which is one that asks somebody: otherwise each tick would take a request more for every group of a
+ * site that is well.
  */
 async function decideOn(
   documents: Documents,

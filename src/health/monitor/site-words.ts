@@ -16,7 +16,7 @@ export interface ToldThing extends Pick<Notice, 'severity' | 'title' | 'text' | 
   readonly about: string;
 }
 
-/** All that the newest heartbeat has of it. */
+/** All such things that the newest heartbeat has. */
 export function thingsToTell({ groups = [], machines = [] }: SiteWord): readonly ToldThing[] {
   return [
     ...machines.flatMap(({ name, trouble }): ToldThing[] =>

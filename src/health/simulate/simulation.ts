@@ -42,7 +42,7 @@ export interface SimulatedMoment {
 
 /** Storage times are whole seconds, and so are these. */
 const STEP_MS = 1000;
-/** So that times are times: any other would do. */
+/** When a scenario begins, on the simulated clock: any date would do. */
 const BEGIN_MS = 1_700_000_000_000;
 const RUN = 't1-unplanned-simulated';
 const SITE_KEY = 'k1';
@@ -139,7 +139,7 @@ class SimulatedWorld {
     return this.#goes.monitor && isDue(monitorMs) ? this.#tick(atMs) : [];
   }
 
-  /** By one of the guards, as every other is: no question is lost, so that all of them may have one nonce. */
+  /** The first guard renews, for all of them. No question is lost here, so that all questions may have one nonce. */
   #renew(atMs: number): void {
     const { value } = this.#group;
     const node = value.guards?.[0]?.node;
@@ -166,7 +166,7 @@ class SimulatedWorld {
   #hear(witness: Witness, atMs: number): void {
     const verdict = this.#says.get(witness.name) ?? 'up';
     if (witness.kind === 'heartbeat' || verdict === 'nothing') return;
-    // A probe is the monitor's own: nobody asks while that sleeps.
+    // Probes are asked by the monitor: while it sleeps, by nobody.
     if (witness.kind === 'probe' && !this.#goes.monitor) return;
     this.#spoken.set(witness.name, spoke(this.#spoken.get(witness.name), { verdict, atMs: BEGIN_MS + atMs }, witness));
   }
@@ -201,7 +201,7 @@ class SimulatedWorld {
     const { verdict, reason, about, kind } = decideSiteFailure(history);
     const isNews = this.#last !== `${verdict} ${about}`;
     this.#last = `${verdict} ${about}`;
-    // Whatever it was before the beginning is no part of the scenario.
+    // A verdict from before the beginning is no part of the scenario.
     if (!isNews || atMs < 0) return [];
     if (verdict === 'ask') {
       this.#question = { about, kind, askedAtMs: nowMs, untilMs: nowMs + this.#plan.answerMs, answer: null };

@@ -110,7 +110,7 @@ function runFaults(config: SiteConfig): PathFault[] {
   });
 }
 
-/** A guard that no application has is a word misspelt. */
+/** A guard that guards no application: its group or node is misspelt. */
 function guardFaults(config: SiteConfig): PathFault[] {
   const known = Object.entries(config.groups).flatMap(([group, { applications }]) =>
     Object.values(applications).flatMap(({ node }) => [node, `${group}/${node}`]),

@@ -15,7 +15,7 @@ import type { MachineConfig } from '../decide/config.ts';
 import { PRIORITY_MAX } from '../decide/policies.ts';
 import { monitoringSchema } from '../monitors/config.ts';
 
-/** Intervals below would leave no time for a heartbeat between them; a week is as good as never. */
+/** A shorter interval would leave no time for a heartbeat between two; one longer than a week is as good as never. */
 const INTERVAL_MS = { least: 1000, most: 7 * DAY_MS, usual: 300_000 };
 
 const intervalMs = z.int().min(INTERVAL_MS.least).max(INTERVAL_MS.most);

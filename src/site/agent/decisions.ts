@@ -28,7 +28,7 @@ export async function newDecisionId(texts: KeptTexts, machine: string, nowWallMs
   return `${machine}.${String(number).padStart(13, '0')}`;
 }
 
-/** Keeps it, and lets go of the machine's oldest. */
+/** Keeps the decision, and removes the machine's oldest beyond {@link KEPT_MAX}. */
 export async function keepDecision(texts: KeptTexts, decision: MachineDecision): Promise<void> {
   await writeRecord(texts, decision.decision, machineDecisionSchema, decision);
   for (const old of (await idsOf(texts, decision.machine)).slice(0, -KEPT_MAX)) await texts.remove(old);

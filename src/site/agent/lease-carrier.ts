@@ -1,9 +1,9 @@
 /**
  * Carries the lease questions of a site's guards to the cloud, all of them in one request.
  *
- * Invariants: a nonce goes on as it came, and an answer goes back as the cloud sealed it, so that the carrier can neither
- * make nor change a lease; who asks while a request is being put together is in it; every asker is told to ask next at the
- * same moment, so that one request in an interval renews everything; what the carrier cannot do it says at once, and the
+ * Invariants: a nonce goes on as it came, and an answer goes back as the cloud sealed it, so that the carrier can neither make
+ * nor change a lease; a question that comes while a request is being put together goes with it; every asker is told to ask next
+ * at the same moment, so that one request in an interval renews everything; what the carrier cannot do it says at once, and the
  * guard asks by itself.
  */
 import type { Clock } from '../../kernel/clock.ts';
@@ -63,7 +63,7 @@ export class LeaseCarrier {
       this.#joint = undefined;
       return link.lease(sign(key, 'lease', { groups: questions } satisfies LeaseRequest));
     });
-    // Whoever asked hears of its failure.
+    // `carry` throws its failure to everybody who asked.
     answer.catch(() => undefined);
     return { questions, answer };
   }

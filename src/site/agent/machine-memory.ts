@@ -2,7 +2,7 @@
  * What is remembered of one machine over the agent's own end: the steps that were taken, the times of being well, and the
  * decision that was kept last.
  *
- * Invariants: everything is on stable storage before it is gone by; its size does not follow the time that has passed.
+ * Invariants: a change is on stable storage before anything goes by it; the size does not grow with time.
  */
 import { CURRENT_VERSION } from '../../kernel/versions.ts';
 import type { KeptTexts } from '../../ports/kept-texts.ts';
@@ -64,7 +64,7 @@ export class MachineMemory {
   /** A time of being well is written down when it begins, now and then while it goes on, and when it ends. */
   async noteWell(isWell: boolean, now: Moment): Promise<void> {
     const { events, isWell: wasWell } = this.#record;
-    // Without a step that counts there is nothing that it could reset.
+    // A time of being well only resets the counts of steps: without a step there is nothing to reset.
     if (!events.some(({ what }) => what === 'attempt')) return;
     if (!isWell) {
       if (wasWell) await this.#write({ isWell: false });
@@ -101,7 +101,7 @@ export class MachineMemory {
     await this.#write({ events, lastKept: undefined });
   }
 
-  /** Writes it down, and only then goes by it. */
+  /** Stores the change, and goes by it only then. */
   async #write(change: Partial<MachineRecord>): Promise<void> {
     const record = { ...this.#record, ...change };
     record.events = record.events.slice(-EVENTS_MAX);

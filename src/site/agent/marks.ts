@@ -3,8 +3,8 @@
  * the marks and the agent reads them, so that one can be set while the agent is dead.
  *
  * Invariants: each has an end, at most {@link OFFLINE_MS_MAX} away, since the cloud believes none for longer; at its end it means
- * nothing any more; one is written or removed without touching another; what lies among them and is none keeps none of them
- * from counting.
+ * nothing any more; one is written or removed without touching another; a file among them that is no mark keeps
+ * none of them from counting.
  */
 import { LeewardError, isLeewardError } from '../../kernel/errors.ts';
 import { CURRENT_VERSION } from '../../kernel/versions.ts';
@@ -36,9 +36,9 @@ export async function clearMark(texts: KeptTexts, of: Marked): Promise<void> {
 }
 
 export interface MarksFound {
-  /** Ended ones too. */
+  /** Those that have ended, too. */
   readonly marks: readonly OfflineMark[];
-  /** What is no mark, by its name: what is wrong with it, in words, and what to do. */
+  /** Files that are no marks, by name: what is wrong with each, in words, and what to do. */
   readonly faults: ReadonlyMap<string, string>;
 }
 
@@ -48,7 +48,7 @@ export async function readMarks(texts: KeptTexts): Promise<MarksFound> {
   const faults = new Map<string, string>();
   for (const name of await texts.list()) {
     try {
-      // It may be taken away between the two.
+      // A mark may be taken away between the listing and the read.
       const mark = await readRecord(texts, name, markSchema);
       if (mark === undefined) continue;
       if (nameOf(mark) !== name) throw new LeewardError('DOCUMENT_INVALID', `it names ${mark.what} ${mark.name}`);
@@ -62,7 +62,7 @@ export async function readMarks(texts: KeptTexts): Promise<MarksFound> {
   return { marks, faults };
 }
 
-/** Of the marks on this that are in effect, the end of the one that lasts longest. */
+/** The latest end of the marks on any of these that are in effect; undefined without one. */
 export function offlineUntilMs(
   marks: readonly OfflineMark[],
   of: readonly Marked[],

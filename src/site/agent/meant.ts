@@ -1,18 +1,18 @@
 /**
  * Whether an application is meant to run now, by what its guard says and what people marked. Pure.
  *
- * Invariants: only what is meant to run is monitored, restarted and counted as failed: what nobody can ask about, what has no
- * lease, and what people stopped, by itself or with what it depends on, is none of that.
+ * Invariants: only an application that is meant to run is monitored, restarted and counted as failed: not one whose guard
+ * cannot be asked or has no lease, nor one that people stopped, be it itself or something that it depends on.
  */
 import type { GuardStatus, GuardedStatus } from '../../ports/guard-desk.ts';
 
 export type Meant =
   | { readonly is: 'meant'; readonly guarded: GuardedStatus }
-  /** Nobody can be asked about it. */
+  /** No guard can be asked about it. */
   | { readonly is: 'unasked'; readonly reason: string }
   /** The guard holds no lease; under one that keeps, the application may run on all the same. */
   | { readonly is: 'no-lease'; readonly isRunning: boolean }
-  /** On purpose: itself, what it depends on, or what it is part of. */
+  /** Offline on purpose: itself, something that it depends on, or its machine, group or site. */
   | {
       readonly is: 'offline';
       readonly reason: string;

@@ -23,7 +23,7 @@ import { WatchedGuard } from './watched-guard.ts';
 import { WatchedMachine } from './watched-machine.ts';
 
 const LOOK_MS = 1000;
-/** From one reading of this machine's metrics to the next: what they say is of ten seconds. */
+/** From one reading of this machine's metrics to the next: the pressures are averages of ten seconds. */
 const METRICS_MS = 10_000;
 
 export interface SiteWatchOptions {
@@ -31,7 +31,7 @@ export interface SiteWatchOptions {
   readonly site: string;
   readonly config: SiteConfig;
   readonly clock: Clock;
-  /** Which boot of this machine the clock's boot time is of. */
+  /** The id of this machine's present boot, from which the clock's boot time counts. */
   readonly bootId: string;
   readonly prober: Prober;
   /** The desk of a group's guard on a node; undefined while none is known on this machine. */
@@ -55,7 +55,7 @@ export class SiteWatch {
   readonly #guards: WatchedGuard[] = [];
   readonly #machines: WatchedMachine[] = [];
   #marks: readonly OfflineMark[] = [];
-  /** What lies among them and is none, as it was told. */
+  /** Files among the marks that are none, as people were told of them. */
   #faults: ReadonlyMap<string, string> = new Map();
   #metrics: Metrics = {};
 
@@ -89,7 +89,7 @@ export class SiteWatch {
         await clock.sleep(ms, signal).catch(() => undefined);
       }
     };
-    // Before anything is decided about.
+    // The marks come before any decision: what they name is offline on purpose.
     await tried('marks', async () => this.#readMarks());
     await Promise.all([
       every('marks', lookMs, async () => this.#readMarks()),
@@ -158,7 +158,7 @@ export class SiteWatch {
     };
   }
 
-  /** What is no mark is told once, as long as it lies there. */
+  /** Reads the marks. A file that is no mark is told once, for as long as it lies there. */
   async #readMarks(): Promise<void> {
     const { marks, faults } = await readMarks(this.#options.marks);
     this.#marks = marks;

@@ -51,7 +51,7 @@ export class WatchedApplication {
   readonly #saving = new JoinedTurns(async () => this.#save());
   #meant: Meant = UNASKED;
   #starts: number | undefined;
-  /** While above zero, starts that are seen are ours, and clear nothing. */
+  /** Restarts by us that are under way: while there are any, a start that is seen is ours, and clears no attempts. */
   #ours = 0;
   #run: { readonly stop: AbortController; readonly over: Promise<void> } | undefined;
 
@@ -165,7 +165,7 @@ export class WatchedApplication {
     } else this.#run?.stop.abort();
   }
 
-  /** Whatever it was started since is not known to be another's: an attempt of ours was under way when this was last known. */
+  /** Takes the starts that were made meanwhile for ours: an attempt was under way when the record was last written. */
   adoptStarts(): void {
     this.#starts = undefined;
   }
@@ -175,7 +175,7 @@ export class WatchedApplication {
     return this.#wasRestarting;
   }
 
-  /** It is stopped and started by us, with another or with its machine, while `work` goes on. */
+  /** Does `work`, in which we stop and start it, with another application or with its machine: its starts are ours. */
   async duringOurs(work: () => Promise<void>): Promise<void> {
     this.#ours += 1;
     this.#monitored.settle(Infinity);
@@ -204,7 +204,7 @@ export class WatchedApplication {
     this.#run = { stop, over };
   }
 
-  /** How long ago it was started is how much of its time to start has passed. */
+  /** Leaves it what is left of its time to start: the time since it was started has passed of that. */
   #settle({ startedBootMs }: GuardedStatus): void {
     const { startMs } = this.config.restarts;
     const passedMs = startedBootMs === undefined ? 0 : this.#options.clock.bootMs() - startedBootMs;
@@ -222,7 +222,7 @@ export class WatchedApplication {
   }
 
   #changed(): void {
-    // Told by whoever waits for it; an attempt waits.
+    // An attempt waits for the record and fails with it; here a failure is only told.
     this.#saving.ask().catch((error: unknown) => {
       this.#options.tell(`${this.name}: ${error instanceof Error ? error.message : 'its record was not written'}`);
     });

@@ -1,8 +1,8 @@
 /**
  * One guard of the site under the agent's eyes: what it says of its applications, and the restarts that it is asked for.
  *
- * Invariants: one restart at a time; what goes with a restarted application is not taken for failing, nor its start for
- * somebody else's; a guard that does not answer is asked again, and nothing is concluded from that.
+ * Invariants: one restart at a time; an application that is restarted with another is not taken for failing, nor its start
+ * for somebody else's; a guard that does not answer is asked again, and nothing is concluded from that.
  */
 import type { Clock } from '../../kernel/clock.ts';
 import { LeewardError, describeError } from '../../kernel/errors.ts';
@@ -36,7 +36,7 @@ export class WatchedGuard {
   readonly applications: readonly WatchedApplication[];
   readonly #options: WatchedGuardOptions;
   readonly #restarts = new KeyedLock();
-  /** One after the other, so that what is older is never taken for newer. */
+  /** Looks at the guard, one after the other, so that an older answer is never taken for a newer one. */
   readonly #looks = new JoinedTurns(async () => this.#look());
   #signal = new AbortController().signal;
   #status: GuardStatus | { readonly reason: string } = { reason: 'its guard was not asked yet' };
@@ -116,7 +116,7 @@ export class WatchedGuard {
     );
     const answer = desk.status(asked).then(
       (status) => (status.group === group && status.node === node ? status : this.#foreign(status)),
-      // Whatever it was: what a guard said before is not believed any more.
+      // Whatever the error is, the guard's earlier answer is not believed any more.
       (error: unknown) => ({ reason: `the guard on ${node} cannot be asked: ${describeError(error)}` }),
     );
     try {
@@ -146,7 +146,7 @@ export class WatchedGuard {
   }
 }
 
-/** `work`, during which all of these are stopped and started by us. */
+/** Does `work`, in which we stop and start all of these: their starts are ours. */
 export async function during(applications: readonly WatchedApplication[], work: () => Promise<void>): Promise<void> {
   const [first, ...others] = applications;
   if (first === undefined) await work();

@@ -94,7 +94,7 @@ export class WatchedMachine {
     return this.#options.guard.group;
   }
 
-  /** That its group runs elsewhere, where it came to that; undefined otherwise. */
+  /** The wish that its group run elsewhere, once no milder step is left; undefined otherwise. */
   get want(): Want | undefined {
     return this.#want;
   }
@@ -109,7 +109,7 @@ export class WatchedMachine {
     return this.#memory.lastAttempt?.outcome === 'pending';
   }
 
-  /** Something may have changed. Resolves when it was decided upon. Errors: what cannot be written down. */
+  /** Decides anew, since something may have changed; resolves when that is done. Errors: those of storing it. */
   async judge(signal: AbortSignal): Promise<void> {
     this.#signal = signal;
     await this.#judging.ask();
@@ -216,7 +216,7 @@ export class WatchedMachine {
     return { decision: attempt.decision, reason: heartbeatWords(reason) };
   }
 
-  /** The same while nobody can say how its applications are, for as long as a failover may take. */
+  /** The same wish, kept up while nobody can say how its applications are, for as long as a failover may take. */
   #stillWanted(): Want | undefined {
     const attempt = this.#memory.lastAttempt;
     if (attempt?.outcome !== 'pending') return undefined;
@@ -251,8 +251,8 @@ export class WatchedMachine {
 }
 
 /**
- * What makes a decision another one than the one before, so that it is kept and told anew. What monitors found in words is not
- * among it, since that may change with every look.
+ * What counts of a decision when it is compared with the one before: one that differs is kept and told anew. The words of the
+ * monitors are not among it, since they may change with every look.
  */
 function inBrief({ history, verdict, next }: Decided): string {
   const states = history.applications.map(({ name, state }) => [name, state]);

@@ -1,11 +1,11 @@
 /**
- * A group's applications on one node, started and stopped in the order of what depends on what.
+ * A group's applications on one node, started and stopped in the order of their dependencies.
  *
  * Invariants: one thing is done at a time, and what stops all of it interrupts whatever is under way; from then on nothing
  * is started until the guard starts all of it anew; nothing is started while `whyNotStarted` gives a reason at that very
  * moment; what is marked offline, and what depends on that, is not started; a mark is durable before what it is for is
- * stopped. One that does not end in its share of the time is killed, so that it costs those after it nothing of theirs. What
- * ends by itself stays ended until it is ordered to be started.
+ * stopped. An application that does not end in its share of the time is killed, so that it takes nothing of the others'
+ * shares. One that ends by itself stays ended until an order starts it.
  */
 import type { Clock } from '../../kernel/clock.ts';
 import { LeewardError, describeError, isLeewardError } from '../../kernel/errors.ts';
@@ -18,7 +18,7 @@ import type { Dependent } from '../decide/restart.ts';
 
 /** How often it is looked whether something still runs. */
 const LOOK_MS = 100;
-/** Orders that wait. Equal ones wait as one, so that this is reached only by who does not wait for answers. */
+/** Orders that may wait. Equal ones wait as one, so that only a caller that does not wait for answers reaches this. */
 const ORDERS_MAX = 100;
 
 type Layers = readonly (readonly string[])[];
@@ -27,7 +27,7 @@ export interface OrderedOptions {
   readonly applications: readonly GuardedApplication[];
   /** What each of them depends on, of this node. */
   readonly dependents: readonly Dependent[];
-  /** What an earlier guard has left running that is not run that way any more: it is asked to end, and never started. */
+  /** Applications that an earlier guard left running as they are not configured any more: asked to end, and never started. */
   readonly leftovers: readonly GuardedApplication[];
   readonly kept: KeptApplications;
   readonly clock: Clock;
@@ -43,7 +43,7 @@ export class OrderedApplications implements GuardedGroup {
   readonly #options: OrderedOptions;
   readonly #byName: ReadonlyMap<string, GuardedApplication>;
   readonly #kept: Map<string, KeptApplication>;
-  /** Up from when the guard starts or takes over anything of them, whatever ends by itself; ending until nothing is left. */
+  /** `up` from when the guard starts or takes over any of them, even if they end by themselves; `ending` until none is left. */
   #phase: 'down' | 'up' | 'ending' = 'down';
   /** Aborted by what stops all of it. */
   #interrupt = new AbortController();
@@ -51,14 +51,14 @@ export class OrderedApplications implements GuardedGroup {
   #tail: Promise<void> = Promise.resolve();
   #underWay = 0;
   readonly #orders = new Map<string, Promise<void>>();
-  /** How often each was taken offline: what was ordered before the last time is behind it. */
+  /** How often each was taken offline: an order that was given before the last time is out of date. */
   readonly #offlines = new Map<string, number>();
   #isKilled = false;
-  /** Nobody will allow anything any more that is not allowed now. */
+  /** The guard's process ends: a start that is not allowed now is never allowed by it. */
   #isLeft = false;
-  /** What an order stops now. */
+  /** Applications that an order stops now. */
   readonly #stopping = new Set<string>();
-  /** What could not be started when it was to be. */
+  /** Applications that could not be started when they were to be. */
   readonly #failed = new Set<string>();
 
   private constructor(options: OrderedOptions, kept: ReadonlyMap<string, KeptApplication>) {
@@ -89,7 +89,7 @@ export class OrderedApplications implements GuardedGroup {
     this.#interrupt = new AbortController();
     this.#failed.clear();
     const { dependents } = this.#options;
-    // Whatever comes of it was told; the guard must be free to stop it meanwhile.
+    // Not waited for, since the guard must be free to stop it meanwhile; a start that failed was told.
     void this.#inTurn(async (signal) => this.#startLayers(restartOrder(dependents).start, signal)).catch(onlyFaults);
   }
 
@@ -148,12 +148,12 @@ export class OrderedApplications implements GuardedGroup {
   async order(order: GuardOrder): Promise<void> {
     const { name } = order;
     if (!this.#byName.has(name)) throw new LeewardError('NOT_FOUND', `the guard has no application "${name}" here`);
-    // Before anything is waited for: from now on nobody starts it.
+    // Marked before anything is waited for, so that nothing starts it from now on.
     if (order.do === 'offline') {
       this.#offlines.set(name, this.#offlinesOf(name) + 1);
       await this.#keep(name, { offline: { untilWallMs: order.untilWallMs } });
     }
-    // Equal ones are one, but not across somebody's word in between that it is to be offline.
+    // Equal orders are one, unless the application was ordered offline between them.
     const key = `${this.#offlinesOf(name)} ${JSON.stringify(order)}`;
     const same = this.#orders.get(key);
     if (same) return same;
@@ -200,7 +200,7 @@ export class OrderedApplications implements GuardedGroup {
       throw new LeewardError('REFUSED', `application ${name} needs ${missing}: start that first`);
   }
 
-  /** The first of what it depends on that is not to be counted on. */
+  /** The first application it depends on that is offline, or could not be started. */
   #missingOf(name: string): string | undefined {
     const needs = this.#options.dependents.find((one) => one.name === name)?.dependsOn ?? [];
     return needs.find((need) => this.#keptOf(need).offline !== undefined || this.#failed.has(need));
@@ -223,7 +223,7 @@ export class OrderedApplications implements GuardedGroup {
     return done;
   }
 
-  /** What came of those that could not be started. */
+  /** Starts them layer by layer; gives the errors of those that could not be started. */
   async #startLayers(layers: Layers, signal: AbortSignal): Promise<Map<string, Error>> {
     const failures = new Map<string, Error>();
     for (const layer of layers) {
@@ -241,7 +241,7 @@ export class OrderedApplications implements GuardedGroup {
     const { clock, whyNotStarted, tell } = this.#options;
     const application = this.#byName.get(name);
     if (application === undefined || this.#keptOf(name).offline) return undefined;
-    // What nobody knows is started: that does nothing to what runs.
+    // An application whose state is unknown is started too: starting a running one does nothing.
     if ((await application.look()) === 'running') return undefined;
     const missing = this.#missingOf(name);
     try {
@@ -308,7 +308,7 @@ export class OrderedApplications implements GuardedGroup {
     }
   }
 
-  /** Those that still run after this time, or when it is over. */
+  /** Waits until all have ended, the time has passed or `isOver` says so; gives those that still run. */
   async #waitFor(
     applications: readonly GuardedApplication[],
     ms: number,
@@ -356,7 +356,7 @@ export class OrderedApplications implements GuardedGroup {
     try {
       await this.#options.kept.write(this.#kept);
     } catch (error) {
-      // What else was said of it meanwhile stays, its mark above all.
+      // Changes that were made meanwhile stay, an offline mark above all.
       this.#kept.set(name, withoutChange(this.#keptOf(name), { before, after }));
       throw error;
     }

@@ -35,7 +35,7 @@ export function apartMs(before: Ahead | undefined, now: Ahead | undefined): numb
   return Math.min(0, now.mostMs - before.leastMs);
 }
 
-/** What both looks allow, where they agree; else the first, so that small changes add up against it. */
+/** The bounds that both looks allow; where those exclude each other the first, so that small changes add up against them. */
 export function narrowed(before: Clocks, now: Clocks): Clocks {
   return {
     wall: both(before.wall, now.wall),

@@ -35,7 +35,7 @@ export class Desk implements GuardDesk {
     const { stopMs, killMs } = times;
     const known = await applications.status();
     const { lease, keptTerm, application } = state();
-    // What a lease has let start for the whole term is not "stopped, no lease", though it has run out since.
+    // Where leases keep, what runs goes on for the whole term: that is not "stopped, no lease", though the lease has run out.
     const isKept = keptTerm > 0 && application === 'running';
     const isNone = !isKept && !isHeld(lease, clock.bootMs());
     return { group, node, term: lease.term, lease: isNone ? 'none' : 'held', stopMs, killMs, applications: known };

@@ -9,7 +9,7 @@ import type { ArmedStop } from '../../ports/armed-stop.ts';
 export class OneStop implements ArmedStop {
   readonly #used: ArmedStop;
   readonly #others: readonly ArmedStop[];
-  /** Whether any of the others may be armed. */
+  /** Whether one of the other ways may still be armed. */
   #isMixed = true;
 
   constructor(used: ArmedStop, others: readonly ArmedStop[]) {
