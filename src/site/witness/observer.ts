@@ -34,7 +34,7 @@ export class Observer {
     this.#everyMs = options.access.everyMs;
   }
 
-  /** Looks once and says what it saw. Errors: UNAVAILABLE, and what the cloud refuses with: nothing was recorded, as far as is known. */
+  /** Looks once and says what it saw. Errors: UNAVAILABLE, and those of the cloud: nothing was recorded, as far as is known. */
   async look(): Promise<WitnessWord['verdict']> {
     const { access, http, clock } = this.#options;
     const verdict = await observe(http, { url: access.url, everyMs: this.#everyMs });
