@@ -22,7 +22,7 @@ export class DnsServer {
     this.#socket = socket;
   }
 
-  /** `said` has words like `A app.example`; each is said after `laterMs`. On 127.0.0.1, at `port` or one of the kernel's choice. */
+  /** `said` has words like `A app.example`; each is said after `laterMs`. On 127.0.0.1, at `port` or a free one. */
   static async open(said: Readonly<Record<string, Said>>, { port = 0, laterMs = 0 } = {}): Promise<DnsServer> {
     const socket = createSocket('udp4').bind(port, '127.0.0.1');
     await once(socket, 'listening');
