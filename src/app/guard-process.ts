@@ -122,6 +122,9 @@ async function guardFrom(own: string, options: GuardProcessOptions, signal: Abor
   // Only a guard that is there can allow a start.
   const guarded: { guard?: Guard } = {};
   const names = new Set(launches.map(({ name }) => name));
+  const tellOf = (line: string): void => {
+    tell(`${group}: ${line}`);
+  };
   const applications = await OrderedApplications.open({
     applications: here.applications,
     dependents: options.applications.map(({ name, dependsOn }) => ({
@@ -134,11 +137,9 @@ async function guardFrom(own: string, options: GuardProcessOptions, signal: Abor
     times,
     whyNotStarted: () =>
       guarded.guard ? whyNotStarted(guarded.guard.state, clock.bootMs(), times) : 'the guard is only coming up',
-    tell: (line) => {
-      tell(`${group}: ${line}`);
-    },
+    tell: tellOf,
   });
-  const { stop, watch } = await stopOf(arm, { files, clock, here, options, means });
+  const { stop, watch } = await stopOf(arm, { files, clock, here, options, means, tell: tellOf });
   const { node } = access;
   const key = guardSigningKey(access);
   const guard = await Guard.open({
@@ -206,14 +207,21 @@ function armOf({ arm }: GuardProcessOptions, { hasGroups, whyNoTimers }: Means):
 
 async function stopOf(
   arm: Arm,
-  of: { files: GuardFiles; clock: SystemClock; here: ApplicationsHere; options: GuardProcessOptions; means: Means },
+  of: {
+    files: GuardFiles;
+    clock: SystemClock;
+    here: ApplicationsHere;
+    options: GuardProcessOptions;
+    means: Means;
+    tell: (line: string) => void;
+  },
 ): Promise<{ stop: ArmedStop; watch: (signal: AbortSignal) => Promise<void> }> {
-  const { files, clock, here, options, means } = of;
+  const { files, clock, here, options, means, tell } = of;
   const isWatched = arm === 'watchdog';
   if (isWatched) await prepareWatchdog(options.watchdog);
   const keeper = new ProcessStop(files, clock, isWatched ? options.watchdog : undefined);
   const timer = new TimerStop({ folder: files.folder, clock, kills: here.kills });
   if (arm === 'systemd') return { stop: new OneStop(timer, [keeper]), watch: async () => Promise.resolve() };
   const others = means.whyNoTimers === undefined ? [timer] : [];
-  return { stop: new OneStop(keeper, others), watch: async (signal) => keeper.watch(signal) };
+  return { stop: new OneStop(keeper, others), watch: async (signal) => keeper.watch(signal, tell) };
 }

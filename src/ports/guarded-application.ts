@@ -18,8 +18,8 @@ export interface GuardedApplication {
    * when what starts it does not answer; the signal's reason.
    */
   start(signal: AbortSignal): Promise<void>;
-  /** Asks it to end in order. */
+  /** Asks it to end in order. Errors: DENIED and UNAVAILABLE, where not all of it could be asked. */
   askToStop(): void;
-  /** Ends it at once. */
+  /** Ends it at once. Errors: DENIED and UNAVAILABLE, where not all of it could be ended: killing again may help. */
   kill(): void;
 }

@@ -8,7 +8,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { LeewardError } from '../kernel/errors.ts';
+import { LeewardError, describeError } from '../kernel/errors.ts';
 import { TEMPORARY_SUFFIX, isMissing, linked } from './durable-file.ts';
 import { exists, startOf, statOf } from './processes.ts';
 
@@ -28,7 +28,7 @@ export async function unlockFolder(folder: string): Promise<void> {
 
 /**
  * Whether a process of this machine that lives has it: a lock that was copied from another machine, or is of an earlier boot,
- * is none's.
+ * is none's. Errors: UNAVAILABLE.
  */
 export function isLocked(folder: string): boolean {
   const path = join(folder, LOCK_NAME);
@@ -37,7 +37,7 @@ export function isLocked(folder: string): boolean {
   } catch (error) {
     // It was given back between the two.
     if (isMissing(error)) return false;
-    throw error;
+    throw new LeewardError('UNAVAILABLE', `${path} cannot be read: ${describeError(error)}`);
   }
 }
 

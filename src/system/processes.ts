@@ -6,6 +6,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { kernelText } from './kernel-text.ts';
 
 export const processSchema = z.object({
   pid: z.int().positive(),
@@ -27,18 +28,15 @@ export interface ProcessStat {
 }
 
 /**
- * Undefined for no process, and where there is no /proc. Source: proc_pid_stat(5), fields 3 (state), 5 (pgrp), 22 (starttime).
+ * Undefined for no process, and where there is no /proc. Errors: UNAVAILABLE when it cannot be looked at, here and in
+ * whatever asks this. Source: proc_pid_stat(5), fields 3 (state), 5 (pgrp), 22 (starttime).
  */
 export function statOf(pid: number): ProcessStat | undefined {
-  try {
-    // The name, in parentheses, may hold anything.
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-      .replace(/^.*\)\s/s, '')
-      .split(' ');
-    return { state: fields[0] ?? '', group: Number(fields[2]), started: fields[19] ?? '' };
-  } catch {
-    return undefined;
-  }
+  // The name, in parentheses, may hold anything.
+  const fields = kernelText(`/proc/${pid}/stat`)
+    ?.replace(/^.*\)\s/s, '')
+    .split(' ');
+  return fields && { state: fields[0] ?? '', group: Number(fields[2]), started: fields[19] ?? '' };
 }
 
 /** Whether only its remains are there, for which nobody has waited. Source: proc_pid_stat(5): Z is a zombie, X and x are dead. */
@@ -48,8 +46,11 @@ export function isOver({ state }: ProcessStat): boolean {
 
 /** Which boot of this machine it is. Throws where the kernel does not tell. Source: Linux, random(4), boot_id. */
 export function bootId(): string {
-  return readFileSync('/proc/sys/kernel/random/boot_id', 'ascii').trim();
+  return (knownBootId ??= readFileSync('/proc/sys/kernel/random/boot_id', 'ascii').trim());
 }
+
+/** No process sees another boot. */
+let knownBootId: string | undefined;
 
 /** Whether anything has the id, remains included. */
 export function exists(pid: number): boolean {

@@ -23,10 +23,11 @@ const TIMEOUT_MS = 3000;
 /** Takes questions at `path` until `close`. Errors: USAGE for a path that no socket can have. */
 export async function listenForGuards(
   path: string,
-  carry: (questions: LeaseRequest['groups']) => Promise<LeaseAnswer>,
+  { carry, tell }: AgentDesk,
 ): Promise<{ close(): Promise<void> }> {
   // The lock of the site's folder keeps a second agent away.
-  return listenAt(path, BODY_BYTES_MAX, async ({ body }) => {
+  return listenAt(path, BODY_BYTES_MAX, async ({ path: asked, body }) => {
+    if (asked === '/offline') return { status: 200, body: { offline: await tell() } };
     const data = parseJson(body);
     if (data === undefined) throw new LeewardError('MESSAGE_INVALID', 'the question is not JSON');
     const message = parseSigned(data, 'lease');

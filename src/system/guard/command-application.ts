@@ -9,10 +9,10 @@ import { createHash } from 'node:crypto';
 import type { Clock } from '../../kernel/clock.ts';
 import { LeewardError, isLeewardError } from '../../kernel/errors.ts';
 import type { Look } from '../../ports/guarded-application.ts';
-import { isGroupThere, signalGroup } from '../process-group.ts';
+import { signalGroup } from '../process-group.ts';
 import { makeControlGroup, moveInto, signalControlGroup } from './control-groups.ts';
 import type { GuardFiles } from './files.ts';
-import { clearThing } from './handle.ts';
+import { clearThing, lookAt } from './handle.ts';
 import { HandledApplication } from './handled-application.ts';
 import type { HandleFile } from './handle-file.ts';
 import { startHeld } from './held-process.ts';
@@ -60,6 +60,9 @@ export class CommandApplication extends HandledApplication {
   }
 
   async start(signal: AbortSignal): Promise<void> {
+    // What may be running must not be started beside itself.
+    if ((await this.look()) === 'unknown')
+      throw new LeewardError('UNAVAILABLE', `application ${this.name}: it cannot be seen whether it runs`);
     let log: number | undefined;
     try {
       log = openSync(this.#files.path('log'), 'a', 0o600);
@@ -84,8 +87,8 @@ export class CommandApplication extends HandledApplication {
   askToStop(): void {
     const { leader } = this.handle;
     if (leader === undefined) return;
-    signalGroup(leader, 'SIGTERM');
     void this.#askTheRest(this.handle);
+    signalGroup(leader, 'SIGTERM');
   }
 
   #controlGroupFor(pid: number): string | undefined {
@@ -102,8 +105,14 @@ export class CommandApplication extends HandledApplication {
   async #askTheRest(handle: typeof this.handle): Promise<void> {
     const { leader, controlGroup } = handle;
     if (leader === undefined || controlGroup === undefined) return;
-    while (isGroupThere(leader)) await this.#clock.sleep(LOOK_MS);
+    while ((await lookAt({ name: this.name, leader })) !== 'stopped') await this.#clock.sleep(LOOK_MS);
     // What was started since is in the same control group, and was not asked to stop.
-    if (this.handle === handle) signalControlGroup(controlGroup, 'SIGTERM');
+    if (this.handle !== handle) return;
+    try {
+      signalControlGroup(controlGroup, 'SIGTERM');
+    } catch (error) {
+      // Who cannot be asked is killed in the end, as who does not heed it.
+      if (!isLeewardError(error)) throw error;
+    }
   }
 }

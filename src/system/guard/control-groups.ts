@@ -2,22 +2,26 @@
  * Control groups (cgroup v2) of single applications: what a process starts stays in its group, whatever sessions and process
  * groups it makes, and all of it is killed in one step. Source: Linux, Documentation/admin-guide/cgroup-v2.rst.
  *
- * Invariant: a control group is named by its folder; one that is not there holds nothing.
+ * Invariants: a control group is named by its folder; one that is not there holds nothing; what cannot be looked at is
+ * never taken for nothing, but is UNAVAILABLE.
  */
-import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { LeewardError, describeError } from '../../kernel/errors.ts';
+import { isMissing } from '../durable-file.ts';
+import { kernelText } from '../kernel-text.ts';
 
 /** Where the unified hierarchy lies; undefined where there is none. Source: proc(5), /proc/PID/mountinfo. */
 export function unifiedRoot(): string | undefined {
-  const lines = textOf('/proc/self/mountinfo').split('\n');
-  const line = lines.find((one) => / - cgroup2 /.test(one));
+  const lines = kernelText('/proc/self/mountinfo')?.split('\n');
+  const line = lines?.find((one) => / - cgroup2 /.test(one));
   // Octal escapes stand for white space, which no such folder has.
   return line?.split(' ')[4];
 }
 
 /** The control group of a process within the unified hierarchy, from its root: "/…"; undefined where there is none. */
 export function controlGroupOf(pid: number | 'self'): string | undefined {
-  return /^0::(\/.*)$/m.exec(textOf(`/proc/${pid}/cgroup`))?.[1];
+  return /^0::(\/.*)$/m.exec(kernelText(`/proc/${pid}/cgroup`) ?? '')?.[1];
 }
 
 /**
@@ -62,26 +66,28 @@ export function moveInto(folder: string, pid: number): boolean {
 
 /** Whether any process is in it, or in one within it. */
 export function isPopulated(folder: string): boolean {
-  return /^populated 1$/m.test(textOf(join(folder, 'cgroup.events')));
+  return /^populated 1$/m.test(kernelText(join(folder, 'cgroup.events')) ?? '');
 }
 
-/** Sends a signal to each process in it; what starts meanwhile may not get it. */
+/** Sends a signal to each process in it that may be sent any; what starts meanwhile may not get it. */
 export function signalControlGroup(folder: string, signal: NodeJS.Signals): void {
-  for (const pid of textOf(join(folder, 'cgroup.procs')).split('\n').filter(Boolean)) {
+  for (const pid of (kernelText(join(folder, 'cgroup.procs')) ?? '').split('\n').filter(Boolean)) {
     try {
       process.kill(Number(pid), signal);
     } catch {
-      // It ended meanwhile.
+      // It ended meanwhile, or is somebody else's: that is killed with the control group.
     }
   }
 }
 
-/** Kills all that is in it and in those within it, together with what they are just starting. */
+/** Kills all that is in it and in those within it, together with what they are just starting. Errors: UNAVAILABLE. */
 export function killControlGroup(folder: string): void {
   try {
     writeFileSync(join(folder, 'cgroup.kill'), '1');
-  } catch {
+  } catch (error) {
     // It is gone, and with it what was in it.
+    if (isMissing(error) || !existsSync(folder)) return;
+    throw new LeewardError('UNAVAILABLE', `the control group cannot be killed: ${describeError(error)}`);
   }
 }
 
@@ -91,13 +97,5 @@ export function removeControlGroup(folder: string): void {
     rmdirSync(folder);
   } catch {
     // Something is in it again, or it is gone.
-  }
-}
-
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
   }
 }

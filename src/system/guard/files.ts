@@ -6,7 +6,7 @@
  */
 import { join } from 'node:path';
 import { z } from 'zod';
-import { LeewardError } from '../../kernel/errors.ts';
+import { LeewardError, describeError } from '../../kernel/errors.ts';
 import { parseStored } from '../../kernel/json.ts';
 import { readIfThere, writeDurably } from '../durable-file.ts';
 import { processSchema } from '../processes.ts';
@@ -62,10 +62,12 @@ export class GuardFiles {
     this.folder = folder;
   }
 
-  /** Undefined where there is none. Errors: DOCUMENT_INVALID, whatever is in it is for a person to look at. */
+  /** Undefined where there is none. Errors: DOCUMENT_INVALID, whatever is in it is for a person to look at; UNAVAILABLE. */
   async read<Name extends keyof Files>(name: Name): Promise<Files[Name] | undefined> {
     const path = this.path(name);
-    const bytes = await readIfThere(path);
+    const bytes = await readIfThere(path).catch((error: unknown) => {
+      throw new LeewardError('UNAVAILABLE', `${path} cannot be read: ${describeError(error)}`);
+    });
     if (bytes === undefined) return undefined;
     const schema: z.ZodType<Files[keyof Files]> = SCHEMAS[name];
     // The schema of a name gives what belongs to it.

@@ -5,6 +5,8 @@
  * only what has the handle is ever signalled, never what got a process id, or a name, later.
  */
 import { z } from 'zod';
+import { isLeewardError } from '../../kernel/errors.ts';
+import type { LeewardError } from '../../kernel/errors.ts';
 import type { Look } from '../../ports/guarded-application.ts';
 import { CONTAINER_TOOLS } from '../../ports/launch.ts';
 import { isGroupThere, signalGroup } from '../process-group.ts';
@@ -38,8 +40,18 @@ export function isSameThing(one: Handle, other: Handle): boolean {
   );
 }
 
-/** Whether anything of it runs, or may come to run by a start that is under way. */
+/** Whether anything of it runs, or may come to run by a start that is under way; unknown while that cannot be looked at. */
 export async function lookAt(handle: Handle): Promise<Look> {
+  try {
+    return await found(handle);
+  } catch (error) {
+    if (isLeewardError(error, 'UNAVAILABLE')) return 'unknown';
+    throw error;
+  }
+}
+
+/** Errors: UNAVAILABLE. */
+async function found(handle: Handle): Promise<Look> {
   const { leader, controlGroup, unit, container, starter } = handle;
   if (starter !== undefined && isRunning(starter)) return 'running';
   if (leader !== undefined && isGroupThere(leader)) return 'running';
@@ -55,18 +67,44 @@ export async function isThere(handle: Handle): Promise<boolean> {
   return (await lookAt(handle)) !== 'stopped';
 }
 
-/** Kills it, and waits for nothing. */
+/** Kills it, and waits for nothing. Errors: DENIED and UNAVAILABLE, once all that can be done was done. */
 export function killThing(handle: Handle): void {
-  const { leader, controlGroup, unit, container } = handle;
+  const { unit, container } = handle;
   // First what needs nobody else to answer.
-  if (controlGroup !== undefined) killControlGroup(controlGroup);
-  if (leader !== undefined) signalGroup(leader, 'SIGKILL');
+  const failure = failureOf(() => {
+    killProcesses(handle);
+  });
   if (unit !== undefined) {
     tellTool('systemctl', ['kill', '--signal=SIGKILL', '--', unit]);
     // Without processes it may still count as active, or wait to be started.
     tellTool('systemctl', ['stop', '--no-block', '--', unit]);
   }
   if (container !== undefined) tellTool(container.tool, ['kill', container.name]);
+  if (failure) throw failure;
+}
+
+function killProcesses({ leader, controlGroup }: Handle): void {
+  const failure = failureOf(() => {
+    if (controlGroup !== undefined) killControlGroup(controlGroup);
+  });
+  try {
+    if (leader !== undefined) signalGroup(leader, 'SIGKILL');
+  } catch (error) {
+    // What was killed by its control group may still be there, as it ends.
+    const isKilled = controlGroup !== undefined && !failure;
+    if (!isKilled || !isLeewardError(error, 'DENIED')) throw error;
+  }
+  if (failure) throw failure;
+}
+
+function failureOf(work: () => void): LeewardError | undefined {
+  try {
+    work();
+    return undefined;
+  } catch (error) {
+    if (isLeewardError(error)) return error;
+    throw error;
+  }
 }
 
 /** Removes what is left of one that is over. */

@@ -35,13 +35,16 @@ export async function startHeld({ command, output, record, signal }: HeldStart):
     throw new LeewardError('UNAVAILABLE', what, { cause: error });
   }
   const line = child.stdio[3];
-  const mark = child.pid === undefined ? undefined : markOf(child.pid);
-  if (!mark || !line || !('end' in line)) {
-    throw new LeewardError('UNAVAILABLE', `${command.join(' ')} was ended before it began: have it started again`);
-  }
+  const ended = new LeewardError(
+    'UNAVAILABLE',
+    `${command.join(' ')} was ended before it began: have it started again`,
+  );
+  if (!line || !('end' in line)) throw ended;
   // It only ever carries one line; however the process ends, that is seen otherwise.
   line.on('error', () => undefined);
   try {
+    const mark = child.pid === undefined ? undefined : markOf(child.pid);
+    if (!mark) throw ended;
     await record(mark);
     signal.throwIfAborted();
   } catch (error) {

@@ -8,7 +8,8 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { extname, join } from 'node:path';
 import type { Clock } from '../../kernel/clock.ts';
-import { LeewardError } from '../../kernel/errors.ts';
+import { LeewardError, isLeewardError } from '../../kernel/errors.ts';
+import { Troubles } from '../../kernel/troubles.ts';
 import type { ArmedStop } from '../../ports/armed-stop.ts';
 import { bootId, isRunning } from '../processes.ts';
 import type { GuardFiles } from './files.ts';
@@ -49,14 +50,26 @@ export class ProcessStop implements ArmedStop {
     return armed?.boot === bootId() && (await this.#hasTaken(armed.untilBootMs)) ? armed.untilBootMs : 0;
   }
 
-  /** Replaces the process when it dies, until the signal is aborted. */
-  async watch(signal: AbortSignal): Promise<void> {
+  /** Replaces the process when it dies, until the signal is aborted; what keeps it from that is told once, and tried again. */
+  async watch(signal: AbortSignal, tell: (line: string) => void): Promise<void> {
+    const troubles = new Troubles();
+    const what = 'the stop outside';
     while (!signal.aborted) {
       await this.#clock.sleep(WATCH_MS, signal).catch(() => undefined);
-      const armed = await this.#files.read('armed');
-      const isAhead = armed?.boot === bootId() && armed.untilBootMs > this.#clock.bootMs();
-      if (isAhead && !(await this.#isAlive())) this.#start();
+      try {
+        await this.#replaceIfDead();
+        if (troubles.isOver(what)) tell(`${what}: well again`);
+      } catch (error) {
+        if (!isLeewardError(error)) throw error;
+        if (troubles.isNews(what, error.message)) tell(`${what}: ${error.message}`);
+      }
     }
+  }
+
+  async #replaceIfDead(): Promise<void> {
+    const armed = await this.#files.read('armed');
+    const isAhead = armed?.boot === bootId() && armed.untilBootMs > this.#clock.bootMs();
+    if (isAhead && !(await this.#isAlive())) this.#start();
   }
 
   async #untilTaken(untilBootMs: number, isNeeded: boolean): Promise<void> {

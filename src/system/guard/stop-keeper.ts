@@ -9,12 +9,13 @@
  * who could start anything: a machine that shuts down would wait for it otherwise.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { describeError } from '../../kernel/errors.ts';
+import { describeError, isLeewardError } from '../../kernel/errors.ts';
 import { SystemClock } from '../clock.ts';
 import { isLocked } from '../folder-lock.ts';
 import { bootId, markOf } from '../processes.ts';
 import { GuardFiles } from './files.ts';
 import { isThere, killThing, lookAt } from './handle.ts';
+import type { Handle } from './handle.ts';
 import { Watchdog } from './watchdog.ts';
 
 const LOOK_MS = 50;
@@ -42,30 +43,33 @@ let takenBootMs = -1;
 let killedBootMs = -1;
 let busyBootMs = clock.bootMs();
 let lookedBootMs = -Infinity;
+let armed: Awaited<ReturnType<typeof readArmed>>;
 for (;;) {
-  const armed = await files.read('armed');
+  // What cannot be read now is as it was.
+  armed = await orElse(readArmed, armed);
   const untilBootMs = armed?.boot === boot ? armed.untilBootMs : 0;
   if (untilBootMs !== takenBootMs) {
-    takenBootMs = untilBootMs;
     const problem = untilBootMs > clock.bootMs() ? problemOf(armed?.watchdog, untilBootMs) : undefined;
-    await files.write('keeper', { keeper, untilBootMs, ...(problem !== undefined && { problem }) });
+    const said = { keeper, untilBootMs, ...(problem !== undefined && { problem }) };
+    if (await orElse(async () => wrote(said), false)) takenBootMs = untilBootMs;
   }
   const nowBootMs = clock.bootMs();
   watchdog?.feed({ nowBootMs, untilBootMs });
   if (nowBootMs < untilBootMs) busyBootMs = nowBootMs;
   else {
     // Only now, since finding out what runs may take a look at every process of the machine.
-    const handles = (await files.read('running'))?.handles ?? [];
+    const handles = await orElse(readHandles, undefined);
     // Zero is nothing armed: what runs then is the guard's to end.
-    const isFirst = untilBootMs > 0 && killedBootMs !== untilBootMs;
+    const isFirst = handles !== undefined && untilBootMs > 0 && killedBootMs !== untilBootMs;
     // At first without asking whether they are there: an answer may take its time.
-    if (isFirst) for (const handle of handles) killThing(handle);
-    killedBootMs = untilBootMs;
-    let isAny = false;
-    for (const handle of handles) {
+    if (isFirst) for (const handle of handles) await kill(handle);
+    if (isFirst) killedBootMs = untilBootMs;
+    // As long as nobody knows what there is, there may be something.
+    let isAny = handles === undefined;
+    for (const handle of handles ?? []) {
       if (!(await isThere(handle))) continue;
       isAny = true;
-      if (untilBootMs > 0) killThing(handle);
+      if (untilBootMs > 0) await kill(handle);
     }
     if (isAny) busyBootMs = nowBootMs;
     else {
@@ -76,15 +80,45 @@ for (;;) {
   if (nowBootMs - busyBootMs > IDLE_MS) break;
   if (asked.signal.aborted && nowBootMs - lookedBootMs >= ASKED_LOOK_MS) {
     lookedBootMs = nowBootMs;
-    if (!(await mayRun()) && !isLocked(files.folder)) break;
+    if (!(await orElse(async () => (await mayRun()) || isLocked(files.folder), true))) break;
   }
   await clock.sleep(LOOK_MS);
 }
 watchdog?.letGo();
 
+/** What it gives; what fails is tried again at the next look, and must not end what stops from outside. */
+async function orElse<T>(work: () => Promise<T>, otherwise: T): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isLeewardError(error)) throw error;
+    return otherwise;
+  }
+}
+
+async function readArmed(): ReturnType<typeof files.read<'armed'>> {
+  return files.read('armed');
+}
+
+async function readHandles(): Promise<readonly Handle[]> {
+  return (await files.read('running'))?.handles ?? [];
+}
+
+async function wrote(said: Parameters<typeof files.write<'keeper'>>[1]): Promise<boolean> {
+  await files.write('keeper', said);
+  return true;
+}
+
+async function kill(handle: Handle): Promise<void> {
+  await orElse(async () => {
+    killThing(handle);
+    return Promise.resolve();
+  }, undefined);
+}
+
 /** Whether anything runs, or may: nothing is started by a service manager that has ended, and asks what is left to. */
 async function mayRun(): Promise<boolean> {
-  for (const handle of (await files.read('running'))?.handles ?? []) {
+  for (const handle of await readHandles()) {
     const look = await lookAt(handle);
     if (look === 'running' || (look === 'unknown' && !isShuttingDown())) return true;
   }

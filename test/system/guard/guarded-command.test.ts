@@ -1,6 +1,6 @@
 /** What a guard starts, and what stops it from outside: real processes. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { SystemClock } from '../../../src/system/clock.ts';
 import { lockFolder, unlockFolder } from '../../../src/system/folder-lock.ts';
 import { CommandApplication } from '../../../src/system/guard/command-application.ts';
@@ -17,7 +18,7 @@ import { GuardFiles } from '../../../src/system/guard/files.ts';
 import { HandleFile } from '../../../src/system/guard/handle-file.ts';
 import { ProcessStop } from '../../../src/system/guard/process-stop.ts';
 import { GuardRecordFile } from '../../../src/system/guard/record-file.ts';
-import { isRunning, markOf } from '../../../src/system/processes.ts';
+import { bootId, isRunning, markOf } from '../../../src/system/processes.ts';
 import { failsWith } from '../../support/fails-with.ts';
 import { endAll } from '../../support/guard-folder.ts';
 import { needsThat } from '../../support/tools.ts';
@@ -105,15 +106,19 @@ test('a starter that dies before its command is on record leaves nothing that ru
   assert.equal(await applications.look(), 'stopped');
 });
 
+/** A module, as another process imports it. */
+function at(path: string): string {
+  return JSON.stringify(new URL(`../../../src/system/${path}`, import.meta.url).href);
+}
+
 /** A process that begins as a guard does with its command, and goes on as `rest` says. */
 async function beginning(folder: string, command: string, rest: string): Promise<void> {
-  const at = (path: string): string => new URL(`../../../src/system/${path}`, import.meta.url).href;
   const text = `
-    import { CommandApplication } from ${JSON.stringify(at('guard/command-application.ts'))};
-    import { GuardFiles } from ${JSON.stringify(at('guard/files.ts'))};
-    import { HandleFile } from ${JSON.stringify(at('guard/handle-file.ts'))};
-    import { ProcessStop } from ${JSON.stringify(at('guard/process-stop.ts'))};
-    import { SystemClock } from ${JSON.stringify(at('clock.ts'))};
+    import { CommandApplication } from ${at('guard/command-application.ts')};
+    import { GuardFiles } from ${at('guard/files.ts')};
+    import { HandleFile } from ${at('guard/handle-file.ts')};
+    import { ProcessStop } from ${at('guard/process-stop.ts')};
+    import { SystemClock } from ${at('clock.ts')};
     const files = new GuardFiles(${JSON.stringify(folder)});
     const handles = await HandleFile.open(files);
     const command = ${JSON.stringify(command)};
@@ -237,6 +242,67 @@ test('what is armed in another boot is nothing', async (t) => {
   await stop.arm(clock.bootMs() + 60_000);
   await files.write('armed', { boot: 'another', untilBootMs: clock.bootMs() + 60_000 });
   assert.equal(await stop.armedBootMs(), 0);
+});
+
+test('what is armed outside kills in time though it cannot be read any more what is armed', async (t) => {
+  const files = await folderOf(t);
+  const application = await opened(files, 'exec sleep 1000');
+  await new ProcessStop(files, clock).arm(clock.bootMs() + 2000);
+  await application.start(never);
+  await writeFile(files.path('armed'), 'x');
+  await gone(application);
+});
+
+test('what keeps the guard from looking after the stop outside is told once, and tried again', async (t) => {
+  const files = await folderOf(t);
+  const ending = new AbortController();
+  const lines: string[] = [];
+  await writeFile(files.path('armed'), 'x');
+  const watching = new ProcessStop(files, clock).watch(ending.signal, (line) => lines.push(line));
+  await until(() => lines.length > 0);
+  await sleep(1500);
+  assert.match(lines.join('; '), /^the stop outside: [^;]*armed\.json[^;]*$/);
+  await files.write('armed', { boot: bootId(), untilBootMs: clock.bootMs() + 60_000 });
+  await until(async () => (await files.read('keeper')) !== undefined);
+  ending.abort();
+  await watching;
+  assert.equal(lines[1], 'the stop outside: well again');
+});
+
+/** What a process says that looks at what runs, or kills it, after it has lost a power of its own. */
+async function saidWithout(power: string, application: CommandApplication): Promise<string> {
+  const program = `
+    import { openSync } from 'node:fs';
+    import { killThing, lookAt } from ${at('guard/handle.ts')};
+    const handle = ${JSON.stringify(application.handle)};
+    await lookAt(handle);
+    ${power}
+    let said = 'killed';
+    try {
+      killThing(handle);
+    } catch (error) {
+      said = error.code;
+    }
+    console.log(await lookAt(handle), said);
+  `;
+  const few = ['-c', 'ulimit -n 64; exec "$@"', 'few', process.execPath, '--input-type=module', '-e', program];
+  return (await promisify(execFile)('/bin/sh', few)).stdout;
+}
+
+test('what runs is never taken for gone by a process that may open no file any more', async (t) => {
+  const application = await opened(await folderOf(t), 'exec sleep 1000');
+  await application.start(never);
+  const noFiles = 'try { for (;;) openSync("/dev/null"); } catch {}';
+  assert.equal(await saidWithout(noFiles, application), 'unknown UNAVAILABLE\n');
+});
+
+const ROOT = needsThat(process.getuid?.() === 0, 'needs root, to be somebody else for once');
+
+test('what belongs to somebody else and takes no signal is told, and runs on', ROOT, async (t) => {
+  const application = await opened(await folderOf(t), 'exec sleep 1000');
+  await application.start(never);
+  const alone = 'delete handle.controlGroup; process.setuid(65534);';
+  assert.equal(await saidWithout(alone, application), 'running DENIED\n');
 });
 
 test('what cannot be written is a trouble that may pass, not the end of the guard', async (t) => {
