@@ -9,6 +9,8 @@
  */
 import type { Clock } from '../../kernel/clock.ts';
 import { LeewardError, describeError, isLeewardError } from '../../kernel/errors.ts';
+import { together } from '../../kernel/together.ts';
+import { Troubles } from '../../kernel/troubles.ts';
 import type { KeptApplication, KeptApplications } from '../../ports/kept-applications.ts';
 import type { GuardedStatus, GuardOrder } from '../../ports/guard-desk.ts';
 import type { GuardedApplication } from '../../ports/guarded-application.ts';
@@ -50,6 +52,8 @@ export class OrderedApplications implements GuardedGroup {
   /** The end of what is under way, and of what waits behind it. */
   #tail: Promise<void> = Promise.resolve();
   #underWay = 0;
+  /** The end of asking all of it to stop, as it was asked last. */
+  #stopOfAll: Promise<void> = Promise.resolve();
   readonly #orders = new Map<string, Promise<void>>();
   /** How often each was taken offline: an order that was given before the last time is out of date. */
   readonly #offlines = new Map<string, number>();
@@ -60,6 +64,7 @@ export class OrderedApplications implements GuardedGroup {
   readonly #stopping = new Set<string>();
   /** Applications that could not be started when they were to be. */
   readonly #failed = new Set<string>();
+  readonly #troubles = new Troubles();
 
   private constructor(options: OrderedOptions, kept: ReadonlyMap<string, KeptApplication>) {
     this.#options = options;
@@ -70,11 +75,12 @@ export class OrderedApplications implements GuardedGroup {
   /** Errors: USAGE for an order that is none; DOCUMENT_INVALID, what is kept of them. */
   static async open(options: OrderedOptions): Promise<OrderedApplications> {
     restartOrder(options.dependents);
+    const ordered = new OrderedApplications(options, await options.kept.read());
     for (const leftover of options.leftovers) {
       options.tell(`${leftover.name}: runs as it is not configured any more: asked to end`);
-      leftover.askToStop();
+      ordered.#end(leftover, 'askToStop');
     }
-    return new OrderedApplications(options, await options.kept.read());
+    return ordered;
   }
 
   async takeOver(): Promise<boolean> {
@@ -95,21 +101,25 @@ export class OrderedApplications implements GuardedGroup {
 
   askToStop(untilBootMs: number): void {
     if (this.#phase === 'ending') return;
-    this.#end();
-    for (const leftover of this.#options.leftovers) leftover.askToStop();
-    void this.#stopLayers(restartOrder(this.#options.dependents).stop, untilBootMs, () => this.#isKilled);
+    this.#interruptAll();
+    for (const leftover of this.#options.leftovers) this.#end(leftover, 'askToStop');
+    const { stop } = restartOrder(this.#options.dependents);
+    this.#stopOfAll = this.#stopLayers(stop, untilBootMs, () => this.#isKilled);
   }
 
   kill(): void {
-    this.#end();
+    this.#interruptAll();
     this.#isKilled = true;
     this.#killAll();
   }
 
-  /** The guard's process ends: finishes what is under way, for as long as that is allowed, and begins nothing that waits. */
+  /**
+   * The guard's process ends: finishes what is under way, a stop of all of it too, for as long as that is allowed, and begins
+   * nothing that waits.
+   */
   async leave(): Promise<void> {
     this.#isLeft = true;
-    await this.#tail;
+    await together([this.#tail, this.#stopOfAll]);
   }
 
   async gone(signal?: AbortSignal): Promise<string> {
@@ -279,7 +289,8 @@ export class OrderedApplications implements GuardedGroup {
       signal.throwIfAborted();
       const left = await this.#runningOf(names);
       const isOver = (): boolean => signal.aborted || clock.bootMs() >= untilBootMs + times.killMs;
-      while ((await this.#waitFor(left, LOOK_MS, isOver)).length > 0 && !isOver()) for (const one of left) one.kill();
+      while ((await this.#waitFor(left, LOOK_MS, isOver)).length > 0 && !isOver())
+        for (const one of left) this.#end(one, 'kill');
       signal.throwIfAborted();
       const [stuck] = await this.#runningOf(names);
       if (stuck) throw new LeewardError('UNAVAILABLE', `application ${stuck.name} was killed and still runs`);
@@ -298,12 +309,12 @@ export class OrderedApplications implements GuardedGroup {
     }
     for (const [index, layer] of busy.entries()) {
       if (isOver()) return;
-      for (const application of layer) application.askToStop();
+      for (const application of layer) this.#end(application, 'askToStop');
       const left = await this.#waitFor(layer, (untilBootMs - clock.bootMs()) / (busy.length - index), isOver);
       if (isOver()) return;
       for (const application of left) {
         tell(`${application.name}: did not end in its share of the time: killed`);
-        application.kill();
+        this.#end(application, 'kill');
       }
     }
   }
@@ -332,13 +343,25 @@ export class OrderedApplications implements GuardedGroup {
     return (await running([...this.#byName.values(), ...this.#options.leftovers])).length > 0;
   }
 
-  #end(): void {
+  #interruptAll(): void {
     this.#phase = 'ending';
     this.#interrupt.abort(new LeewardError('REFUSED', 'the guard stops all of its applications'));
   }
 
   #killAll(): void {
-    for (const application of [...this.#byName.values(), ...this.#options.leftovers]) application.kill();
+    for (const application of [...this.#byName.values(), ...this.#options.leftovers]) this.#end(application, 'kill');
+  }
+
+  /** What keeps one from being ended is told, once as long as it stays the same; it counts as running, and costs no other. */
+  #end(application: GuardedApplication, how: 'askToStop' | 'kill'): void {
+    const what = `${application.name}: not ${how === 'kill' ? 'killed' : 'asked to end'}`;
+    try {
+      application[how]();
+      this.#troubles.isOver(what);
+    } catch (error) {
+      if (!isLeewardError(error)) throw error;
+      if (this.#troubles.isNews(what, error.message)) this.#options.tell(`${what}: ${error.message}`);
+    }
   }
 
   #offlinesOf(name: string): number {

@@ -130,6 +130,32 @@ suite('applications in order', () => {
     assert.deepEqual(node.running(), []);
   });
 
+  test('what takes no signal is told once, keeps none of the others, and counts as running', async () => {
+    const node = new Node();
+    const applications = await node.up();
+    node.of('shop').isDenied = true;
+    applications.askToStop(node.clock.bootMs() + 3000);
+    await node.pass(3000);
+    applications.kill();
+    let isGone = false;
+    const gone = applications.gone().then(() => (isGone = true));
+    await node.pass(2000);
+    assert.deepEqual(node.running(), ['shop']);
+    assert.equal(isGone, false);
+    const told = node.lines.filter((line) => line.startsWith('shop: not'));
+    assert.deepEqual(told, ['shop: not asked to end: it takes no signal', 'shop: not killed: it takes no signal']);
+    node.of('shop').isDenied = false;
+    await node.clock.passUntil(gone);
+  });
+
+  test('who leaves while all of it is being stopped goes on until it is', async () => {
+    const node = new Node();
+    const applications = await node.up();
+    applications.askToStop(node.clock.bootMs() + 3000);
+    await node.clock.passUntil(applications.leave());
+    assert.deepEqual(node.running(), []);
+  });
+
   test('a stop interrupts a start, and nothing of it begins any more', async () => {
     const node = new Node();
     const applications = await node.open();

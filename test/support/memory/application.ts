@@ -16,6 +16,8 @@ export class MemoryApplication implements GuardedApplication {
   isHidden = false;
   /** Whether even killing does nothing. */
   isStuck = false;
+  /** Whether it takes no signal from whoever asks. */
+  isDenied = false;
 
   /** What happens to it is noted in `happened`. */
   constructor(name: string, clock: Clock, happened: string[]) {
@@ -39,6 +41,7 @@ export class MemoryApplication implements GuardedApplication {
   }
 
   askToStop(): void {
+    this.#needAllowed();
     if (this.endsAfterMs === undefined) return;
     void this.#clock.sleep(this.endsAfterMs).then(() => {
       this.#end('-');
@@ -46,12 +49,17 @@ export class MemoryApplication implements GuardedApplication {
   }
 
   kill(): void {
+    this.#needAllowed();
     if (!this.isStuck) this.#end('!');
   }
 
   /** Ends by itself. */
   die(): void {
     this.runs = false;
+  }
+
+  #needAllowed(): void {
+    if (this.isDenied) throw new LeewardError('DENIED', 'it takes no signal');
   }
 
   #end(how: string): void {
