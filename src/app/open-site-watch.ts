@@ -16,6 +16,7 @@ import { bootId } from '../system/processes.ts';
 import { SystemProber } from '../system/probes/prober.ts';
 import { TextFolder } from '../system/text-folder.ts';
 import { guardFolder } from './guard-process.ts';
+import { marksOf } from './offline.ts';
 
 export interface SiteWatchPlace {
   /** tenant/site */
@@ -26,11 +27,6 @@ export interface SiteWatchPlace {
   readonly clock: Clock;
   /** What happens, one line each, for people. */
   readonly tell: (line: string) => void;
-}
-
-/** The marks that people set at a site, by its folder. */
-export function marksOf(folder: string): KeptTexts {
-  return new TextFolder(join(folder, 'offline'));
 }
 
 /** The site's own decisions. */

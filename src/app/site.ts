@@ -18,6 +18,7 @@ import { openSiteStore } from '../system/site-store.ts';
 import { openVolumeSource } from '../system/volume-source.ts';
 import { sharedWork } from '../site/work/shared-work.ts';
 import { LazySource } from './lazy-source.ts';
+import { offlineWord } from './offline.ts';
 
 export interface OpenSite {
   readonly siteLink: SiteLink;
@@ -36,7 +37,7 @@ export interface SiteOptions {
   readonly volumes?: readonly string[];
   /** Puts something between the site and the cloud, such as a cut in a demonstration. */
   readonly wrapLink?: (link: CloudLink) => CloudLink;
-  /** What the heartbeat says beside the volumes. */
+  /** What the heartbeat says beside the volumes. Default: what is marked as offline, since nobody looks at what runs there. */
   readonly word?: () => SiteWord;
   /** What makes a volume, by its whole id, stand still while it is read; nothing by default. */
   readonly quiesce?: (volume: string) => Quiesce | undefined;
@@ -72,7 +73,7 @@ export async function openSite(options: SiteOptions): Promise<OpenSite> {
       clock,
       link,
       store: agentStore,
-      ...(options.word && { word: options.word }),
+      word: options.word ?? (async () => offlineWord(folder, clock)),
     });
     const replicators: Replicator[] = [];
     const work = sharedWork();

@@ -77,14 +77,14 @@ const machineWordSchema = z.looseObject({
   ioPressure: z.number().min(0).max(1).optional().meta({ description: 'Share of time that work waited for disks.' }),
 });
 
-const offlineSchema = z.looseObject({
+export const offlineWordSchema = z.looseObject({
   what: z.enum(['site', 'group', 'machine']),
   name: nameSchema.optional().meta({ description: 'Of the group or the machine.' }),
   untilMs: wallMs,
 });
 
 /** One thing above the single application that is offline on purpose. */
-export type OfflineWord = z.infer<typeof offlineSchema>;
+export type OfflineWord = z.infer<typeof offlineWordSchema>;
 
 export const heartbeatSchema = z
   .looseObject({
@@ -163,7 +163,7 @@ export const heartbeatSchema = z
     machines: z.array(machineWordSchema).max(HEARTBEAT_MACHINES_MAX).optional(),
     offlineUntilMs: wallMs.optional().meta({ description: 'The whole site was taken offline on purpose until then.' }),
     offline: z
-      .array(offlineSchema)
+      .array(offlineWordSchema)
       .max(1 + HEARTBEAT_GROUPS_MAX + HEARTBEAT_MACHINES_MAX)
       .optional()
       .meta({

@@ -1,13 +1,16 @@
 /** `leeward agent`: works on a site for months: heartbeats, each volume at its own interval, what runs there under its eyes. */
+import { once } from 'node:events';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { openSite } from '../../app/site.ts';
 import { hasGuardRunHere, openSiteWatch } from '../../app/open-site-watch.ts';
+import { LeewardError, describeError } from '../../kernel/errors.ts';
 import { together } from '../../kernel/together.ts';
 import { configJsonSchema, guardSocketOf, intervalOf, quiesceOf } from '../../site/agent/config.ts';
 import type { SiteConfig } from '../../site/agent/config.ts';
 import type { SiteWatch } from '../../site/agent/site-watch.ts';
 import { LeaseCarrier } from '../../site/agent/lease-carrier.ts';
+import { OfflineTeller } from '../../site/agent/offline-teller.ts';
 import { workForEver } from '../../site/loops.ts';
 import { listenForGuards } from '../../system/guard/agent-socket.ts';
 import { CommandQuiesce } from '../../system/command-quiesce.ts';
@@ -75,11 +78,24 @@ async function agent(_options: unknown, command: Command): Promise<void> {
   const say = serviceLog(options.log, site.clock);
   const { signal, stop } = stopOnSignals();
   const carrier = new LeaseCarrier({ key: site.key, link: site.link, clock: site.clock });
-  const guards = await listenForGuards(places.agentSocket(ref), async (questions) => carrier.carry(questions));
+  let teller: OfflineTeller | undefined;
+  const guards = await listenForGuards(places.agentSocket(ref), {
+    carry: async (questions) => carrier.carry(questions),
+    tell: async () => {
+      if (!teller) throw new LeewardError('UNAVAILABLE', `${access.site}: the agent has only begun`);
+      return teller.tell();
+    },
+  });
   try {
     for (const line of unguarded) say(line);
     watch = await openSiteWatch({ site: access.site, folder, config, clock: site.clock, tell: say });
     say(`${access.site}: at work on ${site.replicators.length} volume(s)`);
+    const telling = (teller = new OfflineTeller(watch, site.siteLink));
+    const last = (signal.aborted ? Promise.resolve() : once(signal, 'abort'))
+      .then(async () => telling.tellLast())
+      .catch((error: unknown) => {
+        say(`${access.site}: the cloud could not be told what is offline on purpose: ${describeError(error)}`);
+      });
     const watching = watch.run(signal);
     const working = workForEver(site, {
       waitMs: WAIT_MS,
@@ -91,7 +107,7 @@ async function agent(_options: unknown, command: Command): Promise<void> {
     });
     // What one of them did not foresee ends the other too.
     for (const work of [watching, working]) work.catch(stop);
-    await together([watching, working]);
+    await together([watching, working, last]);
     say(`${access.site}: stopped`);
   } finally {
     stop();

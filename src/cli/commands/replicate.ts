@@ -7,6 +7,7 @@ import { parseVolume, volumeId } from '../../kernel/ids.ts';
 import { workForEver, workOnce } from '../../site/loops.ts';
 import type { SiteNews } from '../../site/loops.ts';
 import type { Replicator } from '../../site/replicator.ts';
+import { listenForGuards } from '../../system/guard/agent-socket.ts';
 import { seconds, zstdLevel } from '../arguments.ts';
 import { SITE_OPTION, chooseSite, readAccess } from '../context.ts';
 import { exitCodeOf } from '../exit-codes.ts';
@@ -65,16 +66,22 @@ async function replicate(given: string[], _options: unknown, command: Command): 
     if ('error' in news) failure ??= news.error;
     output.say(newsLine(news));
   };
+  let asked: Awaited<ReturnType<typeof listenForGuards>> | undefined;
   const work = { waitMs: options.wait * 1000, signal, tell };
   try {
-    if (every !== undefined) await workForEver(open, { ...work, everyMs: () => every * 1000 });
-    else {
+    if (every !== undefined) {
+      // Nobody else can tell the cloud anything while this goes on.
+      const tell = async () => (await open.siteLink.tell()).offline ?? [];
+      asked = await listenForGuards(places.agentSocket(site), { tell });
+      await workForEver(open, { ...work, everyMs: () => every * 1000 });
+    } else {
       await workOnce(open, work);
       if (failure !== undefined) process.exitCode = exitCodeOf(failure);
     }
     report(open.replicators, output);
   } finally {
     stop();
+    await asked?.close();
     await open.close();
   }
 }

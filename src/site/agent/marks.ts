@@ -7,9 +7,11 @@
  * none of them from counting.
  */
 import { LeewardError, isLeewardError } from '../../kernel/errors.ts';
+import { nameSchema } from '../../kernel/ids.ts';
 import { CURRENT_VERSION } from '../../kernel/versions.ts';
 import type { KeptTexts } from '../../ports/kept-texts.ts';
 import { OFFLINE_MS_MAX } from '../../protocol/heartbeat.ts';
+import type { OfflineWord } from '../../protocol/heartbeat.ts';
 import type { OfflineMark } from '../decide/policies.ts';
 import { markSchema, readRecord, writeRecord } from './records.ts';
 
@@ -60,6 +62,15 @@ export async function readMarks(texts: KeptTexts): Promise<MarksFound> {
     }
   }
   return { marks, faults };
+}
+
+/** Those that are in effect, as a heartbeat lists them; a name that it would not take is none that the cloud knows. */
+export function offlineWords(marks: readonly OfflineMark[], nowWallMs: number): OfflineWord[] {
+  return marks
+    .filter(({ what, name, untilWallMs }) => {
+      return untilWallMs > nowWallMs && (what === 'site' || nameSchema.safeParse(name).success);
+    })
+    .map(({ what, name, untilWallMs: untilMs }) => ({ what, ...(what !== 'site' && { name }), untilMs }));
 }
 
 /** The latest end of the marks on any of these that are in effect; undefined without one. */

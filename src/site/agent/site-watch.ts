@@ -13,11 +13,12 @@ import type { KeptTexts } from '../../ports/kept-texts.ts';
 import type { MachineControl } from '../../ports/machine-control.ts';
 import type { Metrics, MetricsSource } from '../../ports/metrics.ts';
 import type { Prober } from '../../ports/probe.ts';
-import type { GroupWord, Heartbeat, SiteWord } from '../../protocol/heartbeat.ts';
+import type { GroupWord, Heartbeat, OfflineWord, SiteWord } from '../../protocol/heartbeat.ts';
 import type { OfflineMark } from '../decide/policies.ts';
 import { machineConfig, machineOf } from './config.ts';
 import type { SiteConfig } from './config.ts';
-import { offlineUntilMs, readMarks } from './marks.ts';
+import { offlineUntilMs, offlineWords, readMarks } from './marks.ts';
+import { JoinedTurns } from '../work/joined-turns.ts';
 import { WatchedApplication } from './watched-application.ts';
 import { WatchedGuard } from './watched-guard.ts';
 import { WatchedMachine } from './watched-machine.ts';
@@ -55,6 +56,8 @@ export class SiteWatch {
   readonly #guards: WatchedGuard[] = [];
   readonly #machines: WatchedMachine[] = [];
   #marks: readonly OfflineMark[] = [];
+  /** One after the other, so that what is older is never taken for newer. */
+  readonly #reading = new JoinedTurns(async () => this.#readMarks());
   /** Files among the marks that are none, as people were told of them. */
   #faults: ReadonlyMap<string, string> = new Map();
   #metrics: Metrics = {};
@@ -66,6 +69,8 @@ export class SiteWatch {
   /** With everything that is on record. Errors: DOCUMENT_INVALID, VERSION_TOO_NEW. */
   static async open(options: SiteWatchOptions): Promise<SiteWatch> {
     const watch = new SiteWatch(options);
+    // A heartbeat that does not know them would take them back.
+    await watch.readMarks();
     for (const group of Object.keys(options.config.groups)) await watch.#openGroup(group);
     return watch;
   }
@@ -90,9 +95,9 @@ export class SiteWatch {
       }
     };
     // The marks come before any decision: what they name is offline on purpose.
-    await tried('marks', async () => this.#readMarks());
+    await tried('marks', async () => this.readMarks());
     await Promise.all([
-      every('marks', lookMs, async () => this.#readMarks()),
+      every('marks', lookMs, async () => this.readMarks()),
       every('metrics', METRICS_MS, async () => {
         this.#metrics = await this.#options.metrics.read();
       }),
@@ -107,8 +112,13 @@ export class SiteWatch {
     await Promise.allSettled([...this.#machines, ...applications].map(async (one) => one.ended()));
   }
 
+  /** Goes by the marks as they are now. Errors: those of the texts. */
+  async readMarks(): Promise<void> {
+    await this.#reading.ask();
+  }
+
   /** What the heartbeat says, as of what was seen last. */
-  word(): SiteWord & { readonly groups: GroupWord[] } {
+  word(): SiteWord & { readonly groups: GroupWord[]; readonly offline: OfflineWord[] } {
     const { config, site, clock } = this.#options;
     const nowWallMs = clock.wallMs();
     const siteUntilMs = offlineUntilMs(this.#marks, [{ what: 'site', name: site }], nowWallMs);
@@ -116,6 +126,7 @@ export class SiteWatch {
       groups: Object.keys(config.groups).map((group) => this.#groupWord(group, nowWallMs)),
       machines: this.#machines.map((machine) => this.#machineWord(machine, nowWallMs)),
       ...(siteUntilMs !== undefined && { offlineUntilMs: siteUntilMs }),
+      offline: offlineWords(this.#marks, nowWallMs),
     };
   }
 

@@ -46,16 +46,16 @@ export interface SiteLinkOptions {
   /** Keeps the counter. */
   readonly store: Pick<SiteStore, 'readState' | 'writeState'>;
   /**
-   * What the heartbeat says beside the volumes; asked for each, and waited for by none. Without it nothing is said of what runs
-   * here.
+   * What the heartbeat says beside the volumes; asked for each, and never fails. Without it nothing is said of what runs here.
    */
-  readonly word?: () => SiteWord;
+  readonly word?: () => SiteWord | Promise<SiteWord>;
 }
 
 type Access = HeartbeatAnswer['access'];
 
 /** An answer, and what it answers to. */
 interface Heard {
+  readonly word: SiteWord;
   readonly said: HeartbeatAnswer;
   readonly answers: ReadonlyMap<string, VolumeAnswer>;
   readonly reports: ReadonlyMap<string, VolumeReport>;
@@ -121,6 +121,25 @@ export class SiteLink {
       [...turns].map(async ([name, turn]) => (volume === undefined || name === volume ? turn : undefined)),
     );
     return said;
+  }
+
+  /** What the newest heartbeat that was answered said beside the volumes; undefined before the first. */
+  get told(): SiteWord | undefined {
+    return this.#newest?.word;
+  }
+
+  /**
+   * A heartbeat that begins after this is called, and what it said beside the volumes; resolves when the cloud has answered, and
+   * waits for no part. Errors: those of {@link CloudLink}.heartbeat.
+   */
+  async tell(): Promise<SiteWord> {
+    await this.#underWay?.catch(() => undefined);
+    return (await this.#exchange()).word;
+  }
+
+  /** Resolves when every part has heard the newest answer, whatever came of that. */
+  async heard(): Promise<void> {
+    await Promise.allSettled([...(this.#newest?.turns.values() ?? [])]);
   }
 
   /** A heartbeat, and then whatever is due to be sent, for whoever keeps no {@link run} going. */
@@ -196,7 +215,8 @@ export class SiteLink {
     const sentBootMs = (this.#begunBootMs = clock.bootMs());
     const { before, counter } = await this.#nextCounter();
     const volumes = [...this.#parts.values()].map(({ part }) => part.report());
-    const heartbeat: Heartbeat = { counter, volumes, ...word?.() };
+    const ours: SiteWord = (await word?.()) ?? {};
+    const heartbeat: Heartbeat = { counter, volumes, ...ours };
     const said = await link.heartbeat(sign(key, 'heartbeat', heartbeat)).catch(async (error: unknown) => {
       // What was refused was not recorded. A counter from a clock that was far ahead must not outlast that clock.
       if (isLeewardError(error, 'REFUSED')) await this.#keepCounter(before);
@@ -206,7 +226,7 @@ export class SiteLink {
       throw new LeewardError('REFUSED', `heartbeat: the answer is for ${said.site}, this is ${this.#options.site}`);
     }
     const newest = {
-      ...{ said, sentBootMs, receivedBootMs: clock.bootMs() },
+      ...{ said, word: ours, sentBootMs, receivedBootMs: clock.bootMs() },
       answers: new Map(said.volumes.map((answer) => [answer.volume, answer])),
       reports: new Map(volumes.map((report) => [report.volume, report])),
       turns: new Map<string, Promise<void>>(),

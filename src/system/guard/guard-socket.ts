@@ -7,20 +7,18 @@
  */
 import { z } from 'zod';
 import { WALL_MS_MAX } from '../../kernel/clock.ts';
-import { LeewardError, isErrorCode } from '../../kernel/errors.ts';
+import { LeewardError } from '../../kernel/errors.ts';
 import { nodeSchema, groupIdSchema } from '../../kernel/ids.ts';
 import { parseJson } from '../../kernel/json.ts';
 import { firstIssue } from '../../kernel/schema.ts';
 import { KIB } from '../../kernel/units.ts';
 import type { GuardDesk, GuardOrder, GuardStatus } from '../../ports/guard-desk.ts';
 import { STOP_MS_MAX } from '../../protocol/stop-times.ts';
-import { request } from '../request.ts';
-import type { PlainAnswer } from '../request.ts';
 import { listenAt } from '../unix-server.ts';
+import { askSocket } from './ask-socket.ts';
+import type { SocketQuestion } from './ask-socket.ts';
 
 const ORDER_BYTES_MAX = 16 * KIB;
-/** A thousand applications fit in. */
-const ANSWER_BYTES_MAX = 1024 * KIB;
 /** What waits for an order gives up by its own signal; this is longer than any stop and start that is allowed. */
 const ORDER_MS = 4 * 3_600_000;
 const STATUS_MS = 15_000;
@@ -55,8 +53,6 @@ const statusSchema = z.looseObject({
   ),
 });
 
-const errorSchema = z.looseObject({ error: z.string(), code: z.string().optional() });
-
 /** Lets the desk be reached at `path` until `close`. Errors: USAGE for a path that no socket can have. */
 export async function listenForOrders(path: string, desk: GuardDesk): Promise<{ close(): Promise<void> }> {
   const never = new AbortController().signal;
@@ -87,7 +83,7 @@ export class GuardSocket implements GuardDesk {
 
   async status(signal: AbortSignal): Promise<GuardStatus> {
     const answer = await this.#ask({ method: 'GET', path: '/status', timeoutMs: STATUS_MS, signal });
-    const parsed = statusSchema.safeParse(parseJson(answer.body));
+    const parsed = statusSchema.safeParse(answer);
     if (!parsed.success) {
       throw new LeewardError('MESSAGE_INVALID', `the guard's answer: ${firstIssue(parsed.error)}`);
     }
@@ -106,28 +102,7 @@ export class GuardSocket implements GuardDesk {
     await this.#ask({ method: 'POST', path: '/order', body: JSON.stringify(order), timeoutMs: ORDER_MS, signal });
   }
 
-  async #ask(of: {
-    method: 'GET' | 'POST';
-    path: string;
-    body?: string;
-    timeoutMs: number;
-    signal: AbortSignal;
-  }): Promise<PlainAnswer> {
-    const { path, ...rest } = of;
-    const answer = await request({
-      ...rest,
-      url: `http://guard${path}`,
-      socketPath: this.#path,
-      headers: { 'content-type': 'application/json' },
-      bodyBytesMax: ANSWER_BYTES_MAX,
-      what: 'the guard',
-    });
-    if (answer.status === 200) return answer;
-    const said = errorSchema.safeParse(parseJson(answer.body));
-    const code = said.data?.code;
-    throw new LeewardError(
-      code !== undefined && isErrorCode(code) ? code : 'UNAVAILABLE',
-      said.data?.error ?? `the guard: answer ${answer.status}`,
-    );
+  async #ask(of: Pick<SocketQuestion, 'method' | 'path' | 'body' | 'timeoutMs' | 'signal'>): Promise<unknown> {
+    return askSocket({ ...of, socketPath: this.#path, what: 'the guard' });
   }
 }

@@ -51,7 +51,7 @@ async function listening(
   path: string,
   carry: (questions: LeaseRequest['groups']) => Promise<LeaseAnswer> = async (questions) => answerTo(questions, 1),
 ): Promise<{ close(): Promise<void> }> {
-  const guards = await listenForGuards(path, carry);
+  const guards = await listenForGuards(path, { carry, tell: async () => [] });
   t.after(async () => guards.close().catch(() => undefined));
   return guards;
 }
