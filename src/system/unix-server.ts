@@ -5,9 +5,9 @@
  * seconds, and holds up nobody else; a request of more bytes than are allowed is refused before it is read whole; what a
  * process that was killed has left is replaced. Whoever listens makes sure that no other process that lives does so.
  */
-import { chmod, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import { once } from 'node:events';
 import { LeewardError, describeError } from '../kernel/errors.ts';
 import { socketAddress } from './unix-path.ts';
@@ -46,9 +46,8 @@ export async function listenAt(
   });
   server.maxConnections = CONNECTIONS_MAX;
   await rm(path, { force: true });
-  server.listen(address.path);
+  listenPrivately(server, address.path);
   await once(server, 'listening');
-  await chmod(path, 0o600);
   return {
     close: async () => {
       server.closeAllConnections();
@@ -57,6 +56,18 @@ export async function listenAt(
       await address.close();
     },
   };
+}
+
+/** Nobody else can reach it at any moment. Source: unix(7): connecting needs write permission on the socket. */
+function listenPrivately(server: Server, path: string): void {
+  // Of the whole process, whose other threads may be making files and folders: those stay usable by their owner. The socket is
+  // there before this returns.
+  const before = process.umask(0o077);
+  try {
+    server.listen(path);
+  } finally {
+    process.umask(before);
+  }
 }
 
 async function answered(
