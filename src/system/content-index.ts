@@ -5,7 +5,7 @@
  * only, whatever is wrong with it is answered by an empty one: it never keeps a site from replicating, as long as there
  * can be a file at all.
  */
-import { rmSync } from 'node:fs';
+import { closeSync, openSync, rmSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import type { StatementSync } from 'node:sqlite';
 import { z } from 'zod';
@@ -224,6 +224,7 @@ class SqliteContentIndex implements OpenContentIndex {
 }
 
 function open(file: string): Tables {
+  makePrivate(file);
   const database = new DatabaseSync(file);
   try {
     // WAL with NORMAL: whole after every crash, without waiting for the disk at every change.
@@ -258,6 +259,15 @@ function open(file: string): Tables {
   } catch (error) {
     database.close();
     throw error;
+  }
+}
+
+/** Made here, since SQLite would let everybody read it; what it makes beside the file takes the file's mode. */
+function makePrivate(file: string): void {
+  try {
+    closeSync(openSync(file, 'wx', 0o600));
+  } catch {
+    // It is there, or there can be none: that is said by whoever opens it.
   }
 }
 

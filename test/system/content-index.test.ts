@@ -1,8 +1,8 @@
 /** What a content index in a file does with a file that is not what it left. */
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { DatabaseSync } from 'node:sqlite';
@@ -48,6 +48,18 @@ for (const [what, damage] of [
     assert.deepEqual(await index.blocks('other'), BLOCKS);
   });
 }
+
+test('nobody else may read it, nor what lies beside it', async (t) => {
+  const file = await fileFor(t);
+  const index = openContentIndex(file);
+  t.after(() => {
+    index.close();
+  });
+  await index.add(ENTRY, BLOCKS, KEYS);
+  const names = await readdir(dirname(file));
+  assert.ok(names.includes('content.sqlite-wal'));
+  for (const name of names) assert.equal((await stat(join(dirname(file), name))).mode & 0o077, 0, name);
+});
 
 test('what was added is there after a process that never closed it', async (t) => {
   const file = await fileFor(t);
