@@ -7,6 +7,7 @@
  */
 import type { Clock } from '../kernel/clock.ts';
 import { describeError, isLeewardError } from '../kernel/errors.ts';
+import { sideBySide } from '../kernel/together.ts';
 import { Troubles } from '../kernel/troubles.ts';
 import type { IntervalReport } from './chain/interval.ts';
 import type { Replicator } from './replicator.ts';
@@ -67,7 +68,7 @@ export async function workForEver(
   site: WorkingSite,
   options: SiteWorkOptions & { readonly everyMs: (volume: string) => number },
 ): Promise<void> {
-  const { signal, everyMs } = options;
+  const { everyMs } = options;
   const { clock } = site;
   const troubles = new Troubles();
   const tell = (news: SiteNews): void => {
@@ -76,20 +77,23 @@ export async function workForEver(
     else if (!troubles.isNews(what, describeError(news.error))) return;
     options.tell(news);
   };
-  const loop = async (replicator: WorkingSite['replicators'][number]): Promise<void> => {
+  const loop = async (replicator: WorkingSite['replicators'][number], signal: AbortSignal): Promise<void> => {
     const { volume } = replicator;
     while (!signal.aborted) {
       const nextBootMs = clock.bootMs() + everyMs(volume);
-      await interval(replicator, { ...options, tell }).catch((error: unknown) => {
+      await interval(replicator, { ...options, signal, tell }).catch((error: unknown) => {
         if (!signal.aborted) tell({ volume, error });
       });
       await clock.sleep(Math.max(0, nextBootMs - clock.bootMs()), signal).catch(() => undefined);
     }
   };
-  const beats = site.siteLink.run(signal, (error) => {
-    tell({ error });
-  });
-  await Promise.all([beats, ...site.replicators.map(loop)]);
+  const beats = async (signal: AbortSignal): Promise<void> => {
+    await site.siteLink.run(signal, (error) => {
+      tell({ error });
+    });
+  };
+  const loops = site.replicators.map((replicator) => async (signal: AbortSignal) => loop(replicator, signal));
+  await sideBySide(options.signal, [beats, ...loops]);
 }
 
 /** One interval of a volume, and the wait until the cloud has all of it. Errors: none of ours, which are told. */

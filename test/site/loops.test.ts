@@ -244,6 +244,20 @@ test('it ends soon when it is told to, whatever is under way, and goes on from t
   }
 });
 
+test('what nobody foresaw in one of its loops ends them all', async () => {
+  const site = await BusySite.make();
+  await site.volume('disk', MIB);
+  const options = site.options();
+  const everyMs = (): number => {
+    if (site.beats.length > 3) throw new TypeError('nobody thought of that');
+    return 5000;
+  };
+  await site.clock.passUntil(assert.rejects(workForEver(site, { ...options, everyMs }), TypeError));
+  const { length } = site.beats;
+  await site.clock.passUntil(site.clock.sleep(60_000));
+  assert.equal(site.beats.length, length);
+});
+
 test('a volume whose own disk fails is told of, and stops neither itself for good nor another', async () => {
   const site = await BusySite.make();
   let fails = true;
