@@ -15,6 +15,7 @@ import { guardSigningKey } from '../site/guard/access.ts';
 import type { GuardAccess } from '../site/guard/access.ts';
 import { whyNotStarted } from '../site/guard/core.ts';
 import type { GuardTimes } from '../site/guard/core.ts';
+import type { GuardNews } from '../site/guard/news.ts';
 import { isAnswerTo } from '../site/guard/sealed.ts';
 import { OneStop } from '../site/guard/one-stop.ts';
 import { SystemClock } from '../system/clock.ts';
@@ -67,7 +68,7 @@ export interface GuardProcessOptions {
   readonly watchdog: string;
   /** Where the agent of the site listens, if it runs on this machine. */
   readonly agentSocket: string;
-  readonly tell: (line: string) => void;
+  readonly tell: (line: string, news?: GuardNews) => void;
 }
 
 /**

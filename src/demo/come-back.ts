@@ -6,7 +6,7 @@ import type { Stage } from './stage.ts';
 const STANDBY_MS = 60_000;
 const LOOK_MS = 100;
 
-/** Whether the application stayed stopped once the guard had heard who has the term. Errors: UNAVAILABLE. */
+/** Whether the application stayed stopped once the guard had heard that it gets no lease any more. Errors: UNAVAILABLE. */
 export async function comeBack(stage: Stage, site: Site): Promise<boolean> {
   const { clock, progress, signal } = stage;
   progress.begin('The site comes back');
@@ -14,7 +14,7 @@ export async function comeBack(stage: Stage, site: Site): Promise<boolean> {
   site.line.heal();
   progress.line('the line to the cloud is there again');
   for (const deadlineBootMs = clock.bootMs() + STANDBY_MS; ;) {
-    const said = (await site.guardLines()).slice(before).find(({ line }) => /no lease: .*cloud/.test(line));
+    const said = (await site.guardLines()).slice(before).find(({ guard }) => guard === 'refused');
     if (said) {
       progress.line(`the guard: ${said.line}`);
       return !(await site.isApplicationRunning());

@@ -86,7 +86,8 @@ async function whenApplicationGone(
   }
   const goneWallMs = clock.wallMs();
   if (scenario === 'partition') {
-    for (const { line } of (await site.guardLines()).filter((said) => /stopping|gone/.test(said.line)).slice(-2)) {
+    const ending = (await site.guardLines()).filter(({ guard }) => guard === 'stopping' || guard === 'gone');
+    for (const { line } of ending.slice(-2)) {
       progress.line(`the guard: ${line}`);
     }
   }

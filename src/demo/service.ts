@@ -10,6 +10,7 @@ import { LeewardError } from '../kernel/errors.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { parseJson } from '../kernel/json.ts';
 import { signalTo, startDetached } from '../local/stack/processes.ts';
+import { guardNewsSchema } from '../site/guard/news.ts';
 import { isRunning } from '../system/processes.ts';
 import type { ProcessMark } from '../system/processes.ts';
 
@@ -24,6 +25,7 @@ const lineSchema = z.looseObject({
   readBytes: z.int().optional(),
   changedBytes: z.int().optional(),
   sentBytes: z.int().optional(),
+  ...guardNewsSchema.partial().shape,
 });
 export type LogLine = z.infer<typeof lineSchema>;
 

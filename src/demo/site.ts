@@ -133,7 +133,7 @@ export class Site {
   /** Returns once the guard has started the application. Errors: those of {@link Service.said}. */
   async applicationStarted(timeoutMs: number): Promise<void> {
     const { clock, signal } = this.#stage;
-    await this.#guard?.said('the application', ({ line }) => line.includes(': starting under'), { timeoutMs, signal });
+    await this.#guard?.said('the application', ({ guard }) => guard === 'starting', { timeoutMs, signal });
     // It says so itself, a moment later.
     while (!(await this.isApplicationRunning())) await clock.sleep(50, signal);
   }

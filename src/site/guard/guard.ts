@@ -33,6 +33,7 @@ import {
   told,
   whyTimesDoNotFit,
 } from './core.ts';
+import type { GuardNews } from './news.ts';
 import { sealedGrant } from './sealed.ts';
 import type { Closing, GuardAction, GuardState, GuardTimes } from './core.ts';
 
@@ -64,7 +65,7 @@ export interface GuardOptions {
   readonly record: GuardRecord;
   readonly times: GuardTimes;
   /** What happens, one line each, for people. */
-  readonly tell: (line: string) => void;
+  readonly tell: (line: string, news?: GuardNews) => void;
 }
 
 export class Guard {
@@ -129,7 +130,7 @@ export class Guard {
     // Who starts anew, or missed an answer, does not know what was granted last: now it does.
     if (after !== undefined) await this.#askOnce();
     const { refusal } = this.#state.lease;
-    this.#tellWhile('refusal', refusal === undefined ? undefined : `no lease: ${refusal}`);
+    this.#tellWhile('refusal', refusal === undefined ? undefined : `no lease: ${refusal}`, this.#news('refused'));
     this.#tellWhile('times', whyTimesDoNotFit(this.#state.lease, this.#options.times));
   }
 
@@ -207,7 +208,7 @@ export class Guard {
       case 'start':
         // Noted before: should it fail half-way, what there is of it is stopped.
         this.#state = told(this.#state, { event: 'started' });
-        tell(`${group}: starting under the lease of term ${this.#state.lease.term}`);
+        tell(`${group}: starting under the lease of term ${this.#state.lease.term}`, this.#news('starting'));
         try {
           await applications.beginStart();
         } finally {
@@ -215,7 +216,7 @@ export class Guard {
         }
         return;
       case 'stop':
-        tell(`${group}: stopping: ${action.why}`);
+        tell(`${group}: stopping: ${action.why}`, this.#news('stopping'));
         applications.askToStop(action.deadlineBootMs - this.#options.times.killMs);
         this.#state = told(this.#state, { event: 'asked-to-stop', deadlineBootMs: action.deadlineBootMs });
         return;
@@ -237,6 +238,10 @@ export class Guard {
         await this.#deliver(action.closing);
         return;
     }
+  }
+
+  #news(guard: GuardNews['guard']): GuardNews {
+    return { guard, term: this.#state.lease.term };
   }
 
   /** Changes the durable record. */
@@ -263,7 +268,7 @@ export class Guard {
     // Who waited for the end of what goes on would keep this process, which is told to end, from ending.
     void applications.gone(ending).then(
       (how) => {
-        tell(`${group}: gone (${how})`);
+        tell(`${group}: gone (${how})`, this.#news('gone'));
         this.#state = told(this.#state, { event: 'gone' });
       },
       (error: unknown) => {
@@ -316,10 +321,10 @@ export class Guard {
   }
 
   /** Tells what is wrong, once as long as it stays the same; undefined where nothing is. */
-  #tellWhile(what: string, words: string | undefined): void {
+  #tellWhile(what: string, words: string | undefined, news?: GuardNews): void {
     const { tell, group } = this.#options;
     if (words === undefined) this.#troubles.isOver(what);
-    else if (this.#troubles.isNews(what, words)) tell(`${group}: ${words}`);
+    else if (this.#troubles.isNews(what, words)) tell(`${group}: ${words}`, news);
   }
 
   /** Whether it went well; what did not is told, once as long as it stays the same. */

@@ -17,6 +17,7 @@ import { leaseAnswerSchema, stoppedAnswerSchema } from '../../../src/protocol/le
 import { deriveKey, guardKey } from '../../../src/protocol/signed.ts';
 import { whyNotStarted } from '../../../src/site/guard/core.ts';
 import { Guard } from '../../../src/site/guard/guard.ts';
+import type { GuardNews } from '../../../src/site/guard/news.ts';
 import { GROUP, LEASE_MS, SITE, createWorld } from '../../failover/world.ts';
 import type { World } from '../../failover/world.ts';
 import { intercept } from '../../support/memory/intercept.ts';
@@ -40,6 +41,7 @@ class GuardedSite {
   tamper: (text: string) => string = (text) => text;
   readonly #stopping: AbortController[] = [];
   readonly lines: string[] = [];
+  readonly news: GuardNews[] = [];
 
   private constructor(world: World) {
     this.world = world;
@@ -92,7 +94,10 @@ class GuardedSite {
       armedStop: node,
       record: node,
       times,
-      tell: (line) => this.lines.push(line),
+      tell: (line, news) => {
+        this.lines.push(line);
+        if (news) this.news.push(news);
+      },
     });
     const stopping = new AbortController();
     this.#stopping.push(stopping);
@@ -143,6 +148,11 @@ suite('a guard', () => {
     site.isCut = false;
     await site.pass(5000);
     assert.equal(site.node.runs, true);
+    assert.deepEqual(
+      site.news,
+      ['starting', 'stopping', 'gone', 'starting'].map((guard) => ({ guard, term: 1 })),
+      'whoever reads its log can tell without its words',
+    );
     site.end();
   });
 
@@ -182,6 +192,10 @@ suite('a guard', () => {
     await site.close();
     await site.pass(2 * LEASE_MS);
     assert.equal(site.lines.filter((line) => /no lease: term 1 is closing/.test(line)).length, 1);
+    assert.deepEqual(
+      site.news.filter(({ guard }) => guard === 'refused'),
+      [{ guard: 'refused', term: 1 }],
+    );
     site.end();
   });
 
