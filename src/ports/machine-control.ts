@@ -3,14 +3,12 @@
  *
  * Promises an adapter keeps: a call always comes back, whatever the machine and its control do; nothing is changed but by
  * `restart`, which touches no disk and no other machine.
+ *
+ * Whether a machine stands still on purpose no control can tell: QEMU pauses one at a panic too. People say it, by
+ * `leeward machine offline`, and then nothing is decided about it.
  */
 
-/** Off means that nothing of it is there, or that it was switched off; paused, that it is there and stands still. */
-export type MachineState = 'running' | 'paused' | 'off';
-
 export interface MachineControl {
-  /** What its control says of it; that says nothing of what runs in it. Errors: UNAVAILABLE when the control does not answer. */
-  state(): Promise<MachineState>;
   /**
    * Resets it in place, as the button on a machine does: what it had not written is lost. Resolves once it was begun anew and
    * runs, also where it was paused before; its programs start after that. Repeating it resets it again. Errors: UNAVAILABLE

@@ -7,7 +7,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { LeewardError, isLeewardError } from '../../kernel/errors.ts';
-import type { MachineControl, MachineState } from '../../ports/machine-control.ts';
+import type { MachineControl } from '../../ports/machine-control.ts';
 import { QmpConnection } from './qmp-connection.ts';
 
 /** QEMU answers in milliseconds. One that is stuck on its storage does not, for as long as that lasts. */
@@ -27,21 +27,12 @@ export class QmpMachineControl implements MachineControl {
     this.#limitMs = limitMs;
   }
 
-  async state(): Promise<MachineState> {
-    try {
-      return await this.#connected(undefined, stateOf);
-    } catch (error) {
-      if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ECONNREFUSED') return 'off';
-      throw this.#told(error);
-    }
-  }
-
   async restart(signal: AbortSignal): Promise<void> {
     try {
       await this.#connected(signal, async (qemu) => {
         await qemu.execute('system_reset', { until: 'RESET' });
         // One that stood still, by a panic for instance, is as new now and still stands.
-        if ((await stateOf(qemu)) !== 'running') await qemu.execute('cont');
+        if (!(await isRunning(qemu))) await qemu.execute('cont');
       });
     } catch (error) {
       signal.throwIfAborted();
@@ -49,9 +40,9 @@ export class QmpMachineControl implements MachineControl {
     }
   }
 
-  async #connected<T>(signal: AbortSignal | undefined, work: (qemu: QmpConnection) => Promise<T>): Promise<T> {
+  async #connected<T>(signal: AbortSignal, work: (qemu: QmpConnection) => Promise<T>): Promise<T> {
     const limit = AbortSignal.timeout(this.#limitMs);
-    const qemu = await this.#open(signal ? AbortSignal.any([signal, limit]) : limit);
+    const qemu = await this.#open(AbortSignal.any([signal, limit]));
     try {
       return await work(qemu);
     } finally {
@@ -83,12 +74,11 @@ export class QmpMachineControl implements MachineControl {
   }
 }
 
-/** Source: QEMU QMP Reference Manual, "RunState". What is neither running nor over can be reset or continued. */
-async function stateOf(qemu: QmpConnection): Promise<MachineState> {
+/** Source: QEMU QMP Reference Manual, "RunState". */
+async function isRunning(qemu: QmpConnection): Promise<boolean> {
   const parsed = statusSchema.safeParse(await qemu.execute('query-status'));
   if (!parsed.success) throw new LeewardError('PLATFORM_FAILED', 'QEMU tells no status');
-  if (parsed.data.status === 'running') return 'running';
-  return parsed.data.status === 'shutdown' ? 'off' : 'paused';
+  return parsed.data.status === 'running';
 }
 
 function codeOf(error: unknown): string {

@@ -99,7 +99,6 @@ class World {
       ...{ site: SITE, config: this.config, clock, bootId: 'boot-1', prober },
       deskOf: () => through.desk ?? this.desk,
       controlOf: () => ({
-        state: async () => 'running',
         restart: async () => {
           this.resets += 1;
         },
