@@ -59,7 +59,7 @@ const signal = AbortSignal.timeout(60_000);
 
 test('the status and orders go through as they are, and nobody else reaches them', async (t) => {
   const { path, desk } = await opened(t);
-  assert.equal((await stat(path)).mode & 0o777, 0o600);
+  assert.equal((await stat(path)).mode & 0o077, 0);
   const guard = new GuardSocket(path);
   assert.deepEqual(await guard.status(signal), STATUS);
   const orders: GuardOrder[] = [

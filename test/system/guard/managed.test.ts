@@ -30,7 +30,8 @@ async function folderOf(t: TestContext): Promise<GuardFiles> {
   const files = new GuardFiles(await mkdtemp(join(tmpdir(), 'leeward-managed-')));
   t.after(async () => {
     await endAll(files);
-    await rm(files.folder, { recursive: true, force: true });
+    // What was told last may still be written down.
+    await rm(files.folder, { recursive: true, force: true, maxRetries: 5 });
   });
   return files;
 }
