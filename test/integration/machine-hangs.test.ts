@@ -3,11 +3,14 @@
  * place by its control. The guard is played behind a real socket, since what runs in the guest is not started by it.
  */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { z } from 'zod';
+import { machineRecordSchema } from '../../src/site/agent/records.ts';
 import { newSiteAccess, serializeSiteAccess, withVolume } from '../../src/site/send/access.ts';
 import { makeFolder } from '../../src/system/durable-file.ts';
 import { listenForOrders } from '../../src/system/guard/guard-socket.ts';
@@ -25,9 +28,39 @@ const NODE = 'north';
 /** Longer than anything here takes, on the slowest machine. */
 const LIMIT_MS = 120_000;
 
-const eventsSchema = z.looseObject({
-  events: z.array(z.looseObject({ what: z.string(), outcome: z.string().optional() })),
-});
+/** How long a check may take. */
+const CHECK_MS = 500;
+
+/** Stands before the guest, so that it is known which of the monitor's checks had their answer. */
+class Between {
+  /** How many had. */
+  answered = 0;
+  readonly #server = createServer((_, response) => {
+    fetch(this.#url, { signal: AbortSignal.timeout(CHECK_MS) }).then(
+      ({ status }) => {
+        this.answered += status === 200 ? 1 : 0;
+        response.writeHead(status).end();
+      },
+      () => response.destroy(),
+    );
+  });
+  #url = '';
+
+  /** Where `url` is answered from here on. */
+  async standBefore(url: string): Promise<string> {
+    this.#url = url;
+    this.#server.listen(0, '127.0.0.1');
+    await once(this.#server, 'listening');
+    const address = this.#server.address();
+    assert(address !== null && typeof address === 'object');
+    return `http://127.0.0.1:${address.port}/`;
+  }
+
+  close(): void {
+    this.#server.closeAllConnections();
+    this.#server.close();
+  }
+}
 
 describe('a machine that hangs', needsBooting(machinery), () => {
   let folder: string;
@@ -36,6 +69,7 @@ describe('a machine that hangs', needsBooting(machinery), () => {
   let desk: { close(): Promise<void> };
   let agent: Running | undefined;
   let leeward: Leeward;
+  const between = new Between();
   const played = new MemoryDesk({ group: `${SITE}/erp`, node: NODE }, [{ name: 'web', dependsOn: [] }]);
 
   before(async () => {
@@ -56,7 +90,8 @@ describe('a machine that hangs', needsBooting(machinery), () => {
     );
     const socket = join(folder, 'guard.sock');
     desk = await listenForOrders(socket, played);
-    const monitor = { name: 'answers', kind: 'http', url: hanging.url, intervalMs: 500, timeoutMs: 500, failures: 3 };
+    const url = await between.standBefore(hanging.url);
+    const monitor = { name: 'answers', kind: 'http', url, intervalMs: 500, timeoutMs: CHECK_MS, failures: 3 };
     const web = {
       ...{ node: NODE, machine: 'guest', run: { command: 'true' }, monitors: [monitor] },
       restarts: { attempts: 0, startMs: LIMIT_MS },
@@ -73,6 +108,7 @@ describe('a machine that hangs', needsBooting(machinery), () => {
   after(async () => {
     agent?.signal('SIGTERM');
     await agent?.ended;
+    between.close();
     await desk.close();
     await hanging.guest.stop();
     await rm(folder, { recursive: true, force: true });
@@ -83,26 +119,27 @@ describe('a machine that hangs', needsBooting(machinery), () => {
     assert.ok(first !== undefined, hanging.guest.console());
     agent = leeward.start('agent');
     await agent.said(/at work on 1 volume/);
-    const isWell = async (): Promise<true | undefined> => {
-      const text = await readFile(join(site, 'watched', 'application.erp.web.json'), 'utf8').catch(() => '');
-      return text.includes('"state":"running"') ? true : undefined;
-    };
-    await until(() => 'its monitor has seen it', LIMIT_MS, isWell);
+    await until(
+      // A check begins only when the one before is over: two answers, and the first was taken in.
+      () => 'its monitor has seen it well',
+      LIMIT_MS,
+      async () => (between.answered >= 2 ? true : undefined),
+    );
     await hanging.hang();
     await agent.said(/machine guest: restart-machine: .*web/);
     const second = await hanging.boot();
     assert.ok(second !== undefined && second !== first, 'it has booted anew');
     await until(
-      () => 'the step has helped',
+      () => 'the step has helped, and the machine is well by its monitors',
       LIMIT_MS,
       async () => {
-        const { events } = eventsSchema.parse(
+        const { events, isWell } = machineRecordSchema.parse(
           JSON.parse(await readFile(join(site, 'watched', 'machine.guest.json'), 'utf8')),
         );
-        return events[0]?.outcome === 'succeeded' ? events : undefined;
+        const [attempt] = events;
+        return attempt?.what === 'attempt' && attempt.outcome === 'succeeded' && isWell ? events : undefined;
       },
     );
-    await until(() => 'it is well', LIMIT_MS, isWell);
     const decided = await leeward.json(['decisions', SITE]);
     assert.partialDeepStrictEqual(decided, [{ step: 'restart-machine' }]);
     assert.equal(z.array(z.unknown()).parse(decided).length, 1);
