@@ -407,6 +407,20 @@ suite('the site under watch', () => {
     assert.match(record, /"reason":"port: no route to host"/, 'an agent that is killed has it on record');
   });
 
+  test('what is marked is in its word from the first on, before it has looked at anything', async () => {
+    const world = new World({ applications: { database: {} } });
+    const now = world.manual.wallMs();
+    const untilWallMs = now + 5 * MINUTE_MS;
+    await setMark(world.marks, { what: 'site', name: SITE, untilWallMs }, now);
+    await setMark(world.marks, { what: 'group', name: 'erp', untilWallMs }, now);
+    const { groups, offlineUntilMs, offline } = (await world.open(new WakingClock(world.manual))).word();
+    assert.deepEqual([offlineUntilMs, groups[0]?.offlineUntilMs], [untilWallMs, untilWallMs]);
+    assert.deepEqual(offline, [
+      { what: 'group', name: 'erp', untilMs: untilWallMs },
+      { what: 'site', untilMs: untilWallMs },
+    ]);
+  });
+
   test('what lies among the marks and is none is told once, and ends nothing', async () => {
     const world = new World({ applications: { database: {}, shop: {} } });
     const now = world.manual.wallMs();
