@@ -117,7 +117,18 @@ async function guardFrom(own: string, options: GuardProcessOptions, signal: Abor
   const means = { hasGroups: hasControlGroups(), whyNoTimers: await whyNoTimers() };
   const arm = armOf(options, means);
   const stopMs = times.stopMs;
-  const here = await applicationsHere({ files, launches, clock, stopMs, needsControlGroups: arm === 'systemd' });
+  const isArmed = async (): Promise<boolean> => {
+    const ways = [new ProcessStop(files, clock, undefined), ...(means.whyNoTimers ? [] : [timerOf(files, clock)])];
+    return (await Promise.all(ways.map(async (way) => way.armedBootMs()))).some((untilBootMs) => untilBootMs > 0);
+  };
+  const here = await applicationsHere({
+    files,
+    launches,
+    clock,
+    stopMs,
+    needsControlGroups: arm === 'systemd',
+    isArmed,
+  });
   if (!means.hasGroups) tell(`${group}: what a command starts in a session of its own is not seen here`);
 
   // Only a guard that is there can allow a start.
@@ -206,6 +217,12 @@ function armOf({ arm }: GuardProcessOptions, { hasGroups, whyNoTimers }: Means):
   throw why;
 }
 
+/** Without `kills` to be asked alone: nothing is armed by it. */
+function timerOf(files: GuardFiles, clock: SystemClock, kills?: ApplicationsHere['kills']): TimerStop {
+  const none = { controlGroups: [], units: [], containers: [] };
+  return new TimerStop({ folder: files.folder, clock, kills: kills ?? (() => none) });
+}
+
 async function stopOf(
   arm: Arm,
   of: {
@@ -221,7 +238,7 @@ async function stopOf(
   const isWatched = arm === 'watchdog';
   if (isWatched) await prepareWatchdog(options.watchdog);
   const keeper = new ProcessStop(files, clock, isWatched ? options.watchdog : undefined);
-  const timer = new TimerStop({ folder: files.folder, clock, kills: here.kills });
+  const timer = timerOf(files, clock, here.kills);
   if (arm === 'systemd') return { stop: new OneStop(timer, [keeper]), watch: async () => Promise.resolve() };
   const others = means.whyNoTimers === undefined ? [timer] : [];
   return { stop: new OneStop(keeper, others), watch: async (signal) => keeper.watch(signal, tell) };

@@ -1,7 +1,9 @@
 /** What a guard runs, put together on this machine: the applications as they are configured, and what else was left running. */
 import type { Clock } from '../../kernel/clock.ts';
+import { isLeewardError } from '../../kernel/errors.ts';
 import type { GuardedApplication } from '../../ports/guarded-application.ts';
 import type { Launch } from '../../ports/launch.ts';
+import { bootId } from '../processes.ts';
 import { CommandApplication, controlGroupName } from './command-application.ts';
 import { ContainerApplication } from './container-application.ts';
 import { checkContainer } from './containers.ts';
@@ -25,6 +27,8 @@ export interface ApplicationsHereOptions {
   /** How long stopping in order may take. */
   readonly stopMs: number;
   readonly needsControlGroups: boolean;
+  /** Whether a stop is armed for what runs, since the last boot. */
+  readonly isArmed: () => Promise<boolean>;
 }
 
 export interface ApplicationsHere {
@@ -35,15 +39,24 @@ export interface ApplicationsHere {
   readonly kills: () => KilledByTimer;
 }
 
-/** Errors: DOCUMENT_INVALID; NOT_FOUND and REFUSED for what something else would start, with what to do; UNAVAILABLE. */
+/**
+ * Errors: DOCUMENT_INVALID; NOT_FOUND and REFUSED for what something else would start, with what to do; UNAVAILABLE. What is
+ * refused and runs past a guard that was here before is asked to stop.
+ */
 export async function applicationsHere(options: ApplicationsHereOptions): Promise<ApplicationsHere> {
   const { files, launches } = options;
   const units = launches.flatMap((launch) => (launch.kind === 'unit' ? [launch.unit] : []));
-  for (const launch of launches) {
-    if (launch.kind === 'unit') await checkUnit(launch.unit, units);
-    if (launch.kind === 'container') await checkContainer({ tool: launch.tool, name: launch.container });
-  }
   const handles = await HandleFile.open(files);
+  for (const launch of launches) {
+    try {
+      if (launch.kind === 'unit') await checkUnit(launch.unit, units);
+      if (launch.kind === 'container') await checkContainer({ tool: launch.tool, name: launch.container });
+    } catch (error) {
+      const isRefused = isLeewardError(error, 'REFUSED');
+      if (isRefused && (await isPastGuard(options))) applicationOf(launch, handles, options).askToStop();
+      throw error;
+    }
+  }
   const applications = launches.map((launch) => applicationOf(launch, handles, options));
   const known = new Set<Handle>(applications.map(({ handle }) => handle));
   const left: Handle[] = [];
@@ -54,6 +67,15 @@ export async function applicationsHere(options: ApplicationsHereOptions): Promis
     leftovers: left.map((handle) => applicationOf(launchOf(handle), handles, options)),
     kills: () => killsOf([...launches, ...left.map(launchOf)], handles.all, files),
   };
+}
+
+/**
+ * Whether what runs now does so past the guard: there was one here before, and neither is a stop armed since the last boot nor
+ * does a lease keep what was started since. Such a thing, which came up with the boot, would write beside the cloud.
+ */
+async function isPastGuard({ files, isArmed }: ApplicationsHereOptions): Promise<boolean> {
+  const record = await files.read('record');
+  return record !== undefined && record.kept?.boot !== bootId() && !(await isArmed());
 }
 
 function applicationOf(launch: LaunchHere, handles: HandleFile, options: ApplicationsHereOptions): HandledApplication {

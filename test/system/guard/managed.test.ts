@@ -19,6 +19,7 @@ import { GuardFiles } from '../../../src/system/guard/files.ts';
 import { ProcessStop } from '../../../src/system/guard/process-stop.ts';
 import { TimerStop, killScript } from '../../../src/system/guard/timer-stop.ts';
 import { checkUnit } from '../../../src/system/guard/units.ts';
+import { bootId } from '../../../src/system/processes.ts';
 import { failsWith } from '../../support/fails-with.ts';
 import { endAll } from '../../support/guard-folder.ts';
 import { hasTool, needs } from '../../support/tools.ts';
@@ -44,7 +45,8 @@ async function until(what: () => boolean | Promise<boolean>): Promise<void> {
 }
 
 async function here(files: GuardFiles, launches: readonly LaunchHere[]): Promise<ApplicationsHere> {
-  return applicationsHere({ files, launches, clock, stopMs: 3000, needsControlGroups: false });
+  const isArmed = async (): Promise<boolean> => (await files.read('armed')) !== undefined;
+  return applicationsHere({ files, launches, clock, stopMs: 3000, needsControlGroups: false, isArmed });
 }
 
 async function only(files: GuardFiles, launch: LaunchHere): Promise<ApplicationsHere['applications'][number]> {
@@ -119,6 +121,30 @@ suite('units, by a scripted systemctl', () => {
       assert.match(String(error), /see systemctl status database\.service/);
       return failsWith('PLATFORM_FAILED')(error);
     });
+  });
+
+  test('that are refused and run past a guard that was here before are stopped, and others left alone', async (t) => {
+    const stopsOf = async (keep: (files: GuardFiles) => Promise<void>): Promise<string[]> => {
+      const files = await folderOf(t);
+      await script(t, files, 'systemctl', systemctl('UnitFileState=enabled\\nRestart=no\\n'));
+      await writeFile(join(files.folder, 'state'), 'active');
+      await keep(files);
+      await assert.rejects(here(files, [UNIT]), failsWith('REFUSED'));
+      await sleep(300);
+      return (await asked(files)).filter((line) => line.startsWith('stop'));
+    };
+    const terms = { promisedTerm: 0, seenTerm: 1 };
+    const untilBootMs = clock.bootMs() + 60_000;
+    assert.deepEqual(await stopsOf(async () => Promise.resolve()), [], 'before its first guard');
+    const stopped = ['stop --no-block -- database.service'];
+    assert.deepEqual(await stopsOf(async (files) => files.write('record', terms)), stopped, 'after a boot');
+    const armed = async (files: GuardFiles): Promise<void> => {
+      await files.write('record', terms);
+      await files.write('armed', { boot: bootId(), untilBootMs });
+    };
+    assert.deepEqual(await stopsOf(armed), [], 'under a stop that is armed');
+    const kept = { ...terms, kept: { boot: bootId(), term: 1 } };
+    assert.deepEqual(await stopsOf(async (files) => files.write('record', kept)), [], 'under a lease that keeps');
   });
 
   test('that something else starts are refused, with what to do', async (t) => {
