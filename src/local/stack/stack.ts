@@ -28,6 +28,7 @@ import type { Layout, StackPart } from './layout.ts';
 import { withLock } from './lock.ts';
 import { endPart, ensureParts, runs } from './parts.ts';
 import type { PartEnd } from './parts.ts';
+import { isFree } from './ports.ts';
 import { SETTINGS_NAME, settingsText } from './settings.ts';
 
 export { countRequests, kindOf, readRequests } from './requests.ts';
@@ -100,6 +101,38 @@ export interface UpOptions {
  */
 export async function upStack(options: UpOptions): Promise<StackFacts> {
   const layout = layoutOf(options.stateDir);
+  const before = await readStack(layout);
+  const wasInUse = before !== undefined && isInUse(before);
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await upOnce(layout, options);
+    } catch (error) {
+      // Its other parts know the port that is lost: all of it is started anew, on others.
+      if (wasInUse || tries === UP_TRIES || !(await hasLostPort(layout))) throw error;
+      await downStack(options.stateDir);
+    }
+  }
+}
+
+/** So often in a row nobody takes a port between its choice and its use. */
+const UP_TRIES = 3;
+
+/** Whether a part does not run, and somebody else listens on a port of it. */
+async function hasLostPort(layout: Layout): Promise<boolean> {
+  const stack = await readStack(layout);
+  if (!stack) return false;
+  const { blob, queue, arm, host } = stack.ports;
+  const portsOf = { azurite: [blob, queue], arm: [arm], host: [host] };
+  const idle = STACK_PARTS.filter((part) => !runs(stack, part)).flatMap((part) => portsOf[part]);
+  const free = await Promise.all(idle.map(isFree));
+  return free.includes(false);
+}
+
+function isInUse(stack: Stack): boolean {
+  return STACK_PARTS.some((part) => runs(stack, part));
+}
+
+async function upOnce(layout: Layout, options: UpOptions): Promise<StackFacts> {
   for (const folder of [layout.azuriteData, layout.armState, layout.logs, layout.ready]) await makeFolder(folder);
   return await withLock(layout, async () => {
     const before = await readStack(layout);
@@ -123,7 +156,7 @@ export async function upStack(options: UpOptions): Promise<StackFacts> {
 
 /** The stack as it is to be; nothing is started. */
 async function planStack(layout: Layout, before: Stack | undefined, options: UpOptions): Promise<Stack> {
-  const inUse = before !== undefined && STACK_PARTS.some((part) => runs(before, part));
+  const inUse = before !== undefined && isInUse(before);
   const ports = inUse ? before.ports : await portsFor(before?.ports);
   const { accountKey, keySecret } = before ?? newSecrets();
   const kernelFolders = [join(dirname(layout.stateDir), 'kernel'), '/'];

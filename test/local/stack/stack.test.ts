@@ -24,7 +24,7 @@ import {
   stopPart,
   upStack,
 } from '../../../src/local/stack/stack.ts';
-import type { StackFacts } from '../../../src/local/stack/stack.ts';
+import type { StackFacts, UpOptions } from '../../../src/local/stack/stack.ts';
 import { APP, APP_SETTINGS, fixture, makeRoom, pidsOf, statesOf } from './stacks.ts';
 
 type Room = Awaited<ReturnType<typeof makeRoom>>;
@@ -131,6 +131,29 @@ describe('a whole stack', () => {
     await startPart(facts.stateDir, 'host');
     assert.equal(await hostStatus(facts), 200);
     assert.notEqual((await pidsOf(facts.stateDir)).host, first);
+  });
+
+  test('a port that somebody takes between its choice and its use is given up for another', async () => {
+    const taker = createServer();
+    const takes: string[] = [];
+    const options: UpOptions = {
+      ...room.options,
+      stateDir: join(room.folder, 'two'),
+      // Asked for once the storage is up, and before the host is.
+      settings: ({ functionsUrl }) => {
+        if (takes.length === 0) taker.listen(Number(new URL(functionsUrl).port), '127.0.0.1');
+        takes.push(functionsUrl);
+        return APP_SETTINGS;
+      },
+    };
+    try {
+      const up = await upStack(options);
+      assert.equal(await hostStatus(up), 200);
+      assert.deepEqual([takes.length, takes[0] === takes[1], takes[1]], [2, false, up.functionsUrl]);
+    } finally {
+      taker.close();
+      await downStack(options.stateDir, { wipe: true });
+    }
   });
 
   test('other settings reach a running host', async () => {
